@@ -1,0 +1,89 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <span>
+#include <utility>
+
+namespace rankpool::detail {
+
+/// A growable run of bytes: what `std::vector<std::byte>` would be if growing did not write zeros first.
+/// Moves are cheap, copies are explicit. Not thread-safe.
+class Bytes {
+ public:
+  Bytes() noexcept = default;
+  explicit Bytes(std::size_t size) { grow_by(size); }
+  explicit Bytes(std::span<const std::byte> from) { append(from.data(), from.size()); }
+
+  Bytes(Bytes&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)),
+        size_(std::exchange(other.size_, 0)),
+        capacity_(std::exchange(other.capacity_, 0)) {}
+  Bytes& operator=(Bytes&& other) noexcept {
+    if (this != &other) {
+      std::free(data_);
+      data_ = std::exchange(other.data_, nullptr);
+      size_ = std::exchange(other.size_, 0);
+      capacity_ = std::exchange(other.capacity_, 0);
+    }
+    return *this;
+  }
+  Bytes(const Bytes&) = delete;
+  Bytes& operator=(const Bytes&) = delete;
+  ~Bytes() { std::free(data_); }
+
+  [[nodiscard]] std::byte* data() noexcept { return data_; }
+  [[nodiscard]] const std::byte* data() const noexcept { return data_; }
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
+  [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
+  [[nodiscard]] std::span<const std::byte> view() const noexcept { return {data_, size_}; }
+  // NOLINTNEXTLINE(google-explicit-constructor): a view of itself is what every reader wants
+  operator std::span<const std::byte>() const noexcept { return view(); }
+
+  /// Appends `size` bytes of unspecified content and returns where they begin.
+  std::byte* grow_by(std::size_t size) {
+    reserve_more(size);
+    std::byte* const begin = data_ + size_;
+    size_ += size;
+    return begin;
+  }
+  void append(const void* from, std::size_t size) {
+    if (size != 0) std::memcpy(grow_by(size), from, size);
+  }
+  /// Cuts back to `size` bytes, which must not be more than there are.
+  void truncate(std::size_t size) noexcept { size_ = size; }
+  void clear() noexcept { size_ = 0; }
+  /// Gives memory beyond the content back; for what is kept long.
+  void shrink_to_fit() {
+    if (size_ == 0) {
+      *this = Bytes();
+    } else if (size_ < capacity_) {
+      if (auto* smaller = static_cast<std::byte*>(std::realloc(data_, size_))) {
+        data_ = smaller;
+        capacity_ = size_;
+      }
+    }
+  }
+  /// Makes room for `more` bytes beyond the content.
+  void reserve_more(std::size_t more) {
+    if (more <= capacity_ - size_) return;
+    if (more > static_cast<std::size_t>(-1) / 2 - size_) throw std::bad_alloc();
+    std::size_t wanted = size_ + more;
+    if (wanted < capacity_ + capacity_ / 2) wanted = capacity_ + capacity_ / 2;
+    auto* larger = static_cast<std::byte*>(std::realloc(data_, wanted));
+    if (larger == nullptr) throw std::bad_alloc();
+    data_ = larger;
+    capacity_ = wanted;
+  }
+
+ private:
+  std::byte* data_ = nullptr;
+  std::size_t size_ = 0;
+  std::size_t capacity_ = 0;
+};
+
+}  // namespace rankpool::detail

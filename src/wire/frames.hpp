@@ -1,0 +1,53 @@
+#pragma once
+
+#include "base/ids.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+/// Frames: what passes between rank 0's engine and a worker process, in either direction. An agent between the two
+/// relays the bytes without reading them. The format is told in PROTOCOL.md.
+namespace rankpool::wire {
+
+/// Raised with every change of a frame or message.
+inline constexpr std::uint16_t kVersion = 1;
+inline constexpr std::uint16_t kFrameMagic = 0x5250;  // "PR" in memory on little-endian machines
+
+enum class FrameKind : std::uint8_t {
+  // engine to worker
+  init = 1,  ///< payload: WorkerIdentity text fields and the encoded initializer; first frame of every worker
+  chunk,     ///< payload: `head` bytes of code reference and callable, then the encoded items
+  stop,      ///< end after this
+  reply,     ///< answer to `request`
+  // worker to engine
+  ready,        ///< the initializer has run
+  init_failed,  ///< payload: encoded exception
+  began,        ///< item `first` of the chunk has begun (only with FrameFlag::announce)
+  values,       ///< `count` results of fixed size from item `first` on
+  value,        ///< one encoded result
+  error,        ///< one encoded exception
+  skipped,      ///< `count` items that had failed before they were sent
+  request,      ///< shared state: the worker waits for a reply
+};
+
+enum class FrameFlag : std::uint8_t {
+  none = 0,
+  last = 1,      ///< worker to engine: the chunk is done; `extra` is the time spent on it in nanoseconds
+  announce = 2,  ///< engine to worker, on `chunk`: send `began` for each item and publish each outcome at once
+};
+
+/// Stands before every payload. Native byte order: all ranks run the same build.
+struct FrameHeader {
+  std::uint16_t magic = kFrameMagic;
+  FrameKind kind{};
+  FrameFlag flags = FrameFlag::none;
+  std::uint32_t count = 0;   ///< items
+  std::uint64_t chunk = 0;   ///< ChunkId, or the number of a request
+  std::uint64_t length = 0;  ///< bytes of payload that follow
+  std::uint64_t extra = 0;   ///< chunk: length of the head; outcomes with `last`: nanoseconds
+  std::uint64_t first = 0;   ///< outcomes: item within the chunk, from 0
+};
+static_assert(sizeof(FrameHeader) == 40);
+
+}  // namespace rankpool::wire
