@@ -1,0 +1,68 @@
+#pragma once
+
+#include <rankpool/detail/bytes.hpp>
+#include <rankpool/detail/sink.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+namespace rankpool::detail {
+
+/// Which of Python's classes a pool is: it decides the words of the errors, and what the end of the program does to it.
+enum class Facade : std::uint8_t { executor, pool };
+
+/// What a pool is opened with.
+struct PoolConfig {
+  Facade facade = Facade::executor;
+  std::optional<int> max_workers;
+  Bytes initializer;  ///< an encoded Function<void()>, or empty
+  std::optional<int> max_tasks_per_child;
+  bool replace_lost_workers = false;
+  int max_retries = 0;
+  std::optional<std::chrono::nanoseconds> task_timeout;
+};
+
+/// How a piece of work is handed in.
+struct WorkOptions {
+  std::uint64_t items = 1;
+  bool open = false;           ///< more may follow through the WorkControl
+  std::uint32_t chunk = 0;     ///< items for each chunk; 0: the library chooses
+  std::size_t item_bytes = 0;  ///< mean encoded size of an item: bounds the chunks that the library chooses
+};
+
+/// The public classes' way to the engine: one open executor or pool. Thread-safe. The pool lives on in the engine until its
+/// work is done, whether or not anybody holds this.
+class PoolLink {
+ public:
+  /// Starts the workers and does not wait for them. Throws Error outside of `run` or in a worker, std::invalid_argument for
+  /// numbers that make no sense.
+  static std::shared_ptr<PoolLink> open(PoolConfig config);
+
+  PoolLink() = default;
+  PoolLink(const PoolLink&) = delete;
+  PoolLink& operator=(const PoolLink&) = delete;
+  virtual ~PoolLink() = default;
+
+  /// Throws ShutdownError or BrokenProcessPool if the pool takes no work.
+  virtual void check_open() = 0;
+  /// Hands in a single task. Throws as `check_open` does; the sink is then untouched.
+  virtual void submit(Ref<Sink> sink) = 0;
+  /// Hands in work of many items.
+  virtual std::shared_ptr<WorkControl> submit(Ref<Sink> sink, const WorkOptions& options) = 0;
+
+  /// Takes no more work; what was submitted is finished, or cancelled if it has not begun.
+  virtual void close(bool cancel_pending) = 0;
+  /// Ends the workers now, by a signal.
+  virtual void stop(int signal) = 0;
+  /// Waits until the pool has ended: all work done, no worker process left, and all callbacks run (unless this is called in one).
+  virtual void wait_ended() = 0;
+  /// Waits until each worker has run its initializer. Throws ShutdownError or BrokenProcessPool.
+  virtual void wait_ready() = 0;
+  [[nodiscard]] virtual int workers_alive() const = 0;
+  /// As many as it was opened with.
+  [[nodiscard]] virtual int max_workers() const = 0;
+};
+
+}  // namespace rankpool::detail

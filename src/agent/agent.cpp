@@ -1,0 +1,176 @@
+#include "agent/agent.hpp"
+
+#include "base/log.hpp"
+
+#include <algorithm>
+#include <array>
+#include <poll.h>
+#include <utility>
+
+namespace rankpool::agent {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr Rank kRank0{0};
+/// A batch is sent on its own from this size on.
+constexpr std::size_t kPiece = std::size_t{1} << 20U;
+/// So much may be on its way to rank 0 before workers have to wait: it bounds this process's memory.
+constexpr std::size_t kMaxUnsent = 16 * kPiece;
+/// So often the lifeline is looked at while there is other work: a system call each time.
+constexpr std::chrono::microseconds kLookEvery{100};
+/// How long rank 0 may take to invite us after MPI_Init.
+constexpr std::chrono::seconds kInvitation{60};
+
+}  // namespace
+
+Agent::Agent(transport::Transport& transport, process::WorkerHost& host, AgentOptions options)
+    : transport_(transport), host_(host), options_(std::move(options)) {}
+
+Agent::~Agent() = default;
+
+Ending Agent::run() {
+  const auto invited_until = Clock::now() + kInvitation;
+  while (!ending_) {
+    const auto now = Clock::now();
+    bool any = take_messages();
+    // Workers wait when rank 0 or the wire cannot keep up.
+    const std::size_t unsent = transport_.unsent() + batch_.size();
+    if (unsent < kMaxUnsent) any |= host_.poll(*this, kMaxUnsent - unsent);
+    send_batch();
+    any |= look_at_lifeline(now);
+    if (!lifeline_ && now > invited_until) {
+      base::log_error("rank 0 has not sent an invitation within " + std::to_string(kInvitation.count()) + " s");
+      ending_ = Ending::rank_0_lost;
+    }
+    if (any) {
+      idler_.worked(now);
+    } else if (!idler_.look_again(now)) {
+      sleep();
+    }
+  }
+  return *ending_;
+}
+
+bool Agent::take_messages() {
+  const bool any = transport_.poll(arrived_);
+  for (const auto& incoming : arrived_) {
+    if (incoming.from != kRank0 || ending_) continue;
+    try {
+      wire::EnvelopeReader envelope(incoming.bytes);
+      while (auto message = envelope.next()) handle(*message);
+    } catch (const wire::ProtocolError& e) {
+      base::log_error(std::string("rank 0 sent what makes no sense: ") + e.what());
+      ending_ = Ending::rank_0_lost;
+    }
+  }
+  arrived_.clear();
+  for (const WorkerId worker : written_) host_.flush(worker);
+  written_.clear();
+  return any;
+}
+
+void Agent::handle(const wire::Message& message) {
+  if (const auto* input = std::get_if<wire::Input>(&message)) {
+    host_.write(input->worker, input->bytes);
+    if (written_.empty() || written_.back() != input->worker) written_.push_back(input->worker);
+  } else if (const auto* start = std::get_if<wire::StartWorker>(&message)) {
+    host_.start(start->worker);
+  } else if (const auto* kill = std::get_if<wire::KillWorker>(&message)) {
+    host_.kill(kill->worker, kill->signal);
+  } else if (const auto* quit = std::get_if<wire::Quit>(&message)) {
+    ending_ = quit->rank_lost ? Ending::dismissed_with_loss : Ending::dismissed;
+  } else if (const auto* invitation = std::get_if<wire::Welcome>(&message)) {
+    welcome(*invitation);
+  } else {
+    throw wire::ProtocolError("a message that only agents send");
+  }
+}
+
+void Agent::welcome(const wire::Welcome& welcome) {
+  liveness::Invitation invitation;
+  if (lifeline_) throw wire::ProtocolError("a second invitation");
+  if (welcome.token.size() != invitation.token.size()) throw wire::ProtocolError("a token of another size");
+  invitation.addresses = welcome.addresses;
+  invitation.port = welcome.port;
+  std::copy(welcome.token.begin(), welcome.token.end(), invitation.token.begin());
+  options_.settings.lost_after = std::chrono::milliseconds(welcome.lost_after_ms);
+  lifeline_.emplace(transport_.rank(), invitation,
+                    liveness::LifelineOptions{options_.settings.lost_after, options_.settings.interface});
+  if (options_.share_lifeline) options_.share_lifeline(lifeline_->fd());
+  wire::append(batch_, options_.hello);
+}
+
+void Agent::send_batch() {
+  if (batch_.empty()) return;
+  transport_.send(kRank0, std::exchange(batch_, detail::Bytes()));
+  if (std::exchange(rank_0_asleep_, false)) lifeline_->ring();
+}
+
+bool Agent::look_at_lifeline(Clock::time_point now) {
+  if (!lifeline_ || now < next_look_) return false;
+  next_look_ = now + kLookEvery;
+  const bool any = lifeline_->poll(events_);
+  for (const auto& event : events_) handle(event);
+  events_.clear();
+  return any;
+}
+
+void Agent::handle(const liveness::LifelineEvent& event) {
+  switch (event.kind) {
+    case liveness::LifelineEvent::Kind::lost:
+      base::log_info("rank 0 is lost: " + event.text);
+      if (!ending_) ending_ = Ending::rank_0_lost;
+      break;
+    case liveness::LifelineEvent::Kind::asleep:
+      if (transport_.sent_to(kRank0) > event.received) {
+        lifeline_->ring();
+      } else {
+        rank_0_asleep_ = true;
+      }
+      break;
+    case liveness::LifelineEvent::Kind::ring: knows_we_sleep_ = false; break;
+    default: break;
+  }
+}
+
+void Agent::sleep() {
+  if (transport_.busy() || !lifeline_ || transport_.unsent() >= kMaxUnsent) {
+    // Only looking moves MPI on; the core is somebody else's meanwhile.
+    ::poll(nullptr, 0, lifeline_ ? 0 : 1);
+    return;
+  }
+  if (host_.prepare_sleep()) {
+    if (!std::exchange(knows_we_sleep_, true)) lifeline_->asleep(transport_.received_from(kRank0));
+    std::array<pollfd, 3> fds{{{host_.wake_fd(), POLLIN, 0}, {host_.keeper_fd(), POLLIN, 0}, {lifeline_->fd(), POLLIN, 0}}};
+    ::poll(fds.data(), fds.size(), host_.has_backlog() ? 1 : -1);
+    next_look_ = {};
+  }
+  host_.awake();
+}
+
+void Agent::worker_started(WorkerId worker, pid_t pid) {
+  wire::append(batch_, wire::WorkerStarted{worker, static_cast<std::int64_t>(pid)});
+}
+
+void Agent::worker_failed_to_start(WorkerId worker, const std::string& why) {
+  wire::append(batch_, wire::WorkerFailedToStart{worker, why});
+}
+
+void Agent::worker_output(WorkerId worker, std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const auto part = bytes.first(std::min(bytes.size(), kPiece));
+    bytes = bytes.subspan(part.size());
+    wire::append(batch_, wire::Output{worker, part});
+    if (batch_.size() >= kPiece) send_batch();
+  }
+}
+
+void Agent::worker_ended(WorkerId worker, const process::WorkerEnd& end) {
+  wire::append(batch_,
+               wire::WorkerEnded{worker, static_cast<std::int64_t>(end.pid), end.wait_status, end.inside_item});
+}
+
+void Agent::keeper_lost() { ending_ = Ending::keeper_lost; }
+
+}  // namespace rankpool::agent

@@ -1,0 +1,76 @@
+#pragma once
+
+#include "base/idler.hpp"
+#include "base/settings.hpp"
+#include "liveness/lifeline.hpp"
+#include "process/worker_host.hpp"
+#include "transport/transport.hpp"
+#include "wire/messages.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace rankpool::agent {
+
+/// How an agent's service ended.
+enum class Ending : std::uint8_t {
+  dismissed,            ///< the job is over and all ranks live: MPI_Finalize is safe
+  dismissed_with_loss,  ///< the job is over and a rank was lost: leave without MPI_Finalize
+  rank_0_lost,          ///< nobody is left to serve
+  keeper_lost,          ///< this rank has no workers any more
+};
+
+struct AgentOptions {
+  base::Settings settings;
+  /// What this rank says of itself.
+  wire::Hello hello;
+  /// Called once the lifeline stands, with its descriptor: the keeper is to hold it too, so that it can tell how we died.
+  std::function<void(int fd)> share_lifeline;
+};
+
+/// What every rank but rank 0 does: passes bytes between rank 0 and its own workers, and tells of their deaths. It never reads
+/// what it passes on, and never blocks in MPI. The main thread of the rank.
+class Agent final : private process::HostListener {
+ public:
+  Agent(transport::Transport& transport, process::WorkerHost& host, AgentOptions options);
+  ~Agent();
+
+  /// Serves until the job is over.
+  Ending run();
+
+ private:
+  bool take_messages();
+  void handle(const wire::Message& message);
+  void handle(const liveness::LifelineEvent& event);
+  void welcome(const wire::Welcome& welcome);
+  void send_batch();
+  bool look_at_lifeline(std::chrono::steady_clock::time_point now);
+  void sleep();
+
+  // HostListener
+  void worker_started(WorkerId worker, pid_t pid) override;
+  void worker_failed_to_start(WorkerId worker, const std::string& why) override;
+  void worker_output(WorkerId worker, std::span<const std::byte> bytes) override;
+  void worker_ended(WorkerId worker, const process::WorkerEnd& end) override;
+  void keeper_lost() override;
+
+  transport::Transport& transport_;
+  process::WorkerHost& host_;
+  AgentOptions options_;
+  std::optional<liveness::Lifeline> lifeline_;
+  bool rank_0_asleep_ = false;  ///< it has to be rung for the next message
+  bool knows_we_sleep_ = false;
+  std::optional<Ending> ending_;
+  detail::Bytes batch_;
+  std::vector<WorkerId> written_;
+  std::vector<transport::Incoming> arrived_;
+  std::vector<liveness::LifelineEvent> events_;
+  std::chrono::steady_clock::time_point next_look_{};
+  base::Idler idler_;
+};
+
+}  // namespace rankpool::agent

@@ -1,0 +1,126 @@
+#pragma once
+
+#include "base/ids.hpp"
+#include "base/paged_table.hpp"
+#include "engine/mailbox.hpp"
+#include "engine/pool_state.hpp"
+#include "engine/rank_port.hpp"
+#include "engine/roster.hpp"
+#include "schedule/scheduler.hpp"
+#include "wire/frame_reader.hpp"
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace rankpool::engine {
+
+/// Between the scheduler, which knows numbers only, and the world: turns commands, frames and deaths into the scheduler's
+/// events, and its actions into frames and outcomes.
+///
+///     commands ──► ┌────────────┐ ──events──► ┌───────────┐
+///     frames   ──► │ Dispatcher │             │ Scheduler │
+///     deaths   ──► └────────────┘ ◄─actions── └───────────┘
+///                    │        │
+///           RankPort (frames)  Sink (outcomes of futures and maps)
+///
+/// Engine thread. Does no input or output of its own.
+class Dispatcher : public PortListener {
+ public:
+  explicit Dispatcher(Roster& roster);
+  ~Dispatcher();
+  Dispatcher(const Dispatcher&) = delete;
+  Dispatcher& operator=(const Dispatcher&) = delete;
+
+  /// Says where a rank's workers are reached; must come before its `rank_joined`. The port must outlive the dispatcher.
+  void set_port(Rank rank, RankPort* port);
+
+  void handle(Command& command);
+  void tick(schedule::Time now) { scheduler_.tick(now); }
+  [[nodiscard]] std::optional<schedule::Time> next_deadline() const { return scheduler_.next_deadline(); }
+  /// Carries out what the scheduler has decided. True if there was anything.
+  bool carry_out();
+  /// Ends everything that is pending with `why`: the engine itself has failed. Never throws.
+  void fail_everything(const std::string& why) noexcept;
+
+  [[nodiscard]] bool job_ended() const noexcept { return job_ended_; }
+  [[nodiscard]] bool any_rank_lost() const noexcept { return any_rank_lost_; }
+
+  // PortListener
+  void rank_joined(const RankFacts& facts) override;
+  void rank_lost(Rank rank, const std::string& how) override;
+  void worker_started(WorkerId worker, pid_t pid) override;
+  void worker_failed_to_start(WorkerId worker, const std::string& why) override;
+  void worker_output(WorkerId worker, std::span<const std::byte> bytes) override;
+  void worker_ended(WorkerId worker, const WorkerExit& exit) override;
+
+ private:
+  /// A chunk as it was handed to a worker.
+  struct Assigned {
+    ChunkId chunk{};
+    WorkId work{};
+    std::uint64_t first = 0;
+    std::uint32_t count = 0;
+    std::uint32_t ended = 0;
+  };
+  struct Worker {
+    std::shared_ptr<PoolState> pool;
+    Rank rank{};
+    pid_t pid = 0;
+    bool ready = false;
+    bool given_up = false;  ///< killed: what it still says is ignored
+    wire::FrameReader reader;
+    std::deque<Assigned> chunks;  ///< the first is the one it works on
+  };
+  struct RankEntry {
+    RankPort* port = nullptr;
+    RankFacts facts;
+  };
+
+  void execute(const schedule::SendChunk& action);
+  void execute(const schedule::StartWorker& action);
+  void execute(const schedule::StopWorker& action);
+  void execute(const schedule::KillWorker& action);
+  void execute(const schedule::FailItems& action);
+  void execute(const schedule::CancelItems& action);
+  void execute(const schedule::WorkEnded& action);
+  void execute(const schedule::PoolBroken& action);
+  void execute(const schedule::PoolEnded& action);
+
+  /// False if the frame makes no sense: the worker is then given up.
+  bool handle_frame(WorkerId id, Worker& worker, const wire::FrameHeader& header, std::span<const std::byte> payload,
+                    detail::Bytes* owned);
+  bool handle_outcome(WorkerId id, Worker& worker, const wire::FrameHeader& header, std::span<const std::byte> payload,
+                      detail::Bytes* owned);
+  void not_ready_any_more(Worker& worker);
+  void update_alive(PoolState& pool);
+
+  schedule::LossId note(Loss loss);
+  [[nodiscard]] const Loss* find_loss(schedule::LossId id) const;
+  [[nodiscard]] Loss loss_of(WorkerId id, const Worker& worker) const;
+  [[nodiscard]] detail::Sink* sink_of(WorkId work);
+  [[nodiscard]] detail::FailurePtr failure_for(schedule::Reason reason, schedule::LossId loss, PoolState* pool) const;
+
+  struct Work {
+    detail::Ref<detail::Sink> sink;
+    PoolState* pool = nullptr;  ///< outlives its works: a pool ends after them
+  };
+
+  Roster& roster_;
+  schedule::Scheduler scheduler_;
+  std::map<Rank, RankEntry> ranks_;
+  std::map<PoolId, std::shared_ptr<PoolState>> pools_;
+  base::PagedTable<Work> works_;
+  base::PagedTable<std::unique_ptr<Worker>> workers_;
+  std::deque<Loss> losses_;  ///< the latest; the last one has the number `last_loss_`
+  std::uint32_t last_loss_ = 0;
+  std::vector<schedule::Action> actions_;
+  detail::Gather gather_;
+  bool job_ended_ = false;
+  bool any_rank_lost_ = false;
+};
+
+}  // namespace rankpool::engine

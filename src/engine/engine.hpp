@@ -1,0 +1,81 @@
+#pragma once
+
+#include "base/idler.hpp"
+#include "base/settings.hpp"
+#include "engine/dispatcher.hpp"
+#include "engine/local_port.hpp"
+#include "engine/mailbox.hpp"
+#include "engine/remote_ranks.hpp"
+#include "engine/roster.hpp"
+#include "process/worker_host.hpp"
+#include "transport/transport.hpp"
+
+#include <functional>
+#include <future>
+#include <memory>
+#include <optional>
+#include <thread>
+
+namespace rankpool::engine {
+
+/// What the engine is started with.
+struct EngineOptions {
+  base::Settings settings;
+  OwnFacts own;
+  /// Rank 0's own workers.
+  std::unique_ptr<process::WorkerHost> host;
+  /// Called on the engine thread, the one that will use the transport; empty for a job of this one rank.
+  std::function<std::unique_ptr<transport::Transport>()> connect;
+  /// Called on the engine thread at the very end, with the transport of `connect` and whether a rank was lost.
+  std::function<void(std::unique_ptr<transport::Transport>, bool rank_lost)> disconnect;
+};
+
+/// Rank 0's engine: one thread that carries tasks to workers and outcomes home.
+///
+///     user's threads ── Mailbox ──► ┌─────────────────────┐ ◄──► LocalPort ──► own workers (shared memory)
+///                                   │ loop ── Dispatcher  │
+///     futures  ◄──── Sink ───────── └─────────────────────┘ ◄──► RemoteRanks ──► agents (MPI, lifelines)
+///
+/// Made and ended by `run`. Its mailbox and roster may be used from any thread as long as it lives.
+class Engine {
+ public:
+  explicit Engine(EngineOptions options);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  /// Waits until all ranks are there. Throws what made the start fail.
+  void wait_assembled();
+  /// Ends the job: workers and agents leave. All pools must have ended. Waits for the thread.
+  void end();
+
+  [[nodiscard]] Mailbox& mailbox() noexcept { return mailbox_; }
+  [[nodiscard]] const Roster& roster() const noexcept { return roster_; }
+  [[nodiscard]] const base::Settings& settings() const noexcept { return options_.settings; }
+
+ private:
+  void thread_main() noexcept;
+  void loop();
+  bool take_commands();
+  void sleep(std::chrono::steady_clock::time_point now);
+  void leave();
+
+  EngineOptions options_;
+  Mailbox mailbox_;
+  Roster roster_;
+  std::promise<void> assembled_;
+  std::future<void> assembled_future_;
+  bool told_assembled_ = false;
+
+  // Engine thread only.
+  std::optional<Dispatcher> dispatcher_;
+  std::unique_ptr<transport::Transport> transport_;
+  std::optional<LocalPort> local_;
+  std::unique_ptr<RemoteRanks> remote_;
+  std::vector<Command> commands_;
+  base::Idler idler_;
+
+  std::thread thread_;
+};
+
+}  // namespace rankpool::engine

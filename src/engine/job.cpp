@@ -1,0 +1,130 @@
+#include "engine/job.hpp"
+
+#include "api/callbacks.hpp"
+#include "base/log.hpp"
+
+#include <rankpool/errors.hpp>
+
+#include <algorithm>
+#include <csignal>
+#include <stdexcept>
+
+namespace rankpool::engine {
+namespace {
+
+std::mutex g_current_mutex;
+
+std::shared_ptr<Job>& current_slot() {
+  static std::shared_ptr<Job> job;
+  return job;
+}
+
+void check_positive(const std::optional<int>& number, const char* name) {
+  if (number && *number < 1) throw std::invalid_argument(std::string(name) + " must be greater than 0");
+}
+
+}  // namespace
+
+std::shared_ptr<Job> Job::current() {
+  const std::lock_guard lock(g_current_mutex);
+  return current_slot();
+}
+
+void Job::set_current(std::shared_ptr<Job> job) {
+  const std::lock_guard lock(g_current_mutex);
+  current_slot().swap(job);
+}
+
+std::shared_ptr<PoolState> Job::open_pool(detail::PoolConfig config) {
+  const bool executor = config.facade == detail::Facade::executor;
+  check_positive(config.max_workers, executor ? "max_workers" : "processes");
+  check_positive(config.max_tasks_per_child, executor ? "max_tasks_per_child" : "maxtasksperchild");
+  if (config.max_retries < 0) throw std::invalid_argument("max_retries must not be negative");
+  if (config.task_timeout && config.task_timeout->count() <= 0) {
+    throw std::invalid_argument("task_timeout must be greater than 0");
+  }
+  auto state = std::make_shared<PoolState>();
+  state->facade = config.facade;
+  state->max_workers =
+      config.max_workers.value_or(engine_.settings().max_workers.value_or(std::max(1, engine_.roster().capacity())));
+  state->initializer = std::move(config.initializer);
+  state->announce_items = config.task_timeout.has_value();
+  state->alive.store(state->max_workers);
+  schedule::PoolPolicy policy;
+  policy.max_workers = state->max_workers;
+  policy.replace_lost_workers = config.replace_lost_workers;
+  policy.max_retries = config.max_retries;
+  policy.max_chunks_per_worker = config.max_tasks_per_child.value_or(0);
+  policy.task_timeout = config.task_timeout.value_or(schedule::Nanoseconds(0));
+  const std::lock_guard lock(mutex_);
+  if (closing_) throw ShutdownError("cannot make a new pool: the program is ending");
+  state->id = PoolId{next_pool_++};
+  pools_.push_back(state);
+  std::erase_if(pools_, [](const auto& pool) { return pool.expired(); });
+  engine_.mailbox().post(OpenPool{state, policy});
+  return state;
+}
+
+void Job::close_all_pools() {
+  std::vector<std::shared_ptr<PoolState>> pools;
+  {
+    const std::lock_guard lock(mutex_);
+    closing_ = true;
+    for (const auto& pool : pools_) {
+      if (auto state = pool.lock()) pools.push_back(std::move(state));
+    }
+  }
+  for (const auto& state : pools) {
+    if (state->facade == detail::Facade::executor) {
+      pool::close(engine_, *state, false);
+    } else {
+      pool::stop(engine_, *state, SIGTERM);
+    }
+  }
+  for (const auto& state : pools) pool::wait_ended(*state);
+}
+
+namespace pool {
+
+void check_intake(PoolState& state) {
+  if (state.intake != Intake::open) {
+    throw ShutdownError(state.facade == detail::Facade::executor ? "cannot schedule new futures after shutdown"
+                                                                 : "Pool not running");
+  }
+  if (const auto broken = state.why_broken()) std::rethrow_exception(broken->exception());
+}
+
+void close(Engine& engine, PoolState& state, bool cancel_pending) {
+  engine.mailbox().post_locked([&]() -> Command {
+    state.intake = std::max(state.intake, Intake::closed);
+    return ClosePool{state.id, cancel_pending};
+  });
+}
+
+void stop(Engine& engine, PoolState& state, int signal) {
+  engine.mailbox().post_locked([&]() -> Command {
+    state.intake = Intake::stopped;
+    return StopPool{state.id, signal};
+  });
+}
+
+void wait_ended(PoolState& state) {
+  {
+    std::unique_lock lock(state.mutex);
+    state.changed.wait(lock, [&] { return state.ended; });
+  }
+  if (!api::on_callback_thread()) api::drain_callbacks();
+}
+
+void wait_ready(Engine& engine, PoolState& state) {
+  const auto check = [&] { engine.mailbox().locked([&] { check_intake(state); }); };
+  check();
+  std::unique_lock lock(state.mutex);
+  state.changed.wait(lock, [&] { return state.ready >= state.max_workers || state.broken || state.ended; });
+  const bool ready = state.ready >= state.max_workers;
+  lock.unlock();
+  if (!ready) check();
+}
+
+}  // namespace pool
+}  // namespace rankpool::engine

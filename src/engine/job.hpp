@@ -1,0 +1,45 @@
+#pragma once
+
+#include "engine/engine.hpp"
+
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace rankpool::engine {
+
+/// The job that this process is rank 0 of, between the begin and the end of `run`: its engine and its open pools.
+/// Thread-safe.
+class Job {
+ public:
+  explicit Job(EngineOptions options) : engine_(std::move(options)) {}
+
+  [[nodiscard]] Engine& engine() noexcept { return engine_; }
+
+  std::shared_ptr<PoolState> open_pool(detail::PoolConfig config);
+  /// What the end of the program does: executors finish what was submitted, pools are terminated; no new ones are opened.
+  void close_all_pools();
+
+  /// The current job, or null.
+  static std::shared_ptr<Job> current();
+  static void set_current(std::shared_ptr<Job> job);
+
+ private:
+  Engine engine_;
+  std::mutex mutex_;
+  bool closing_ = false;                           // guarded by mutex_
+  std::uint32_t next_pool_ = 0;                    // guarded by mutex_
+  std::vector<std::weak_ptr<PoolState>> pools_;    // guarded by mutex_
+};
+
+/// Commands of a pool's owner, with what they have to be ordered against. Thread-safe.
+namespace pool {
+/// Throws ShutdownError or BrokenProcessPool if it takes no work. Call it while the mailbox is locked.
+void check_intake(PoolState& state);
+void close(Engine& engine, PoolState& state, bool cancel_pending);
+void stop(Engine& engine, PoolState& state, int signal);
+void wait_ended(PoolState& state);
+void wait_ready(Engine& engine, PoolState& state);
+}  // namespace pool
+
+}  // namespace rankpool::engine

@@ -1,0 +1,44 @@
+#pragma once
+
+#include "engine/rank_port.hpp"
+#include "process/worker_host.hpp"
+
+#include <vector>
+
+namespace rankpool::engine {
+
+/// Rank 0's own workers, in shared memory. Engine thread.
+class LocalPort final : public RankPort, private process::HostListener {
+ public:
+  LocalPort(process::WorkerHost& host, PortListener& listener) : host_(host), listener_(listener) {}
+
+  void start(WorkerId worker) override { host_.start(worker); }
+  void write(WorkerId worker, std::span<const std::byte> header, const detail::Gather& body,
+             const detail::Ref<detail::Sink>& keep_alive) override;
+  void kill(WorkerId worker, int signal) override { host_.kill(worker, signal); }
+  void flush() override;
+
+  /// Looks at all channels once. True if there was anything.
+  bool poll() { return host_.poll(*this); }
+  [[nodiscard]] bool keeper_gone() const noexcept { return keeper_gone_; }
+
+ private:
+  void worker_started(WorkerId worker, pid_t pid) override { listener_.worker_started(worker, pid); }
+  void worker_failed_to_start(WorkerId worker, const std::string& why) override {
+    listener_.worker_failed_to_start(worker, why);
+  }
+  void worker_output(WorkerId worker, std::span<const std::byte> bytes) override {
+    listener_.worker_output(worker, bytes);
+  }
+  void worker_ended(WorkerId worker, const process::WorkerEnd& end) override {
+    listener_.worker_ended(worker, {end.pid, end.wait_status, end.inside_item});
+  }
+  void keeper_lost() override { keeper_gone_ = true; }
+
+  process::WorkerHost& host_;
+  PortListener& listener_;
+  std::vector<WorkerId> written_;  ///< since the last flush; a worker may stand there twice
+  bool keeper_gone_ = false;
+};
+
+}  // namespace rankpool::engine

@@ -1,0 +1,45 @@
+#include "engine/mailbox.hpp"
+
+#include <cerrno>
+#include <sys/eventfd.h>
+#include <system_error>
+#include <unistd.h>
+
+namespace rankpool::engine {
+
+Mailbox::Mailbox() : fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  if (fd_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
+}
+
+Mailbox::~Mailbox() { ::close(fd_); }
+
+void Mailbox::post(Command command) {
+  post_locked([&] { return std::move(command); });
+}
+
+void Mailbox::take(std::vector<Command>& taken) {
+  const std::lock_guard lock(mutex_);
+  incoming_.swap(taken);
+  filled_.store(false, std::memory_order_seq_cst);
+}
+
+bool Mailbox::prepare_sleep() {
+  sleeping_.store(true, std::memory_order_seq_cst);
+  return empty();
+}
+
+void Mailbox::awake() {
+  sleeping_.store(false, std::memory_order_seq_cst);
+  std::uint64_t count = 0;
+  [[maybe_unused]] const auto drained = ::read(fd_, &count, sizeof count);
+}
+
+void Mailbox::wake() noexcept {
+  if (!sleeping_.load(std::memory_order_seq_cst)) return;
+  // One post wakes; those behind it need not ring again.
+  if (!sleeping_.exchange(false, std::memory_order_seq_cst)) return;
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const auto written = ::write(fd_, &one, sizeof one);
+}
+
+}  // namespace rankpool::engine

@@ -1,0 +1,47 @@
+#pragma once
+
+#include "base/ids.hpp"
+
+#include <rankpool/detail/bytes.hpp>
+#include <rankpool/detail/pool_link.hpp>
+#include <rankpool/detail/sink.hpp>
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+
+namespace rankpool::engine {
+
+/// Whether a pool takes work, as those who submit see it. Only ever grows.
+enum class Intake : std::uint8_t { open, closed, stopped };
+
+/// What the user's threads and the engine thread both know of a pool.
+struct PoolState {
+  // Constant after construction.
+  PoolId id{};
+  detail::Facade facade{};
+  int max_workers = 0;
+  detail::Bytes initializer;
+  bool announce_items = false;
+
+  /// Guarded by the mailbox's mutex, so that no submission comes behind the closing.
+  Intake intake = Intake::open;
+
+  /// Workers that are starting or alive; 0 once the pool is broken or ended. Written by the engine.
+  std::atomic<int> alive{0};
+
+  // Guarded by `mutex`; `changed` is notified.
+  std::mutex mutex;
+  std::condition_variable changed;
+  detail::FailurePtr broken;
+  int ready = 0;
+  bool ended = false;
+
+  [[nodiscard]] detail::FailurePtr why_broken() {
+    const std::lock_guard lock(mutex);
+    return broken;
+  }
+};
+
+}  // namespace rankpool::engine

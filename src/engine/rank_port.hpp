@@ -1,0 +1,58 @@
+#pragma once
+
+#include "base/ids.hpp"
+
+#include <rankpool/detail/sink.hpp>
+#include <rankpool/errors.hpp>
+
+#include <span>
+#include <string>
+#include <sys/types.h>
+
+namespace rankpool::engine {
+
+/// How a worker process ended, wherever it was.
+struct WorkerExit {
+  pid_t pid = 0;
+  int wait_status = 0;
+  bool inside_item = false;
+};
+
+/// What a rank turned out to be.
+struct RankFacts {
+  Rank rank{};
+  std::string host;
+  pid_t pid = 0;
+  pid_t keeper_pid = 0;
+  int workers = 1;
+};
+
+/// What ranks have to tell the engine. Engine thread.
+class PortListener {
+ public:
+  virtual void rank_joined(const RankFacts& facts) = 0;
+  virtual void rank_lost(Rank rank, const std::string& how) = 0;
+  virtual void worker_started(WorkerId worker, pid_t pid) = 0;
+  virtual void worker_failed_to_start(WorkerId worker, const std::string& why) = 0;
+  /// Bytes of the worker's stream of frames; valid during the call.
+  virtual void worker_output(WorkerId worker, std::span<const std::byte> bytes) = 0;
+  virtual void worker_ended(WorkerId worker, const WorkerExit& exit) = 0;
+
+ protected:
+  ~PortListener() = default;
+};
+
+/// The engine's way to the workers of one rank: its own (LocalPort) or another's (RemotePort). Engine thread; nothing blocks.
+class RankPort {
+ public:
+  virtual ~RankPort() = default;
+  virtual void start(WorkerId worker) = 0;
+  /// Appends `header` and then `body` to the worker's input. `keep_alive` owns the bytes of `body`.
+  virtual void write(WorkerId worker, std::span<const std::byte> header, const detail::Gather& body,
+                     const detail::Ref<detail::Sink>& keep_alive) = 0;
+  virtual void kill(WorkerId worker, int signal) = 0;
+  /// Sends off what was written since the last call.
+  virtual void flush() = 0;
+};
+
+}  // namespace rankpool::engine

@@ -1,0 +1,256 @@
+#include "engine/remote_ranks.hpp"
+
+#include "base/log.hpp"
+#include "launch/cores.hpp"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+namespace rankpool::engine {
+namespace {
+
+/// A message is sent on its own from this size on, so that its first bytes are under way while the rest is copied.
+constexpr std::size_t kPiece = std::size_t{1} << 20U;
+/// So often the lifelines are looked at while there is other work: a system call each time.
+constexpr std::chrono::microseconds kLookEvery{100};
+/// How long ranks may take from the end of MPI_Init to their greeting.
+constexpr std::chrono::seconds kAssembly{60};
+
+}  // namespace
+
+/// The way to one rank's workers: messages are gathered until `flush`.
+class RemoteRanks::Port final : public RankPort {
+ public:
+  Port(RemoteRanks& ranks, Rank rank) : ranks_(ranks), rank_(rank) {}
+
+  void start(WorkerId worker) override { wire::append(batch_, wire::StartWorker{worker}); }
+  void kill(WorkerId worker, int signal) override { wire::append(batch_, wire::KillWorker{worker, signal}); }
+  void write(WorkerId worker, std::span<const std::byte> header, const detail::Gather& body,
+             const detail::Ref<detail::Sink>& /*keep_alive: everything is copied*/) override {
+    std::size_t size = header.size();
+    for (const auto& part : body) size += part.size();
+    if (size <= kPiece) {
+      wire::append_input(batch_, worker, header, body);
+      if (batch_.size() >= kPiece) flush();
+      return;
+    }
+    wire::append(batch_, wire::Input{worker, header});
+    for (auto part : body) {
+      while (!part.empty()) {
+        const std::size_t taken = std::min(part.size(), kPiece);
+        wire::append(batch_, wire::Input{worker, part.first(taken)});
+        part = part.subspan(taken);
+        if (batch_.size() >= kPiece) flush();
+      }
+    }
+  }
+  void flush() override {
+    if (!batch_.empty()) ranks_.send(rank_, std::exchange(batch_, detail::Bytes()));
+  }
+
+ private:
+  RemoteRanks& ranks_;
+  Rank rank_;
+  detail::Bytes batch_;
+};
+
+RemoteRanks::RemoteRanks(transport::Transport& transport, const base::Settings& settings, OwnFacts own,
+                         PortListener& listener)
+    : transport_(transport),
+      listener_(listener),
+      settings_(settings),
+      own_(std::move(own)),
+      lifelines_(transport.size(), {settings.lost_after, settings.interface}),
+      peers_(static_cast<std::size_t>(transport.size())),
+      give_up_waiting_(std::chrono::steady_clock::now() + kAssembly) {
+  const liveness::Invitation& invitation = lifelines_.invitation();
+  wire::Welcome welcome;
+  welcome.addresses = invitation.addresses;
+  welcome.port = invitation.port;
+  welcome.token.assign(invitation.token.begin(), invitation.token.end());
+  welcome.lost_after_ms = static_cast<std::uint64_t>(settings.lost_after.count());
+  welcome.workers = settings.workers.value_or(0);
+  for (std::int32_t number = 1; number < transport_.size(); ++number) {
+    peer(Rank{number}).port = std::make_unique<Port>(*this, Rank{number});
+    detail::Bytes message;
+    wire::append(message, welcome);
+    transport_.send(Rank{number}, std::move(message));
+  }
+  assemble();
+}
+
+RemoteRanks::~RemoteRanks() = default;
+
+RankPort* RemoteRanks::port(Rank rank) { return peer(rank).port.get(); }
+
+void RemoteRanks::send(Rank rank, detail::Bytes message) {
+  Peer& to = peer(rank);
+  if (to.standing == Standing::lost) return;
+  transport_.send(rank, std::move(message));
+  if (std::exchange(to.peer_asleep, false)) lifelines_.ring(rank);
+}
+
+bool RemoteRanks::poll(std::chrono::steady_clock::time_point now) {
+  bool any = transport_.poll(arrived_);
+  for (const auto& message : arrived_) receive(message);
+  arrived_.clear();
+  if (now >= next_look_) {
+    next_look_ = now + kLookEvery;
+    any |= lifelines_.poll(events_);
+    for (const auto& event : events_) handle(event);
+    events_.clear();
+    if (!assembled_ && now >= give_up_waiting_) {
+      for (std::int32_t number = 1; number < transport_.size(); ++number) {
+        if (peer(Rank{number}).standing == Standing::invited) {
+          base::log_error("rank " + std::to_string(number) + " has not reported within " +
+                          std::to_string(kAssembly.count()) + " s of the start; the job goes on without it");
+          lose(Rank{number}, "no report at the start");
+        }
+      }
+      assemble();
+    }
+  }
+  return any;
+}
+
+void RemoteRanks::receive(const transport::Incoming& message) {
+  Peer& from = peer(message.from);
+  if (from.standing == Standing::lost) return;
+  try {
+    wire::EnvelopeReader envelope(message.bytes);
+    while (auto next = envelope.next()) {
+      if (auto* hello = std::get_if<wire::Hello>(&*next)) {
+        greet(from, message.from, *hello);
+      } else if (from.standing != Standing::member) {
+        throw wire::ProtocolError("a message before its greeting");
+      } else if (const auto* output = std::get_if<wire::Output>(&*next)) {
+        listener_.worker_output(output->worker, output->bytes);
+      } else if (const auto* started = std::get_if<wire::WorkerStarted>(&*next)) {
+        listener_.worker_started(started->worker, static_cast<pid_t>(started->pid));
+      } else if (const auto* failed = std::get_if<wire::WorkerFailedToStart>(&*next)) {
+        listener_.worker_failed_to_start(failed->worker, failed->why);
+      } else if (const auto* ended = std::get_if<wire::WorkerEnded>(&*next)) {
+        listener_.worker_ended(ended->worker,
+                               {static_cast<pid_t>(ended->pid), ended->wait_status, ended->inside_item});
+      } else if (const auto* farewell = std::get_if<wire::Farewell>(&*next)) {
+        lose(message.from, farewell->why);
+        return;
+      } else {
+        throw wire::ProtocolError("a message that only rank 0 sends");
+      }
+    }
+  } catch (const wire::ProtocolError& e) {
+    lose(message.from, std::string("it sent what makes no sense: ") + e.what());
+  }
+}
+
+void RemoteRanks::greet(Peer& from, Rank rank, wire::Hello& hello) {
+  if (from.standing != Standing::invited) throw wire::ProtocolError("a second greeting");
+  if (hello.build != own_.build) {
+    base::log_error("rank " + std::to_string(raw(rank)) + " on " + hello.host + " runs another build of the program (" +
+                    hello.program + ") than rank 0 and takes no part: install the same binary on all nodes");
+    from.standing = Standing::refused;
+  } else {
+    from.standing = Standing::greeted;
+    from.hello = std::move(hello);
+  }
+  assemble();
+}
+
+void RemoteRanks::assemble() {
+  if (assembled_) return;
+  for (std::size_t number = 1; number < peers_.size(); ++number) {
+    if (peers_[number].standing == Standing::invited) return;
+  }
+  assembled_ = true;
+  // Ranks of one node share its cores; each node is reckoned by itself.
+  struct Place {
+    Rank rank;
+    launch::CoreClaim claim;
+    int wanted;
+  };
+  std::map<std::string, std::vector<Place>> nodes;
+  nodes[own_.facts.host].push_back({Rank{0}, {own_.cores, own_.core_limit}, settings_.workers.value_or(0)});
+  for (std::size_t number = 1; number < peers_.size(); ++number) {
+    const Peer& member = peers_[number];
+    if (member.standing != Standing::greeted) continue;
+    nodes[member.hello.host].push_back({Rank{static_cast<std::int32_t>(number)},
+                                        {member.hello.cores, member.hello.core_limit},
+                                        member.hello.workers != 0 ? member.hello.workers : settings_.workers.value_or(0)});
+  }
+  std::map<Rank, int> workers;
+  for (const auto& [host, places] : nodes) {
+    std::vector<launch::CoreClaim> claims;
+    for (const auto& place : places) claims.push_back(place.claim);
+    const std::vector<int> shares = launch::share_cores(claims);
+    for (std::size_t i = 0; i < places.size(); ++i) {
+      workers[places[i].rank] = places[i].wanted > 0 ? places[i].wanted : shares[i];
+    }
+  }
+  for (const auto& [rank, count] : workers) {
+    RankFacts facts = own_.facts;
+    if (rank != Rank{0}) {
+      const wire::Hello& hello = peer(rank).hello;
+      facts = {rank, hello.host, static_cast<pid_t>(hello.pid), static_cast<pid_t>(hello.keeper_pid), 0};
+      peer(rank).standing = Standing::member;
+    }
+    facts.workers = count;
+    listener_.rank_joined(facts);
+  }
+}
+
+void RemoteRanks::handle(const liveness::LifelineEvent& event) {
+  using Kind = liveness::LifelineEvent::Kind;
+  switch (event.kind) {
+    case Kind::joined: peer(event.rank).on_the_line = true; break;
+    case Kind::lost: lose(event.rank, event.text); break;
+    case Kind::asleep:
+      if (transport_.sent_to(event.rank) > event.received) {
+        lifelines_.ring(event.rank);
+      } else {
+        peer(event.rank).peer_asleep = true;
+      }
+      break;
+    case Kind::ring: peer(event.rank).knows_we_sleep = false; break;
+    case Kind::stranger: base::log_warn(event.text); break;
+  }
+}
+
+void RemoteRanks::lose(Rank rank, const std::string& how) {
+  Peer& gone = peer(rank);
+  if (gone.standing == Standing::lost) return;
+  gone.standing = Standing::lost;
+  transport_.forget(rank);
+  lifelines_.drop(rank);
+  listener_.rank_lost(rank, how);
+  assemble();
+}
+
+void RemoteRanks::dismiss(bool rank_lost) {
+  for (std::int32_t number = 1; number < transport_.size(); ++number) {
+    Peer& member = peer(Rank{number});
+    if (member.standing == Standing::lost) continue;
+    member.port->flush();
+    detail::Bytes message;
+    wire::append(message, wire::Quit{rank_lost});
+    send(Rank{number}, std::move(message));
+  }
+}
+
+bool RemoteRanks::prepare_sleep() {
+  if (transport_.busy()) return false;
+  for (std::int32_t number = 1; number < transport_.size(); ++number) {
+    Peer& member = peer(Rank{number});
+    if (!member.on_the_line) {
+      if (member.standing == Standing::lost) continue;
+      return false;  // nobody could wake us for it
+    }
+    if (member.standing == Standing::lost || std::exchange(member.knows_we_sleep, true)) continue;
+    lifelines_.asleep(Rank{number}, transport_.received_from(Rank{number}));
+  }
+  next_look_ = {};
+  return true;
+}
+
+}  // namespace rankpool::engine

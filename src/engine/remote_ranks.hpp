@@ -1,0 +1,76 @@
+#pragma once
+
+#include "base/settings.hpp"
+#include "engine/rank_port.hpp"
+#include "liveness/lifeline.hpp"
+#include "transport/transport.hpp"
+#include "wire/messages.hpp"
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace rankpool::engine {
+
+/// What this rank is to the others: they must run the same program.
+struct OwnFacts {
+  std::uint64_t build = 0;
+  RankFacts facts;
+  std::vector<std::uint32_t> cores;
+  int core_limit = 0;
+};
+
+/// All ranks but rank 0, seen from rank 0: messages over the transport, life and death over the lifelines. Engine thread.
+class RemoteRanks {
+ public:
+  /// Invites all ranks. The transport must outlive this.
+  RemoteRanks(transport::Transport& transport, const base::Settings& settings, OwnFacts own, PortListener& listener);
+  ~RemoteRanks();
+
+  [[nodiscard]] RankPort* port(Rank rank);
+  /// Takes what has come in. True if there was anything.
+  bool poll(std::chrono::steady_clock::time_point now);
+  /// True once every rank has joined, was refused, or did not answer in time; the listener has then been told of those that did.
+  [[nodiscard]] bool assembled() const noexcept { return assembled_; }
+  /// Asks every rank that is left to leave.
+  void dismiss(bool rank_lost);
+
+  /// From now on whatever happens makes `fd()` readable. False if polling is needed at once.
+  bool prepare_sleep();
+  [[nodiscard]] int fd() const { return lifelines_.fd(); }
+
+ private:
+  class Port;
+  enum class Standing : std::uint8_t { invited, greeted, member, refused, lost };
+  struct Peer {
+    std::unique_ptr<Port> port;
+    Standing standing = Standing::invited;
+    bool on_the_line = false;       ///< its lifeline is there
+    bool peer_asleep = false;       ///< it has to be rung for the next message
+    bool knows_we_sleep = false;    ///< it will ring for its next message
+    wire::Hello hello;
+  };
+
+  void receive(const transport::Incoming& message);
+  void greet(Peer& peer, Rank rank, wire::Hello& hello);
+  void assemble();
+  void handle(const liveness::LifelineEvent& event);
+  void lose(Rank rank, const std::string& how);
+  void send(Rank rank, detail::Bytes message);
+  [[nodiscard]] Peer& peer(Rank rank) { return peers_[static_cast<std::size_t>(raw(rank))]; }
+
+  transport::Transport& transport_;
+  PortListener& listener_;
+  const base::Settings settings_;
+  const OwnFacts own_;
+  liveness::LifelineServer lifelines_;
+  std::vector<Peer> peers_;  ///< by rank; the first is rank 0 itself and unused
+  std::vector<transport::Incoming> arrived_;
+  std::vector<liveness::LifelineEvent> events_;
+  std::chrono::steady_clock::time_point give_up_waiting_;
+  std::chrono::steady_clock::time_point next_look_{};
+  bool assembled_ = false;
+};
+
+}  // namespace rankpool::engine

@@ -1,0 +1,43 @@
+#pragma once
+
+#include "engine/rank_port.hpp"
+
+#include <rankpool/run.hpp>
+
+#include <mutex>
+#include <vector>
+
+namespace rankpool::engine {
+
+/// The ranks of the job as the user may ask for them. Thread-safe.
+class Roster {
+ public:
+  void joined(const RankFacts& facts) {
+    const std::lock_guard lock(mutex_);
+    const auto index = static_cast<std::size_t>(raw(facts.rank));
+    if (ranks_.size() <= index) ranks_.resize(index + 1);
+    ranks_[index] = {raw(facts.rank), facts.host, facts.pid, facts.keeper_pid, facts.workers, true};
+  }
+  void lost(Rank rank) {
+    const std::lock_guard lock(mutex_);
+    const auto index = static_cast<std::size_t>(raw(rank));
+    if (index < ranks_.size()) ranks_[index].alive = false;
+  }
+  [[nodiscard]] std::vector<RankInfo> ranks() const {
+    const std::lock_guard lock(mutex_);
+    return ranks_;
+  }
+  /// Workers that all living ranks together can hold.
+  [[nodiscard]] int capacity() const {
+    const std::lock_guard lock(mutex_);
+    int workers = 0;
+    for (const auto& rank : ranks_) workers += rank.alive ? rank.workers : 0;
+    return workers;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<RankInfo> ranks_;
+};
+
+}  // namespace rankpool::engine

@@ -1,0 +1,121 @@
+#pragma once
+
+#include "base/ids.hpp"
+
+#include <rankpool/detail/bytes.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <variant>
+#include <vector>
+
+/// Messages: what rank 0 and an agent say to each other. A transport message is an envelope with any number of them. The
+/// format is told in PROTOCOL.md.
+namespace rankpool::wire {
+
+using Span = std::span<const std::byte>;
+
+// rank 0 to agent
+/// First message to every agent.
+struct Welcome {
+  std::vector<std::string> addresses;  ///< of rank 0's lifeline socket
+  std::uint16_t port = 0;
+  std::vector<std::byte> token;
+  std::uint64_t lost_after_ms = 0;
+  std::int32_t workers = 0;  ///< RANKPOOL_WORKERS of rank 0, or 0
+  bool operator==(const Welcome&) const = default;
+};
+struct StartWorker {
+  WorkerId worker{};
+  bool operator==(const StartWorker&) const = default;
+};
+/// Bytes for the worker's input stream.
+struct Input {
+  WorkerId worker{};
+  Span bytes;
+};
+struct KillWorker {
+  WorkerId worker{};
+  std::int32_t signal = 0;
+  bool operator==(const KillWorker&) const = default;
+};
+/// The job ends. `rank_lost`: leave without MPI_Finalize, which would wait for the dead.
+struct Quit {
+  bool rank_lost = false;
+  bool operator==(const Quit&) const = default;
+};
+
+// agent to rank 0
+/// First message of every agent.
+struct Hello {
+  std::uint64_t build = 0;
+  std::string program;
+  std::string host;
+  std::int64_t pid = 0;
+  std::int64_t keeper_pid = 0;
+  std::vector<std::uint32_t> cores;  ///< numbers of the cores it may use
+  std::int32_t core_limit = 0;       ///< as many of them as it may keep busy (cgroup quota)
+  std::int32_t workers = 0;          ///< RANKPOOL_WORKERS, or 0
+  bool operator==(const Hello&) const = default;
+};
+struct WorkerStarted {
+  WorkerId worker{};
+  std::int64_t pid = 0;
+  bool operator==(const WorkerStarted&) const = default;
+};
+struct WorkerFailedToStart {
+  WorkerId worker{};
+  std::string why;
+  bool operator==(const WorkerFailedToStart&) const = default;
+};
+/// Bytes of the worker's output stream.
+struct Output {
+  WorkerId worker{};
+  Span bytes;
+};
+struct WorkerEnded {
+  WorkerId worker{};
+  std::int64_t pid = 0;
+  std::int32_t wait_status = 0;
+  bool inside_item = false;
+  bool operator==(const WorkerEnded&) const = default;
+};
+/// The agent cannot go on: its keeper is gone, say.
+struct Farewell {
+  std::string why;
+  bool operator==(const Farewell&) const = default;
+};
+
+using Message = std::variant<Welcome, StartWorker, Input, KillWorker, Quit, Hello, WorkerStarted, WorkerFailedToStart,
+                             Output, WorkerEnded, Farewell>;
+
+/// A message that is not one.
+class ProtocolError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// Begins an envelope: every transport message starts so.
+void begin_envelope(detail::Bytes& to);
+/// Appends one message. An empty `to` gets its envelope first.
+void append(detail::Bytes& to, const Message& message);
+
+/// Appends an Input whose bytes stand in several places.
+void append_input(detail::Bytes& to, WorkerId worker, Span header, const std::vector<Span>& body);
+
+/// Reads an envelope. Spans and texts that it gives out refer to the envelope's bytes.
+class EnvelopeReader {
+ public:
+  /// Throws ProtocolError if this is no envelope of our version.
+  explicit EnvelopeReader(Span envelope);
+  /// The next message, or nothing at the end. Throws ProtocolError for what cannot be read.
+  std::optional<Message> next();
+
+ private:
+  Span rest_;
+};
+
+}  // namespace rankpool::wire

@@ -1,0 +1,135 @@
+#include "wire/messages.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <random>
+#include <string>
+
+namespace rankpool::wire {
+namespace {
+
+std::span<const std::byte> bytes_of(const std::string& text) { return std::as_bytes(std::span(text)); }
+
+std::string text_of(Span bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+
+Welcome some_welcome() {
+  Welcome welcome;
+  welcome.addresses = {"127.0.0.1", "fe80::1%eth0", ""};
+  welcome.port = 4711;
+  welcome.token = {std::byte{1}, std::byte{2}, std::byte{255}};
+  welcome.lost_after_ms = 10'000;
+  welcome.workers = 3;
+  return welcome;
+}
+
+Hello some_hello() {
+  return {0x123456789abcdef0, "/home/me/primes", "n2", 4711, 4710, {0, 1, 64, 127}, 3, 0};
+}
+
+detail::Bytes everything(const std::string& payload) {
+  detail::Bytes envelope;
+  append(envelope, some_welcome());
+  append(envelope, StartWorker{WorkerId{7}});
+  append(envelope, Input{WorkerId{7}, bytes_of(payload)});
+  append(envelope, KillWorker{WorkerId{8}, 15});
+  append(envelope, Quit{true});
+  append(envelope, some_hello());
+  append(envelope, WorkerStarted{WorkerId{9}, 99});
+  append(envelope, WorkerFailedToStart{WorkerId{9}, "no more processes"});
+  append(envelope, Output{WorkerId{10}, bytes_of(payload)});
+  append(envelope, WorkerEnded{WorkerId{10}, 1234, 139, true});
+  append(envelope, Farewell{"keeper gone"});
+  return envelope;
+}
+
+TEST(Messages, every_kind_comes_back_as_it_was) {
+  const std::string payload(1000, 'x');
+  const detail::Bytes envelope = everything(payload);
+  EnvelopeReader reader(envelope);
+  EXPECT_EQ(std::get<Welcome>(*reader.next()), some_welcome());
+  EXPECT_EQ(std::get<StartWorker>(*reader.next()), StartWorker{WorkerId{7}});
+  const auto input = std::get<Input>(*reader.next());
+  EXPECT_EQ(input.worker, WorkerId{7});
+  EXPECT_EQ(text_of(input.bytes), payload);
+  EXPECT_EQ(std::get<KillWorker>(*reader.next()), (KillWorker{WorkerId{8}, 15}));
+  EXPECT_EQ(std::get<Quit>(*reader.next()), Quit{true});
+  EXPECT_EQ(std::get<Hello>(*reader.next()), some_hello());
+  EXPECT_EQ(std::get<WorkerStarted>(*reader.next()), (WorkerStarted{WorkerId{9}, 99}));
+  EXPECT_EQ(std::get<WorkerFailedToStart>(*reader.next()), (WorkerFailedToStart{WorkerId{9}, "no more processes"}));
+  const auto output = std::get<Output>(*reader.next());
+  EXPECT_EQ(output.worker, WorkerId{10});
+  EXPECT_EQ(text_of(output.bytes), payload);
+  EXPECT_EQ(std::get<WorkerEnded>(*reader.next()), (WorkerEnded{WorkerId{10}, 1234, 139, true}));
+  EXPECT_EQ(std::get<Farewell>(*reader.next()), Farewell{"keeper gone"});
+  EXPECT_FALSE(reader.next().has_value());
+}
+
+TEST(Messages, an_input_from_several_places_is_one_input) {
+  const std::string header = "head";
+  const std::string first = "first";
+  const std::string second = "second";
+  detail::Bytes envelope;
+  append_input(envelope, WorkerId{3}, bytes_of(header), {bytes_of(first), bytes_of(second)});
+  EnvelopeReader reader(envelope);
+  const auto input = std::get<Input>(*reader.next());
+  EXPECT_EQ(input.worker, WorkerId{3});
+  EXPECT_EQ(text_of(input.bytes), "headfirstsecond");
+  EXPECT_FALSE(reader.next().has_value());
+}
+
+TEST(Messages, every_truncation_is_refused_or_ends_between_two_messages) {
+  const detail::Bytes whole = everything("payload");
+  std::size_t clean_ends = 0;
+  for (std::size_t size = 0; size < whole.size(); ++size) {
+    try {
+      EnvelopeReader reader(whole.view().first(size));
+      while (reader.next()) {
+      }
+      ++clean_ends;
+    } catch (const ProtocolError&) {
+    }
+  }
+  EXPECT_EQ(clean_ends, 11U);  // after the envelope's header and after each message but the last
+}
+
+TEST(Messages, an_envelope_of_another_version_is_refused_and_told) {
+  detail::Bytes envelope;
+  append(envelope, Quit{});
+  envelope.data()[4] = std::byte{99};
+  try {
+    EnvelopeReader reader(envelope);
+    FAIL() << "accepted";
+  } catch (const ProtocolError& e) {
+    EXPECT_NE(std::string(e.what()).find("version 99"), std::string::npos) << e.what();
+  }
+}
+
+TEST(Messages, a_count_beyond_the_end_allocates_nothing_and_is_refused) {
+  detail::Bytes envelope;
+  append(envelope, WorkerFailedToStart{WorkerId{1}, "why"});
+  const std::uint64_t huge = UINT64_MAX / 2;
+  std::memcpy(envelope.data() + envelope.size() - 3 - sizeof huge, &huge, sizeof huge);
+  EnvelopeReader reader(envelope);
+  EXPECT_THROW(reader.next(), ProtocolError);
+}
+
+TEST(Messages, mutated_envelopes_are_read_or_refused_but_never_worse) {
+  std::mt19937 random(4711);
+  const detail::Bytes whole = everything("some payload");
+  for (int round = 0; round < 20'000; ++round) {
+    detail::Bytes mutated(whole.view());
+    for (int i = 0; i < 3; ++i) {
+      mutated.data()[random() % mutated.size()] = static_cast<std::byte>(random());
+    }
+    try {
+      EnvelopeReader reader(mutated);
+      while (reader.next()) {
+      }
+    } catch (const ProtocolError&) {
+    }
+  }
+}
+
+}  // namespace
+}  // namespace rankpool::wire
