@@ -1,0 +1,25 @@
+# Checked for syntax only. Put it into a repository of yours: <repo>/packages/rankpool/package.py
+from spack.package import *
+
+
+class Rankpool(CMakePackage):
+    """Python's process pools for C++ programs, over MPI."""
+
+    git = "CHANGE: the address of the repository"
+
+    version("main", branch="main")
+
+    variant("examples", default=False, description="Build the examples")
+
+    depends_on("cmake@3.22:", type="build")
+    depends_on("ninja", type="build")
+    depends_on("cli11", type="build")
+    depends_on("openmpi@4.1:")
+    depends_on("boost@1.74: +serialization +mpi")
+
+    def cmake_args(self):
+        return [
+            self.define("RANKPOOL_BUILD_TESTS", False),
+            self.define("RANKPOOL_BUILD_BENCH", False),
+            self.define_from_variant("RANKPOOL_BUILD_EXAMPLES", "examples"),
+        ]

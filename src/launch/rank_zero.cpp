@@ -1,0 +1,99 @@
+#include "launch/rank_zero.hpp"
+
+#include "api/callbacks.hpp"
+#include "base/log.hpp"
+#include "engine/job.hpp"
+
+#include <rankpool/errors.hpp>
+
+#include <boost/core/demangle.hpp>
+
+#include <cstdlib>
+#include <exception>
+#include <mutex>
+#include <string>
+#include <typeinfo>
+#include <unistd.h>
+
+namespace rankpool::launch {
+namespace {
+
+/// Says what left `main`, with the place in a worker where it was thrown, if it was.
+void report_uncaught(const std::exception_ptr& error) noexcept {
+  try {
+    std::string text = "an exception has left main: ";
+    try {
+      std::rethrow_exception(error);
+    } catch (const std::exception& e) {
+      text += boost::core::demangle(typeid(e).name()) + ": " + e.what();
+    } catch (...) {
+      text += "not a std::exception";
+    }
+    const std::string trace = remote_traceback(error);
+    if (!trace.empty()) text += "\n  thrown in " + trace;
+    base::log_error(text);
+  } catch (...) {
+    base::log_error("an exception has left main");
+  }
+}
+
+/// Brings the job to its end, once, whoever comes first: `run` or std::exit.
+class Ending {
+ public:
+  static void arm(const std::shared_ptr<engine::Job>& job) {
+    static std::once_flag registered;
+    instance().job_ = job;
+    instance().owner_ = ::getpid();
+    std::call_once(registered, [] { std::atexit([] { instance().end(); }); });
+  }
+  static Ending& instance() {
+    static Ending* const ending = new Ending;  // outlives every static object: it is used while they are destroyed
+    return *ending;
+  }
+  void end() noexcept {
+    // A process that the user's program forked is not rank 0.
+    if (::getpid() != owner_) return;
+    const std::lock_guard lock(mutex_);
+    if (!job_) return;
+    try {
+      job_->close_all_pools();
+      api::stop_callbacks();
+      job_->engine().end();
+    } catch (const std::exception& e) {
+      base::log_error(std::string("the job could not be ended in order: ") + e.what());
+    }
+    engine::Job::set_current(nullptr);
+    job_.reset();
+  }
+
+ private:
+  std::recursive_mutex mutex_;
+  std::shared_ptr<engine::Job> job_;
+  pid_t owner_ = 0;
+};
+
+}  // namespace
+
+int serve_as_rank_zero(engine::EngineOptions options, const std::function<int(int, char**)>& main, int argc,
+                       char** argv) {
+  const auto job = std::make_shared<engine::Job>(std::move(options));
+  try {
+    job->engine().wait_assembled();
+  } catch (const std::exception& e) {
+    base::log_error(std::string("the job cannot start: ") + e.what());
+    job->engine().end();
+    return 1;
+  }
+  engine::Job::set_current(job);
+  Ending::arm(job);
+  int status = 1;
+  try {
+    status = main(argc, argv);
+  } catch (...) {
+    report_uncaught(std::current_exception());
+  }
+  Ending::instance().end();
+  return status;
+}
+
+}  // namespace rankpool::launch
