@@ -4,6 +4,7 @@
 #include "measure.hpp"
 
 #include <rankpool/rankpool.hpp>
+#include <thread>
 
 #include <iostream>
 

@@ -1,7 +1,7 @@
 #include "engine/remote_ranks.hpp"
 
 #include "base/log.hpp"
-#include "launch/cores.hpp"
+#include "base/cores.hpp"
 
 #include <algorithm>
 #include <map>
@@ -167,7 +167,7 @@ void RemoteRanks::assemble() {
   // Ranks of one node share its cores; each node is reckoned by itself.
   struct Place {
     Rank rank;
-    launch::CoreClaim claim;
+    base::CoreClaim claim;
     int wanted;
   };
   std::map<std::string, std::vector<Place>> nodes;
@@ -181,9 +181,9 @@ void RemoteRanks::assemble() {
   }
   std::map<Rank, int> workers;
   for (const auto& [host, places] : nodes) {
-    std::vector<launch::CoreClaim> claims;
+    std::vector<base::CoreClaim> claims;
     for (const auto& place : places) claims.push_back(place.claim);
-    const std::vector<int> shares = launch::share_cores(claims);
+    const std::vector<int> shares = base::share_cores(claims);
     for (std::size_t i = 0; i < places.size(); ++i) {
       workers[places[i].rank] = places[i].wanted > 0 ? places[i].wanted : shares[i];
     }

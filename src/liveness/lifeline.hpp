@@ -85,4 +85,7 @@ class Lifeline {
   std::unique_ptr<Impl> impl_;
 };
 
+/// What a rank's keeper says on the rank's lifeline, of which it holds a duplicate, when the rank has died.
+void send_epitaph(int fd, int wait_status) noexcept;
+
 }  // namespace rankpool::liveness

@@ -1,0 +1,214 @@
+#pragma once
+
+#include <rankpool/detail/bytes.hpp>
+#include <rankpool/errors.hpp>
+
+#include <boost/archive/detail/common_iarchive.hpp>
+#include <boost/archive/detail/common_oarchive.hpp>
+#include <boost/archive/detail/register_archive.hpp>
+#include <boost/serialization/array_optimization.hpp>
+#include <boost/serialization/array_wrapper.hpp>
+#include <boost/serialization/collection_size_type.hpp>
+#include <boost/serialization/is_bitwise_serializable.hpp>
+#include <boost/serialization/item_version_type.hpp>
+#include <boost/serialization/serialization.hpp>
+#include <boost/serialization/string.hpp>
+
+#include <cstring>
+#include <span>
+#include <string>
+#include <type_traits>
+
+namespace rankpool::detail {
+
+class OArchive;
+class IArchive;
+
+// Whether a type brings a `serialize` of its own: as a member (a private one too, hence by its name), or as a free function that
+// look-up finds by the type.
+struct ProbeArchive {};
+struct SerializeNamed {
+  int serialize;
+};
+template <class T>
+struct MergedWithNamed : T, SerializeNamed {};
+template <class T>
+constexpr bool has_member_serialize() {
+  if constexpr (std::is_class_v<T> && !std::is_final_v<T>) {
+    return !requires { &MergedWithNamed<T>::serialize; };  // ambiguous only if T has the name too
+  } else {
+    return requires(ProbeArchive& archive, T& value) { value.serialize(archive, 0U); };
+  }
+}
+template <class T>
+concept HasFreeSerialize = requires(ProbeArchive& archive, T& value) { serialize(archive, value, 0U); };
+
+/// Values of such types travel as their bytes.
+template <class T>
+inline constexpr bool plain_bytes = std::is_trivially_copyable_v<T> && !std::is_pointer_v<T> &&
+                                    !std::is_member_pointer_v<T> && !std::is_array_v<T> &&
+                                    (std::is_arithmetic_v<T> || std::is_enum_v<T> ||
+                                     (!has_member_serialize<T>() && !HasFreeSerialize<T>));
+
+/// A Boost.Serialization archive that writes to Bytes.
+class OArchive : public boost::archive::detail::common_oarchive<OArchive> {
+  using Base = boost::archive::detail::common_oarchive<OArchive>;
+  friend class boost::archive::detail::interface_oarchive<OArchive>;
+  friend class boost::archive::save_access;
+
+ public:
+  explicit OArchive(Bytes& to) : Base(boost::archive::no_header), to_(to) {}
+
+  void save_binary(const void* from, std::size_t size) { to_.append(from, size); }
+  template <class T>
+  void save_array(const boost::serialization::array_wrapper<T>& array, unsigned) {
+    save_binary(array.address(), array.count() * sizeof(T));
+  }
+
+ private:
+  template <class T>
+  void save_override(const T& value) {
+    if constexpr (std::is_arithmetic_v<T> || std::is_enum_v<T>) {
+      save_binary(&value, sizeof value);
+    } else if constexpr (plain_bytes<T> && std::is_class_v<T>) {
+      save_binary(&value, sizeof value);
+    } else {
+      Base::save_override(value);
+    }
+  }
+  void save_override(const std::string& text) {
+    save_size(text.size());
+    save_binary(text.data(), text.size());
+  }
+  void save_override(const boost::serialization::collection_size_type& size) { save_size(static_cast<std::uint64_t>(size)); }
+  void save_override(const boost::serialization::item_version_type&) {}
+  void save_override(const boost::archive::class_id_optional_type&) {}
+  void save_override(const boost::archive::class_name_type& name) { save_override(std::string(name)); }
+  // What remains of the archive's own words: small integers.
+  void save_override(const boost::archive::version_type& v) { save_word(static_cast<unsigned>(v)); }
+  void save_override(const boost::archive::class_id_type& v) { save_word(static_cast<int>(v)); }
+  void save_override(const boost::archive::class_id_reference_type& v) { save_class(v); }
+  void save_override(const boost::archive::object_id_type& v) { save_word(static_cast<unsigned>(v)); }
+  void save_override(const boost::archive::object_reference_type& v) { save_object_id(v); }
+  void save_override(const boost::archive::tracking_type& v) { save_word(static_cast<bool>(v)); }
+  void save_class(const boost::archive::class_id_type& v) { save_word(static_cast<int>(v)); }
+  void save_object_id(const boost::archive::object_id_type& v) { save_word(static_cast<unsigned>(v)); }
+  template <class Word>
+  void save_word(Word word) {
+    save_binary(&word, sizeof word);
+  }
+  void save_size(std::uint64_t size) { save_binary(&size, sizeof size); }
+  template <class T>
+  void save(const T& value) {
+    static_assert(std::is_arithmetic_v<T>);
+    save_binary(&value, sizeof value);
+  }
+  void save(const std::string& text) { save_override(text); }
+
+  Bytes& to_;
+};
+
+/// Its counterpart; every read is checked against the end.
+class IArchive : public boost::archive::detail::common_iarchive<IArchive> {
+  using Base = boost::archive::detail::common_iarchive<IArchive>;
+  friend class boost::archive::detail::interface_iarchive<IArchive>;
+  friend class boost::archive::load_access;
+
+ public:
+  explicit IArchive(std::span<const std::byte> from) : Base(boost::archive::no_header), rest_(from) {}
+
+  [[nodiscard]] std::size_t left() const noexcept { return rest_.size(); }
+  void load_binary(void* to, std::size_t size) {
+    check(size);
+    std::memcpy(to, rest_.data(), size);
+    rest_ = rest_.subspan(size);
+  }
+  template <class T>
+  void load_array(boost::serialization::array_wrapper<T>& array, unsigned) {
+    if (array.count() > rest_.size() / sizeof(T)) check(static_cast<std::size_t>(-1));
+    load_binary(array.address(), array.count() * sizeof(T));
+  }
+
+ private:
+  void check(std::size_t size) const {
+    if (size > rest_.size()) throw SerializationError("an encoded value ends too early");
+  }
+  template <class T>
+  void load_override(T& value) {
+    if constexpr (std::is_same_v<T, bool>) {
+      unsigned char byte = 0;
+      load_binary(&byte, 1);
+      value = byte != 0;
+    } else if constexpr (std::is_arithmetic_v<T> || std::is_enum_v<T>) {
+      load_binary(&value, sizeof value);
+    } else if constexpr (plain_bytes<T> && std::is_class_v<T>) {
+      load_binary(static_cast<void*>(&value), sizeof value);
+    } else {
+      Base::load_override(value);
+    }
+  }
+  void load_override(std::string& text) {
+    const std::size_t size = load_size(1);
+    text.assign(reinterpret_cast<const char*>(rest_.data()), size);
+    rest_ = rest_.subspan(size);
+  }
+  // An element takes at least no byte at all, but a count beyond what is left is refused where elements take some: containers of
+  // empty types do not occur in lengths that matter.
+  void load_override(boost::serialization::collection_size_type& size) { size = boost::serialization::collection_size_type(load_size(0)); }
+  void load_override(boost::serialization::item_version_type& version) { version = boost::serialization::item_version_type(0); }
+  void load_override(boost::archive::class_id_optional_type&) {}
+  void load_override(boost::archive::class_name_type& name) {
+    std::string text;
+    load_override(text);
+    if (text.size() >= BOOST_SERIALIZATION_MAX_KEY_SIZE) throw SerializationError("a class name is too long");
+    std::memcpy(name, text.c_str(), text.size() + 1);
+  }
+  void load_override(boost::archive::version_type& v) { v = boost::archive::version_type(load_word<unsigned>()); }
+  void load_override(boost::archive::class_id_type& v) { v = boost::archive::class_id_type(load_word<int>()); }
+  void load_override(boost::archive::class_id_reference_type& v) { static_cast<boost::archive::class_id_type&>(v) = boost::archive::class_id_type(load_word<int>()); }
+  void load_override(boost::archive::object_id_type& v) { v = boost::archive::object_id_type(load_word<unsigned>()); }
+  void load_override(boost::archive::object_reference_type& v) { static_cast<boost::archive::object_id_type&>(v) = boost::archive::object_id_type(load_word<unsigned>()); }
+  void load_override(boost::archive::tracking_type& v) { v = boost::archive::tracking_type(load_word<bool>()); }
+  template <class Word>
+  Word load_word() {
+    Word word{};
+    if constexpr (std::is_same_v<Word, bool>) {
+      unsigned char byte = 0;
+      load_binary(&byte, 1);
+      word = byte != 0;
+    } else {
+      load_binary(&word, sizeof word);
+    }
+    return word;
+  }
+  std::size_t load_size(std::size_t each) {
+    std::uint64_t size = 0;
+    load_binary(&size, sizeof size);
+    if (each != 0 ? size > rest_.size() / each : size > 8 * rest_.size() + 8) check(static_cast<std::size_t>(-1));
+    return static_cast<std::size_t>(size);
+  }
+  template <class T>
+  void load(T& value) {
+    load_override(value);
+  }
+
+  std::span<const std::byte> rest_;
+};
+
+}  // namespace rankpool::detail
+
+BOOST_SERIALIZATION_REGISTER_ARCHIVE(rankpool::detail::OArchive)
+BOOST_SERIALIZATION_REGISTER_ARCHIVE(rankpool::detail::IArchive)
+
+namespace boost::serialization {
+template <>
+struct use_array_optimization<rankpool::detail::OArchive> {
+  template <class T>
+  struct apply : mpl::bool_<rankpool::detail::plain_bytes<typename remove_const<T>::type> && !std::is_same_v<T, bool>> {};
+};
+template <>
+struct use_array_optimization<rankpool::detail::IArchive> {
+  template <class T>
+  struct apply : mpl::bool_<rankpool::detail::plain_bytes<typename remove_const<T>::type> && !std::is_same_v<T, bool>> {};
+};
+}  // namespace boost::serialization

@@ -1,0 +1,103 @@
+#pragma once
+
+#include <rankpool/detail/archive.hpp>
+#include <rankpool/detail/bytes.hpp>
+#include <rankpool/detail/code_ref.hpp>
+#include <rankpool/errors.hpp>
+
+#include <cstring>
+#include <exception>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <variant>
+
+namespace rankpool::detail {
+
+template <class T>
+inline constexpr bool is_function_pointer = std::is_pointer_v<T> && std::is_function_v<std::remove_pointer_t<T>>;
+
+/// Values that travel as a fixed number of bytes, their own.
+template <class T>
+inline constexpr bool fixed_size = plain_bytes<T> && !std::is_empty_v<T>;
+
+/// Appends the value. What the type's own `serialize` throws comes out as it is; `to` is then as it was.
+template <class T>
+void encode(Bytes& to, const T& value) {
+  if constexpr (is_function_pointer<T>) {
+    const CodeRef ref = value == nullptr ? CodeRef{} : code_ref(reinterpret_cast<const void*>(value));
+    to.append(&ref, sizeof ref);
+  } else if constexpr (std::is_empty_v<T> && std::is_trivially_copyable_v<T>) {
+    // nothing to say
+  } else if constexpr (plain_bytes<T>) {
+    to.append(&value, sizeof value);
+  } else {
+    const std::size_t before = to.size();
+    try {
+      OArchive archive(to);
+      archive << value;
+    } catch (...) {
+      to.truncate(before);
+      throw;
+    }
+  }
+}
+
+/// The value that fills `from` exactly. Throws SerializationError, or what the type's own `serialize` throws.
+template <class T>
+T decode(std::span<const std::byte> from) {
+  if constexpr (is_function_pointer<T>) {
+    CodeRef ref;
+    if (from.size() != sizeof ref) throw SerializationError("an encoded function of a wrong size");
+    std::memcpy(&ref, from.data(), sizeof ref);
+    return ref == CodeRef{} ? nullptr : reinterpret_cast<T>(const_cast<void*>(resolve(ref)));
+  } else if constexpr (std::is_empty_v<T> && std::is_trivially_copyable_v<T>) {
+    if (!from.empty()) throw SerializationError("an encoded value is too long");
+    return T{};
+  } else if constexpr (plain_bytes<T>) {
+    if (from.size() != sizeof(T)) throw SerializationError("an encoded value of a wrong size");
+    if constexpr (std::is_default_constructible_v<T>) {
+      T value;
+      std::memcpy(static_cast<void*>(&value), from.data(), sizeof value);
+      return value;
+    } else {
+      union Raw {
+        Raw() {}
+        T value;
+      } raw;
+      std::memcpy(static_cast<void*>(&raw.value), from.data(), sizeof(T));
+      return raw.value;
+    }
+  } else {
+    static_assert(std::is_default_constructible_v<T>,
+                  "rankpool: a type that is not trivially copyable needs a default constructor to be decoded");
+    T value{};
+    IArchive archive(from);
+    archive >> value;
+    if (archive.left() != 0) throw SerializationError("an encoded value is too long");
+    return value;
+  }
+}
+
+/// To be called in a catch block: the text of what is being handled.
+inline std::string current_exception_text() {
+  try {
+    throw;
+  } catch (const std::exception& e) {
+    return e.what();
+  } catch (...) {
+    return "something that is not a std::exception";
+  }
+}
+
+/// `decode`, with every failure a SerializationError that holds the original's text.
+template <class T>
+T decode_or_explain(std::span<const std::byte> from, const char* what) {
+  try {
+    return decode<T>(from);
+  } catch (...) {
+    throw SerializationError(std::string(what) + " could not be decoded: " + current_exception_text());
+  }
+}
+
+}  // namespace rankpool::detail

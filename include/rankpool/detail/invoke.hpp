@@ -1,0 +1,225 @@
+#pragma once
+
+#include <rankpool/callable.hpp>
+#include <rankpool/detail/codec.hpp>
+#include <rankpool/detail/task_context.hpp>
+
+#include <cstring>
+#include <optional>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+namespace rankpool::detail {
+
+/// The length of an item whose encoding has failed.
+inline constexpr std::uint64_t kSkippedItem = UINT64_MAX;
+
+template <class F, class Given, bool Known = Signature<F>::known>
+struct StoredArguments;
+template <class F, class... Given>
+struct StoredArguments<F, std::tuple<Given...>, false> {
+  using type = std::tuple<StoredType<Given>...>;
+};
+template <class F, class... Given>
+struct StoredArguments<F, std::tuple<Given...>, true> {
+  static_assert(Signature<F>::arity == sizeof...(Given),
+                "rankpool: the task takes another number of arguments than it was given");
+  template <class T>
+  struct Decayed;
+  template <class... P>
+  struct Decayed<std::tuple<P...>> {
+    using type = std::tuple<StoredType<P>...>;
+  };
+  using type = typename Decayed<typename Signature<F>::Parameters>::type;
+};
+
+template <class P>
+constexpr void check_parameters() {}
+template <class F>
+constexpr void check_signature() {
+  if constexpr (Signature<F>::known) {
+    [&]<class... P>(std::type_identity<std::tuple<P...>>) { (check_function_parameter<P>(), ...); }(
+        std::type_identity<typename Signature<F>::Parameters>{});
+  }
+}
+
+/// A task of callable type F whose arguments are kept as Args: how it is encoded, and how a worker runs it.
+template <class F, class... Args>
+struct Task {
+  using Returned = std::remove_cvref_t<std::invoke_result_t<const F&, const Args&...>>;
+  using Result = std::conditional_t<std::is_void_v<Returned>, std::monostate, Returned>;
+  static constexpr bool fixed_arguments = (fixed_size<Args> && ...) && sizeof...(Args) > 0;
+  static constexpr std::size_t stride = (sizeof(Args) + ... + 0);
+  static constexpr bool fixed_result = fixed_size<Result>;
+
+  static_assert(!std::is_pointer_v<Result> || is_function_pointer<Result>,
+                "rankpool: a pointer means nothing in another process: return what it points to");
+
+  /// The code reference and the callable: what stands before the items of every chunk.
+  static void encode_head(Bytes& to, const F& f) {
+    const CodeRef ref = code_ref(reinterpret_cast<const void*>(&invoke_chunk));
+    to.append(&ref, sizeof ref);
+    encode(to, f);
+  }
+  static void encode_item(Bytes& to, const Args&... args) {
+    if constexpr (fixed_arguments) {
+      (to.append(&args, sizeof args), ...);
+    } else {
+      const std::size_t begin = to.size();
+      to.grow_by(sizeof(std::uint64_t));
+      try {
+        encode_tuple(to, args...);
+      } catch (...) {
+        to.truncate(begin);
+        throw;
+      }
+      const std::uint64_t length = to.size() - begin - sizeof(std::uint64_t);
+      std::memcpy(to.data() + begin, &length, sizeof length);
+    }
+  }
+  /// Stands for an item that `encode_item` could not encode.
+  static void encode_skipped(Bytes& to) { to.append(&kSkippedItem, sizeof kSkippedItem); }
+
+  /// The Invoker of this task.
+  static void invoke_chunk(TaskContext& context) {
+    const F f = decode_or_explain<F>(context.callable(), "the task's callable");
+    std::span<const std::byte> rest = context.items();
+    for (std::uint32_t i = 0; i < context.count(); ++i) {
+      if constexpr (fixed_arguments) {
+        context.begin_item();
+        if (rest.size() < stride) throw SerializationError("a chunk ends too early");
+        run_item(context, f, rest.first(stride));
+        rest = rest.subspan(stride);
+      } else {
+        std::uint64_t length = 0;
+        if (rest.size() < sizeof length) throw SerializationError("a chunk ends too early");
+        std::memcpy(&length, rest.data(), sizeof length);
+        rest = rest.subspan(sizeof length);
+        if (length == kSkippedItem) {
+          context.end_skipped();
+          continue;
+        }
+        if (length > rest.size()) throw SerializationError("an item is longer than its chunk");
+        context.begin_item();
+        run_item(context, f, rest.first(static_cast<std::size_t>(length)));
+        rest = rest.subspan(static_cast<std::size_t>(length));
+      }
+    }
+  }
+
+ private:
+  template <class... T>
+  static void encode_tuple(Bytes& to, const T&... args) {
+    if constexpr (sizeof...(T) == 1) {
+      (encode(to, args), ...);
+    } else {
+      // Each with its length: one archive for all would be cheaper, but plain bytes and function pointers go beside it.
+      const auto one = [&](const auto& arg) {
+        const std::size_t begin = to.size();
+        to.grow_by(sizeof(std::uint64_t));
+        encode(to, arg);
+        const std::uint64_t length = to.size() - begin - sizeof(std::uint64_t);
+        std::memcpy(to.data() + begin, &length, sizeof length);
+      };
+      (one(args), ...);
+    }
+  }
+  static std::tuple<Args...> decode_arguments(std::span<const std::byte> from) {
+    if constexpr (fixed_arguments) {
+      const auto take = [&]<class T>(std::type_identity<T>) {
+        const auto bytes = from.first(sizeof(T));
+        from = from.subspan(sizeof(T));
+        return decode<T>(bytes);
+      };
+      return std::tuple<Args...>{take(std::type_identity<Args>{})...};
+    } else if constexpr (sizeof...(Args) == 1) {
+      return std::tuple<Args...>{decode<Args>(from)...};
+    } else {
+      const auto take = [&]<class T>(std::type_identity<T>) {
+        std::uint64_t length = 0;
+        if (from.size() < sizeof length) throw SerializationError("an argument is missing");
+        std::memcpy(&length, from.data(), sizeof length);
+        from = from.subspan(sizeof length);
+        if (length > from.size()) throw SerializationError("an argument ends too early");
+        const auto bytes = from.first(static_cast<std::size_t>(length));
+        from = from.subspan(bytes.size());
+        return decode<T>(bytes);
+      };
+      return std::tuple<Args...>{take(std::type_identity<Args>{})...};
+    }
+  }
+  static void run_item(TaskContext& context, const F& f, std::span<const std::byte> bytes) {
+    if constexpr (fixed_arguments && fixed_result && !std::is_void_v<Returned>) {
+      std::tuple<Args...> arguments = decode_arguments(bytes);
+      alignas(Result) std::byte room[sizeof(Result)];
+      try {
+        ::new (static_cast<void*>(room)) Result(std::apply(f, std::as_const(arguments)));
+      } catch (...) {
+        context.end_with_current_exception();
+        return;
+      }
+      context.end_with_value(room, sizeof room);
+    } else {
+      run_slowly(context, f, bytes);
+    }
+  }
+  static void run_slowly(TaskContext& context, const F& f, std::span<const std::byte> bytes) {
+    std::optional<std::tuple<Args...>> arguments;
+    std::optional<Result> result;
+    try {
+      try {
+        arguments.emplace(decode_arguments(bytes));
+      } catch (...) {
+        throw SerializationError("an argument could not be decoded: " + current_exception_text());
+      }
+      if constexpr (std::is_void_v<Returned>) {
+        std::apply(f, std::as_const(*arguments));
+        result.emplace();
+      } else {
+        result.emplace(std::apply(f, std::as_const(*arguments)));
+      }
+      if constexpr (!fixed_result) {
+        Bytes encoded;
+        try {
+          encode(encoded, *result);
+        } catch (...) {
+          throw SerializationError("the result could not be encoded: " + current_exception_text());
+        }
+        context.end_with_encoded(std::move(encoded));
+        return;
+      }
+    } catch (...) {
+      context.end_with_current_exception();
+      return;
+    }
+    if constexpr (fixed_result) context.end_with_value(&*result, sizeof(Result));
+  }
+};
+
+template <class F, class Tuple>
+struct TaskFor;
+template <class F, class... Args>
+struct TaskFor<F, std::tuple<Args...>> {
+  using type = Task<F, Args...>;
+};
+
+/// The task that F and arguments of the given types make; refuses, in a sentence, what cannot be one.
+template <class F, class... Given>
+constexpr auto task_for() {
+  using Callable = std::decay_t<F>;
+  check_callable<Callable>();
+  check_signature<Callable>();
+  using Stored = typename StoredArguments<Callable, std::tuple<Given...>>::type;
+  [&]<class... S>(std::type_identity<std::tuple<S...>>) {
+    (check_argument<S>(), ...);
+    static_assert(std::is_invocable_v<const Callable&, const S&...>,
+                  "rankpool: the task cannot be called with these arguments: it gets copies of them, as const values");
+  }(std::type_identity<Stored>{});
+  return std::type_identity<typename TaskFor<Callable, Stored>::type>{};
+}
+template <class F, class... Given>
+using TaskType = typename decltype(task_for<F, Given...>())::type;
+
+}  // namespace rankpool::detail

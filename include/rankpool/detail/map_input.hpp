@@ -1,0 +1,82 @@
+#pragma once
+
+#include <rankpool/detail/bytes.hpp>
+#include <rankpool/detail/sink.hpp>
+
+#include <cstdint>
+#include <deque>
+#include <exception>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+namespace rankpool::detail {
+
+/// The encoded items of a map: in blocks, which are freed when all their items have ended. Any run of items can be gathered.
+///
+/// One thread appends, the engine thread gathers and releases.
+class MapItems {
+ public:
+  /// What stands before the items of each chunk: the code reference and the callable.
+  void set_head(Bytes head) { head_ = std::move(head); }
+
+  /// Appends an item; `encode(bytes)` writes it. What it throws becomes the item's failure, and `skip(bytes)` writes what stands
+  /// for it.
+  template <class Encode, class Skip>
+  void append(Encode&& encode, Skip&& skip) {
+    if (filling_.size() >= kBlock) close_block();
+    try {
+      encode(filling_);
+    } catch (...) {
+      skip(filling_);
+      failures_.emplace_back(next_, std::current_exception());
+    }
+    ends_.push_back(filling_.size());
+    ++next_;
+  }
+  /// Appends items of one fixed size that stand in a row.
+  void append_fixed(const std::byte* from, std::size_t count, std::size_t size);
+  /// Makes what was appended visible to the engine.
+  void flush() {
+    if (!filling_.empty() || !ends_.empty()) close_block();
+  }
+
+  [[nodiscard]] std::uint64_t size() const noexcept { return next_; }
+  [[nodiscard]] std::uint64_t total_bytes() const noexcept { return bytes_; }
+  std::vector<std::pair<std::uint64_t, std::exception_ptr>> take_failures() { return std::exchange(failures_, {}); }
+
+  std::size_t gather(std::uint64_t first, std::uint32_t count, Gather& to);
+  void release(std::uint64_t first, std::uint64_t count) noexcept;
+
+ private:
+  static constexpr std::size_t kBlock = 256 * 1024;
+  struct Block {
+    std::uint64_t first = 0;
+    std::uint64_t count = 0;
+    std::uint64_t living = 0;
+    std::size_t stride = 0;             ///< if all items have this size
+    std::vector<std::size_t> ends;      ///< else: where each ends
+    Bytes bytes;
+    [[nodiscard]] std::size_t end_of(std::uint64_t item) const {
+      return stride != 0 ? static_cast<std::size_t>(item + 1) * stride : ends[static_cast<std::size_t>(item)];
+    }
+    [[nodiscard]] std::size_t begin_of(std::uint64_t item) const { return item == 0 ? 0 : end_of(item - 1); }
+  };
+  void close_block();
+  void add(Block block);
+  [[nodiscard]] std::size_t find(std::uint64_t item) const;
+
+  Bytes head_;
+  // The thread that appends.
+  Bytes filling_;
+  std::vector<std::size_t> ends_;
+  std::uint64_t next_ = 0;
+  std::uint64_t block_first_ = 0;
+  std::uint64_t bytes_ = 0;
+  std::vector<std::pair<std::uint64_t, std::exception_ptr>> failures_;
+
+  std::mutex mutex_;
+  std::deque<Block> blocks_;  // guarded by mutex_
+};
+
+}  // namespace rankpool::detail

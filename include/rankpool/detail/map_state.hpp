@@ -1,0 +1,314 @@
+#pragma once
+
+#include <rankpool/detail/codec.hpp>
+#include <rankpool/detail/exception_codec.hpp>
+#include <rankpool/detail/map_input.hpp>
+#include <rankpool/detail/sink.hpp>
+#include <rankpool/timeout.hpp>
+
+#include <algorithm>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace rankpool::detail {
+
+/// Results of a map by index, in segments that are made when the first of their items comes and freed when the last was taken.
+/// Not thread-safe.
+template <class R>
+class ResultStore {
+ public:
+  static constexpr std::size_t kSegment = 1024;
+  static constexpr bool fixed = fixed_size<R>;
+  using Cell = std::conditional_t<fixed, R, Bytes>;
+
+  void put_fixed(std::uint64_t first, std::uint32_t count, const std::byte* bytes) {
+    while (count > 0) {
+      Segment& segment = at(first);
+      const std::size_t place = static_cast<std::size_t>(first % kSegment);
+      const std::size_t part = std::min<std::size_t>(count, kSegment - place);
+      if constexpr (fixed) {
+        std::memcpy(static_cast<void*>(segment.cells() + place), bytes, part * sizeof(R));
+        bytes += part * sizeof(R);
+      }
+      first += part;
+      count -= static_cast<std::uint32_t>(part);
+    }
+  }
+  void put(std::uint64_t index, Bytes encoded) {
+    if constexpr (!fixed) at(index).cells()[index % kSegment] = std::move(encoded);
+  }
+  Cell take(std::uint64_t index) {
+    Segment& segment = at(index);
+    Cell cell = std::move(segment.cells()[index % kSegment]);
+    drop(index, 1);
+    return cell;
+  }
+  /// Copies a run of fixed-size values that stand in one segment; returns how many.
+  std::size_t take_run(std::uint64_t index, std::uint64_t end, std::vector<R>& to)
+    requires fixed
+  {
+    const std::size_t place = static_cast<std::size_t>(index % kSegment);
+    const std::size_t part = static_cast<std::size_t>(std::min<std::uint64_t>(end - index, kSegment - place));
+    const R* const from = at(index).cells() + place;
+    to.insert(to.end(), from, from + part);
+    drop(index, part);
+    return part;
+  }
+  /// Says that so many items from this one on need no place any more.
+  void drop(std::uint64_t index, std::uint64_t count) {
+    while (count > 0) {
+      Segment& segment = at(index);
+      const std::uint64_t part = std::min<std::uint64_t>(count, kSegment - index % kSegment);
+      if ((segment.gone += static_cast<std::size_t>(part)) == kSegment) {
+        segment.room.reset();
+        while (!segments_.empty() && segments_.front().gone == kSegment) {
+          segments_.pop_front();
+          ++first_segment_;
+        }
+      }
+      index += part;
+      count -= part;
+    }
+  }
+
+ private:
+  struct Segment {
+    std::unique_ptr<Cell[]> room;
+    std::size_t gone = 0;
+    Cell* cells() {
+      if (!room) {
+        if constexpr (fixed && std::is_default_constructible_v<Cell>) {
+          room = std::make_unique_for_overwrite<Cell[]>(kSegment);
+        } else {
+          room = std::make_unique<Cell[]>(kSegment);
+        }
+      }
+      return room.get();
+    }
+  };
+  Segment& at(std::uint64_t index) {
+    const std::uint64_t number = index / kSegment - first_segment_;
+    while (number >= segments_.size()) segments_.emplace_back();
+    return segments_[static_cast<std::size_t>(number)];
+  }
+  std::deque<Segment> segments_;
+  std::uint64_t first_segment_ = 0;
+};
+
+/// Which items of a growing sequence are there: a prefix, and ranges behind it.
+class ArrivedItems {
+ public:
+  void add(std::uint64_t first, std::uint64_t count) {
+    if (first != prefix_) {
+      ranges_[first] = first + count;
+      return;
+    }
+    prefix_ += count;
+    while (!ranges_.empty() && ranges_.begin()->first <= prefix_) {
+      prefix_ = std::max(prefix_, ranges_.begin()->second);
+      ranges_.erase(ranges_.begin());
+    }
+  }
+  /// All items before this one are there.
+  [[nodiscard]] std::uint64_t prefix() const noexcept { return prefix_; }
+
+ private:
+  std::uint64_t prefix_ = 0;
+  std::map<std::uint64_t, std::uint64_t> ranges_;
+};
+
+/// What stands behind MapResults<R>: the encoded items on their way out, and the outcomes on their way in.
+///
+/// The engine thread ends items, one other thread takes the outcomes and appends items.
+template <class R>
+class MapState final : public Sink {
+ public:
+  struct Skipped {};
+  using Problem = std::variant<Bytes, FailurePtr, std::exception_ptr, Skipped>;  ///< Bytes: a remote exception; Skipped: cancelled
+  struct Outcome {
+    std::uint64_t index = 0;
+    std::optional<typename ResultStore<R>::Cell> value;
+    std::optional<Problem> problem;
+  };
+
+  explicit MapState(bool unordered) : unordered_(unordered) {}
+
+  // -- the thread that owns the results
+  MapItems& items() noexcept { return items_; }
+  std::mutex& mutex() noexcept { return mutex_; }
+
+  /// Called after items were appended (with the mutex free): those that failed to be encoded have ended by that.
+  void appended() {
+    const std::lock_guard lock(mutex_);
+    for (auto& [index, error] : items_.take_failures()) end_locked(index, 1, Problem(std::move(error)));
+    total_ = items_.size();
+  }
+  void input_ended() {
+    const std::lock_guard lock(mutex_);
+    sealed_ = true;
+  }
+
+  enum class Taken : std::uint8_t { outcome, end, timeout };
+  /// The next outcome in order (or as they come), if it comes before the deadline.
+  Taken take(Outcome& to, const std::optional<Timeout::Clock::time_point>& deadline) {
+    std::unique_lock lock(mutex_);
+    if (!wait_for(lock, 1, deadline)) return Taken::timeout;
+    if (at_end()) return Taken::end;
+    std::uint64_t index = 0;
+    if (unordered_) {
+      auto& [first, count] = arrivals_.front();
+      index = first++;
+      if (--count == 0) arrivals_.pop_front();
+    } else {
+      index = cursor_;
+    }
+    ++cursor_;
+    to.index = index;
+    to.value.reset();
+    to.problem.reset();
+    if (const auto found = problems_.find(index); found != problems_.end()) {
+      to.problem = std::move(found->second);
+      problems_.erase(found);
+      store_.drop(index, 1);
+    } else {
+      to.value.emplace(store_.take(index));
+    }
+    return Taken::outcome;
+  }
+  /// Appends to `to` as many values as there are in a run; false if the next outcome is none, and `take` has to look.
+  bool take_values(std::vector<R>& to, const std::optional<Timeout::Clock::time_point>& deadline) {
+    if constexpr (!ResultStore<R>::fixed) {
+      return false;
+    } else {
+      std::unique_lock lock(mutex_);
+      if (unordered_ || !wait_for(lock, kWorthWaking, deadline) || at_end()) return false;
+      std::uint64_t end = arrived_.prefix();
+      if (!problems_.empty()) end = std::min(end, problems_.begin()->first);
+      if (end <= cursor_) return false;
+      while (cursor_ < end) cursor_ += store_.take_run(cursor_, end, to);
+      return true;
+    }
+  }
+  [[nodiscard]] std::uint64_t taken() {
+    const std::lock_guard lock(mutex_);
+    return cursor_;
+  }
+  [[nodiscard]] std::uint64_t total() {
+    const std::lock_guard lock(mutex_);
+    return total_;
+  }
+  /// Nobody will take anything any more: what comes is dropped.
+  void abandon() {
+    const std::lock_guard lock(mutex_);
+    abandoned_ = true;
+    problems_.clear();
+    arrivals_.clear();
+    store_ = {};
+  }
+
+  // -- Sink
+  bool begin(std::uint64_t, std::uint32_t) noexcept override { return true; }
+  std::size_t gather(std::uint64_t first, std::uint32_t count, Gather& to) override { return items_.gather(first, count, to); }
+  void values(std::uint64_t first, std::uint32_t count, std::span<const std::byte> bytes) noexcept override {
+    const std::lock_guard lock(mutex_);
+    if (bytes.size() != std::size_t{count} * sizeof(R) || !ResultStore<R>::fixed) {
+      return end_locked(first, count, Problem(std::make_exception_ptr(SerializationError("results of a wrong size"))));
+    }
+    if (!abandoned_) store_.put_fixed(first, count, bytes.data());
+    ended(first, count);
+  }
+  void value(std::uint64_t index, Bytes encoded) noexcept override {
+    const std::lock_guard lock(mutex_);
+    if (!abandoned_) {
+      if constexpr (ResultStore<R>::fixed) {
+        if (encoded.size() != sizeof(R)) {
+          return end_locked(index, 1, Problem(std::make_exception_ptr(SerializationError("a result of a wrong size"))));
+        }
+        store_.put_fixed(index, 1, encoded.data());
+      } else {
+        store_.put(index, std::move(encoded));
+      }
+    }
+    ended(index, 1);
+  }
+  void error(std::uint64_t index, Bytes encoded) noexcept override {
+    const std::lock_guard lock(mutex_);
+    end_locked(index, 1, Problem(std::move(encoded)));
+  }
+  void fail(std::uint64_t first, std::uint64_t count, const FailurePtr& why) noexcept override {
+    const std::lock_guard lock(mutex_);
+    for (std::uint64_t i = 0; i < std::min(count, total_ - std::min(first, total_)); ++i) end_locked(first + i, 1, Problem(why));
+  }
+  void cancelled(std::uint64_t first, std::uint64_t count) noexcept override {
+    const std::lock_guard lock(mutex_);
+    for (std::uint64_t i = 0; i < count; ++i) end_locked(first + i, 1, Problem(Skipped{}));
+  }
+
+ private:
+  /// Values that are worth waking the taker for when it wants all of them.
+  static constexpr std::uint64_t kWorthWaking = 4096;
+
+  [[nodiscard]] bool at_end() const { return sealed_ && cursor_ >= total_; }
+  [[nodiscard]] bool enough() const {
+    if (at_end()) return true;
+    if (unordered_) return !arrivals_.empty();
+    const std::uint64_t there = arrived_.prefix();
+    if (there <= cursor_) return false;
+    return there >= wanted_ || there >= total_ || (!problems_.empty() && problems_.begin()->first < there);
+  }
+  bool wait_for(std::unique_lock<std::mutex>& lock, std::uint64_t items,
+                const std::optional<Timeout::Clock::time_point>& deadline) {
+    wanted_ = cursor_ + items;
+    if (enough()) return true;
+    waiting_ = true;
+    bool there = true;
+    if (deadline) {
+      there = changed_.wait_until(lock, *deadline, [&] { return enough(); });
+    } else {
+      changed_.wait(lock, [&] { return enough(); });
+    }
+    waiting_ = false;
+    return there;
+  }
+  void end_locked(std::uint64_t first, std::uint64_t count, Problem problem) noexcept {
+    if (!abandoned_) problems_[first] = std::move(problem);
+    ended(first, count);
+  }
+  void ended(std::uint64_t first, std::uint64_t count) noexcept {
+    items_.release(first, count);
+    if (abandoned_) return;
+    if (unordered_) {
+      arrivals_.emplace_back(first, count);
+    } else {
+      arrived_.add(first, count);
+    }
+    if (waiting_ && enough()) changed_.notify_one();
+  }
+
+  const bool unordered_;
+  MapItems items_;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  // All guarded by mutex_.
+  ResultStore<R> store_;
+  ArrivedItems arrived_;
+  std::deque<std::pair<std::uint64_t, std::uint64_t>> arrivals_;  ///< unordered: {first, count} as they came
+  std::map<std::uint64_t, Problem> problems_;
+  std::uint64_t cursor_ = 0;
+  std::uint64_t total_ = 0;
+  std::uint64_t wanted_ = 0;
+  bool sealed_ = false;
+  bool waiting_ = false;
+  bool abandoned_ = false;
+};
+
+}  // namespace rankpool::detail

@@ -1,0 +1,178 @@
+#pragma once
+
+#include <rankpool/detail/invoke.hpp>
+#include <rankpool/detail/pool_link.hpp>
+#include <rankpool/future.hpp>
+#include <rankpool/map_results.hpp>
+
+#include <climits>
+#include <cstdint>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <ranges>
+#include <stdexcept>
+#include <string>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+namespace rankpool::detail {
+
+/// What Future and MapResults call a task's result: void is void for the one, std::monostate for the other.
+template <class TaskT>
+using FutureResult = std::conditional_t<std::is_void_v<typename TaskT::Returned>, void, typename TaskT::Result>;
+
+/// Hands in one task. An argument that cannot be encoded fails the future, not the call.
+template <class F, class... Args>
+auto submit_task(PoolLink& pool, F&& f, Args&&... args) {
+  using T = TaskType<F, Args...>;
+  using Result = FutureResult<T>;
+  using State = typename Future<Result>::State;
+  const Ref<State> state(new State);
+  pool.check_open();
+  Bytes input;
+  try {
+    T::encode_head(input, f);
+    const std::size_t head = input.size();
+    T::encode_item(input, std::forward<Args>(args)...);
+    state->set_input(std::move(input), head);
+  } catch (...) {
+    state->set_exception(std::current_exception());
+    return Future<Result>(state);
+  }
+  pool.submit(state);
+  return Future<Result>(state);
+}
+
+/// How a map is wanted, whichever facade asks.
+struct MapWish {
+  std::optional<int> chunksize;
+  std::optional<std::uint64_t> buffersize;
+  Timeout timeout;
+  bool unordered = false;
+};
+
+inline void check_positive(const std::optional<int>& number, const char* name) {
+  if (number && *number < 1) throw std::invalid_argument(std::string(name) + " must be greater than 0");
+}
+
+/// Reads ranges in step and encodes what it reads as items of the task. Lvalue ranges are referred to, others are kept.
+template <class T, class... Ranges>
+class RangeSource final : public MapSource {
+ public:
+  explicit RangeSource(Ranges&&... ranges) : ranges_(std::forward<Ranges>(ranges)...) {}
+
+  std::uint64_t read(MapItems& to, std::uint64_t items) override {
+    return std::apply([&](auto&... range) { return read_from(to, items, range...); }, ranges_);
+  }
+
+ private:
+  template <class... R>
+  std::uint64_t read_from(MapItems& to, std::uint64_t items, R&... range) {
+    if (!iterators_) iterators_.emplace(std::ranges::begin(range)...);
+    std::uint64_t count = 0;
+    if (std::exchange(pending_step_, false)) step();
+    while (count < items) {
+      if (count > 0 || std::exchange(pending_step_, false)) step();
+      if (std::apply([&](auto&... at) { return ((at == std::ranges::end(range)) || ...); }, *iterators_)) {
+        iterators_.reset();
+        ended_ = true;
+        return count;
+      }
+      std::apply([&](auto&... at) { append(to, *at...); }, *iterators_);
+      ++count;
+    }
+    // The step to the next element is left to the next call: no element is touched before it is wanted.
+    pending_step_ = count > 0;
+    return count;
+  }
+  void step() {
+    std::apply([](auto&... at) { (void)(++at, ...); }, *iterators_);
+  }
+  template <class... V>
+  static void append(MapItems& to, V&&... value) {
+    to.append([&](Bytes& bytes) { T::encode_item(bytes, std::forward<V>(value)...); },
+              [](Bytes& bytes) {
+                if constexpr (!T::fixed_arguments) T::encode_skipped(bytes);
+              });
+  }
+
+  std::tuple<Ranges...> ranges_;
+  std::optional<std::tuple<std::ranges::iterator_t<std::remove_reference_t<Ranges>>...>> iterators_;
+  bool pending_step_ = false;
+  bool ended_ = false;
+};
+
+/// Elements of a range that stand in a row and travel as they are.
+template <class T, class Range>
+concept Contiguous = T::fixed_arguments && std::ranges::contiguous_range<Range> && std::ranges::sized_range<Range> &&
+                     T::template takes_as_is<std::ranges::range_value_t<Range>>;
+
+template <class T, class F, class Source>
+MapResults<typename T::Result> submit_map(PoolLink& pool, const MapWish& wish, const F& f, std::unique_ptr<Source> source) {
+  using Result = typename T::Result;
+  using State = MapState<Result>;
+  const auto deadline = wish.timeout.deadline();
+  const Ref<State> state(new State(wish.unordered));
+  {
+    Bytes head;
+    T::encode_head(head, f);
+    state->items().set_head(std::move(head));
+  }
+  const std::uint64_t chunk =
+      wish.chunksize ? static_cast<std::uint64_t>(*wish.chunksize) : wish.buffersize ? 1 : 0;
+  const std::uint64_t lead = wish.buffersize ? *wish.buffersize * chunk : UINT64_MAX;
+  std::exception_ptr input_error;
+  std::unique_ptr<MapSource> rest;
+  std::uint64_t got = 0;
+  try {
+    got = source->read(state->items(), lead);
+    if (got == lead) rest = std::move(source);
+  } catch (...) {
+    input_error = std::current_exception();
+    got = state->items().size();
+  }
+  state->items().flush();
+  state->appended();
+  if (!rest) state->input_ended();
+  WorkOptions options;
+  options.items = got;
+  options.open = rest != nullptr;
+  options.chunk = static_cast<std::uint32_t>(std::min<std::uint64_t>(chunk, UINT32_MAX));
+  options.item_bytes = got == 0 ? 0 : static_cast<std::size_t>(state->items().total_bytes() / got);
+  auto control = pool.submit(state, options);
+  return {state, std::move(control), std::move(rest), std::move(input_error), deadline, lead, std::max<std::uint64_t>(chunk, 1)};
+}
+
+/// `map(f, ranges...)`: one task for each step through all of them.
+template <class F, class... Ranges>
+auto map_ranges(PoolLink& pool, const MapWish& wish, const F& f, Ranges&&... ranges) {
+  using T = TaskType<F, std::ranges::range_reference_t<Ranges>...>;
+  pool.check_open();
+  return submit_map<T>(pool, wish, f, std::make_unique<RangeSource<T, Ranges...>>(std::forward<Ranges>(ranges)...));
+}
+
+/// A task that is called with the elements of one tuple.
+template <class F, class Tuple, class Indices = std::make_index_sequence<std::tuple_size_v<std::remove_cvref_t<Tuple>>>>
+struct StarTask;
+template <class F, class Tuple, std::size_t... I>
+struct StarTask<F, Tuple, std::index_sequence<I...>> {
+  struct type : TaskType<F, std::tuple_element_t<I, std::remove_cvref_t<Tuple>>...> {
+    using Base = TaskType<F, std::tuple_element_t<I, std::remove_cvref_t<Tuple>>...>;
+    template <class Given>
+    static void encode_item(Bytes& to, Given&& tuple) {
+      Base::encode_item(to, std::get<I>(tuple)...);
+    }
+  };
+};
+
+/// `starmap(f, tuples)`.
+template <class F, class Range>
+auto starmap_range(PoolLink& pool, const MapWish& wish, const F& f, Range&& tuples) {
+  using T = typename StarTask<F, std::ranges::range_reference_t<Range>>::type;
+  pool.check_open();
+  return submit_map<T>(pool, wish, f, std::make_unique<RangeSource<T, Range>>(std::forward<Range>(tuples)));
+}
+
+}  // namespace rankpool::detail

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <rankpool/detail/future_base.hpp>
+#include <rankpool/timeout.hpp>
+
+#include <condition_variable>
+#include <cstddef>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+namespace rankpool::detail {
+
+/// Collects the ends of many futures for one thread that waits. It must be taken off all of them before it goes.
+class Waiter final : public FutureBase::Watcher {
+ public:
+  void watch(FutureBase& future, std::size_t index) {
+    if (!future.add_watcher(this, index)) future_done(index);
+  }
+  void unwatch(FutureBase& future) noexcept { future.remove_watcher(this); }
+
+  void future_done(std::size_t index) noexcept override {
+    const std::lock_guard lock(mutex_);
+    done_.push_back(index);
+    if (waiting_) changed_.notify_one();
+  }
+  /// Appends the indices of those that have ended since the last call.
+  void take(std::vector<std::size_t>& to) {
+    const std::lock_guard lock(mutex_);
+    to.insert(to.end(), done_.begin(), done_.end());
+    done_.clear();
+  }
+  /// Waits until there is one; false if the deadline passed.
+  bool wait(const std::optional<Timeout::Clock::time_point>& deadline) {
+    std::unique_lock lock(mutex_);
+    waiting_ = true;
+    const auto ready = [&] { return !done_.empty(); };
+    bool there = true;
+    if (deadline) {
+      there = changed_.wait_until(lock, *deadline, ready);
+    } else {
+      changed_.wait(lock, ready);
+    }
+    waiting_ = false;
+    return there;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<std::size_t> done_;
+  bool waiting_ = false;
+};
+
+}  // namespace rankpool::detail

@@ -1,0 +1,168 @@
+#pragma once
+
+#include <rankpool/detail/waiter.hpp>
+#include <rankpool/future.hpp>
+#include <rankpool/timeout.hpp>
+
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <ranges>
+#include <type_traits>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+namespace rankpool {
+
+/// When `wait` returns. Python: FIRST_COMPLETED, FIRST_EXCEPTION, ALL_COMPLETED.
+enum class ReturnWhen { FIRST_COMPLETED, FIRST_EXCEPTION, ALL_COMPLETED };
+
+struct WaitOptions {
+  Timeout timeout = {};                                   ///< how long to wait at most; default: as long as it takes
+  ReturnWhen return_when = ReturnWhen::ALL_COMPLETED;     ///< a cancelled future is completed, and is no exception
+};
+
+/// What `wait` gives: two vectors of distinct futures.
+template <class T>
+struct WaitResult {
+  std::vector<Future<T>> done;
+  std::vector<Future<T>> not_done;
+};
+
+namespace detail {
+
+template <class T>
+struct FutureValue;
+template <class T>
+struct FutureValue<Future<T>> {
+  using type = T;
+};
+template <class Range>
+using FutureOf = std::remove_cvref_t<std::ranges::range_reference_t<Range>>;
+
+/// The futures of a range, each once.
+template <class Range>
+auto distinct_futures(Range&& futures) {
+  std::vector<FutureOf<Range>> all;
+  std::unordered_set<const void*> seen;
+  for (auto&& future : futures) {
+    if (seen.insert(&future.state()).second) all.push_back(future);
+  }
+  return all;
+}
+
+}  // namespace detail
+
+/// Waits for futures, of any range. Never throws a task's exception. Thread-safe.
+/// Python: `concurrent.futures.wait`.
+template <std::ranges::input_range Range>
+auto wait(Range&& futures, WaitOptions options = {}) {
+  using Value = typename detail::FutureValue<detail::FutureOf<Range>>::type;
+  auto all = detail::distinct_futures(std::forward<Range>(futures));
+  detail::Waiter waiter;
+  const auto deadline = options.timeout.deadline();
+  std::size_t done = 0;
+  bool enough = all.empty();
+  const auto failed = [&](std::size_t index) {
+    return options.return_when == ReturnWhen::FIRST_EXCEPTION && !all[index].cancelled() && all[index].state().stored_exception();
+  };
+  for (std::size_t i = 0; i < all.size(); ++i) waiter.watch(all[i].state(), i);
+  std::vector<std::size_t> completed;
+  while (true) {
+    completed.clear();
+    waiter.take(completed);
+    done += completed.size();
+    for (const std::size_t index : completed) enough = enough || failed(index);
+    enough = enough || done == all.size() || (options.return_when == ReturnWhen::FIRST_COMPLETED && done > 0);
+    if (enough) break;
+    if (!waiter.wait(deadline)) break;
+  }
+  for (const auto& future : all) waiter.unwatch(future.state());
+  WaitResult<Value> result;
+  for (auto& future : all) (future.done() ? result.done : result.not_done).push_back(std::move(future));
+  return result;
+}
+
+/// The futures in the order in which they complete: an input range. Made by `as_completed`.
+template <class T>
+class AsCompleted {
+ public:
+  class iterator {
+   public:
+    using iterator_category = std::input_iterator_tag;
+    using value_type = Future<T>;
+    using difference_type = std::ptrdiff_t;
+    using pointer = const Future<T>*;
+    using reference = Future<T>;
+    iterator() = default;
+    explicit iterator(AsCompleted* all) : all_(all) {}
+    Future<T> operator*() const { return std::move(all_->current_); }
+    iterator& operator++() {
+      if (!all_->advance()) all_ = nullptr;
+      return *this;
+    }
+    void operator++(int) { ++*this; }
+    friend bool operator==(const iterator& a, const iterator& b) { return a.all_ == b.all_; }
+
+   private:
+    AsCompleted* all_ = nullptr;
+  };
+
+  AsCompleted(std::vector<Future<T>> futures, Timeout timeout)
+      : waiter_(std::make_unique<detail::Waiter>()), pending_(std::move(futures)), left_(pending_.size()), total_(left_), deadline_(timeout.deadline()) {
+    for (std::size_t i = 0; i < pending_.size(); ++i) waiter_->watch(pending_[i].state(), i);
+  }
+  AsCompleted(AsCompleted&&) noexcept = default;
+  AsCompleted& operator=(AsCompleted&&) = delete;
+  ~AsCompleted() {
+    if (!waiter_) return;
+    for (const auto& future : pending_) {
+      if (!(future == Future<T>())) waiter_->unwatch(future.state());
+    }
+  }
+
+  iterator begin() { return advance() ? iterator(this) : iterator(); }
+  iterator end() const noexcept { return iterator(); }
+
+ private:
+  bool advance() {
+    current_ = Future<T>();
+    if (left_ == 0) return false;
+    while (next_ == completed_.size()) {
+      completed_.clear();
+      next_ = 0;
+      waiter_->take(completed_);
+      if (completed_.empty() && !waiter_->wait(deadline_)) {
+        waiter_->take(completed_);
+        if (completed_.empty()) {
+          throw TimeoutError(std::to_string(left_) + " (of " + std::to_string(total_) + ") futures unfinished");
+        }
+      }
+    }
+    current_ = std::exchange(pending_[completed_[next_++]], Future<T>());
+    --left_;
+    return true;
+  }
+
+  std::unique_ptr<detail::Waiter> waiter_;
+  std::vector<Future<T>> pending_;
+  std::vector<std::size_t> completed_;
+  std::size_t next_ = 0;
+  std::size_t left_;
+  std::size_t total_;
+  std::optional<Timeout::Clock::time_point> deadline_;
+  Future<T> current_;
+};
+
+/// Gives each future once, as soon as it completes: `for (Future<T> f : as_completed(futures, 10s))`. It keeps none that it has
+/// given out.
+/// @throws TimeoutError from the loop when the time, counted from this call, is up: "2 (of 4) futures unfinished"
+/// Python: `concurrent.futures.as_completed`.
+template <std::ranges::input_range Range>
+auto as_completed(Range&& futures, Timeout timeout = {}) {
+  using Value = typename detail::FutureValue<detail::FutureOf<Range>>::type;
+  return AsCompleted<Value>(detail::distinct_futures(std::forward<Range>(futures)), timeout);
+}
+
+}  // namespace rankpool

@@ -1,0 +1,86 @@
+#include <rankpool/detail/map_input.hpp>
+
+#include <algorithm>
+
+namespace rankpool::detail {
+
+void MapItems::append_fixed(const std::byte* from, std::size_t count, std::size_t size) {
+  flush();
+  const std::size_t per_block = std::max<std::size_t>(1, kBlock / size);
+  while (count > 0) {
+    const std::size_t part = std::min(count, per_block);
+    Block block;
+    block.first = next_;
+    block.count = block.living = part;
+    block.stride = size;
+    block.bytes.append(from, part * size);
+    from += part * size;
+    count -= part;
+    next_ += part;
+    add(std::move(block));
+  }
+  block_first_ = next_;
+}
+
+void MapItems::close_block() {
+  Block block;
+  block.first = block_first_;
+  block.count = block.living = ends_.size();
+  filling_.shrink_to_fit();
+  block.bytes = std::move(filling_);
+  const std::size_t stride = ends_.front();
+  bool same = stride != 0;
+  for (std::size_t i = 0; same && i < ends_.size(); ++i) same = ends_[i] == (i + 1) * stride;
+  if (same) {
+    block.stride = stride;
+    ends_.clear();
+  } else {
+    block.ends = std::exchange(ends_, {});
+  }
+  block_first_ = next_;
+  add(std::move(block));
+}
+
+void MapItems::add(Block block) {
+  bytes_ += block.bytes.size();
+  const std::lock_guard lock(mutex_);
+  blocks_.push_back(std::move(block));
+}
+
+std::size_t MapItems::find(std::uint64_t item) const {
+  const auto behind = std::upper_bound(blocks_.begin(), blocks_.end(), item,
+                                       [](std::uint64_t wanted, const Block& block) { return wanted < block.first; });
+  return static_cast<std::size_t>(behind - blocks_.begin()) - 1;
+}
+
+std::size_t MapItems::gather(std::uint64_t first, std::uint32_t count, Gather& to) {
+  to.push_back(head_.view());
+  const std::lock_guard lock(mutex_);
+  std::uint64_t left = count;
+  for (std::size_t i = find(first); left > 0; ++i) {
+    const Block& block = blocks_[i];
+    const std::uint64_t from = first - block.first;
+    const std::uint64_t part = std::min(left, block.count - from);
+    const std::size_t begin = block.begin_of(from);
+    to.push_back(block.bytes.view().subspan(begin, block.end_of(from + part - 1) - begin));
+    first += part;
+    left -= part;
+  }
+  return head_.size();
+}
+
+void MapItems::release(std::uint64_t first, std::uint64_t count) noexcept {
+  const std::lock_guard lock(mutex_);
+  if (blocks_.empty() || first < blocks_.front().first) return;
+  for (std::size_t i = find(first); count > 0 && i < blocks_.size(); ++i) {
+    Block& block = blocks_[i];
+    const std::uint64_t part = std::min(count, block.first + block.count - first);
+    block.living -= std::min(block.living, part);
+    if (block.living == 0) block.bytes = Bytes();
+    first += part;
+    count -= part;
+  }
+  while (!blocks_.empty() && blocks_.front().living == 0) blocks_.pop_front();
+}
+
+}  // namespace rankpool::detail

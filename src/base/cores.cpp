@@ -1,0 +1,133 @@
+#include "base/cores.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <fstream>
+#include <map>
+#include <sched.h>
+#include <sstream>
+#include <unistd.h>
+
+namespace rankpool::base {
+namespace {
+
+double number(const std::string& text) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const bool whole = end == text.data() + text.size() || *end == '\n';
+  return error == std::errc() && whole ? value : 0;
+}
+
+int cores_of(double quota, double period) {
+  if (!(quota > 0) || !(period > 0) || quota / period > 1e6) return 0;
+  return std::max(1, static_cast<int>(std::ceil(quota / period)));
+}
+
+std::string content(const std::string& path) {
+  std::ifstream file(path);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+/// The smallest quota of this process's cgroup and those above it.
+int cgroup_limit() {
+  int limit = 0;
+  const auto take = [&](int cores) {
+    if (cores > 0 && (limit == 0 || cores < limit)) limit = cores;
+  };
+  std::ifstream groups("/proc/self/cgroup");
+  for (std::string line; std::getline(groups, line);) {
+    const auto first = line.find(':');
+    const auto second = line.find(':', first + 1);
+    if (second == std::string::npos) continue;
+    const std::string controllers = line.substr(first + 1, second - first - 1);
+    std::string path = line.substr(second + 1);
+    const bool v2 = controllers.empty();
+    if (!v2 && ("," + controllers + ",").find(",cpu,") == std::string::npos) continue;
+    while (true) {
+      if (v2) {
+        for (const auto* root : {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"}) take(quota_cores_v2(content(root + path + "/cpu.max")));
+      } else {
+        const std::string root = "/sys/fs/cgroup/cpu" + path;
+        take(quota_cores_v1(content(root + "/cpu.cfs_quota_us"), content(root + "/cpu.cfs_period_us")));
+      }
+      if (path.empty() || path == "/") break;
+      path = path.substr(0, path.rfind('/'));
+    }
+  }
+  return limit;
+}
+
+}  // namespace
+
+int quota_cores_v2(const std::string& cpu_max) {
+  std::istringstream text(cpu_max);
+  std::string quota;
+  std::string period;
+  text >> quota >> period;
+  return cores_of(number(quota), number(period));
+}
+
+int quota_cores_v1(const std::string& quota, const std::string& period) { return cores_of(number(quota), number(period)); }
+
+CoreClaim own_cores() {
+  CoreClaim claim;
+  // A set for far more cores than any node has: the kernel refuses one that is too small.
+  constexpr std::size_t most = 8192;
+  cpu_set_t* const set = CPU_ALLOC(most);
+  const std::size_t size = CPU_ALLOC_SIZE(most);
+  CPU_ZERO_S(size, set);
+  if (::sched_getaffinity(0, size, set) == 0) {
+    for (std::size_t core = 0; core < most; ++core) {
+      if (CPU_ISSET_S(core, size, set)) claim.cores.push_back(static_cast<std::uint32_t>(core));
+    }
+  }
+  CPU_FREE(set);
+  if (claim.cores.empty()) {
+    const long online = std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN));
+    for (long core = 0; core < online; ++core) claim.cores.push_back(static_cast<std::uint32_t>(core));
+  }
+  claim.limit = cgroup_limit();
+  return claim;
+}
+
+std::vector<int> share_cores(const std::vector<CoreClaim>& claims) {
+  std::map<std::uint32_t, int> users;
+  for (const auto& claim : claims) {
+    for (const auto core : claim.cores) ++users[core];
+  }
+  std::vector<int> shares;
+  std::map<std::vector<std::uint32_t>, int> alike;  // those with one and the same mask share what is left over, the first first
+  for (const auto& claim : claims) {
+    double part = 0;
+    for (const auto core : claim.cores) part += 1.0 / users[core];
+    auto sorted = claim.cores;
+    std::sort(sorted.begin(), sorted.end());
+    const int number = alike[sorted]++;
+    int among = 0;
+    for (const auto& other : claims) {
+      auto mask = other.cores;
+      std::sort(mask.begin(), mask.end());
+      among += mask == sorted ? 1 : 0;
+    }
+    const int together = static_cast<int>(part * among + 1e-6);
+    int share = together / among + (number < together % among ? 1 : 0);
+    if (claim.limit > 0) {
+      const int quota = claim.limit / among + (number < claim.limit % among ? 1 : 0);
+      share = std::min(share, quota);
+    }
+    shares.push_back(std::max(1, share));
+  }
+  return shares;
+}
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  if (::gethostname(name.data(), name.size() - 1) != 0) return "unknown";
+  return name.data();
+}
+
+}  // namespace rankpool::base

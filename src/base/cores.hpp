@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace rankpool::base {
+
+/// What a process may use of its node.
+struct CoreClaim {
+  std::vector<std::uint32_t> cores;  ///< numbers, as the affinity mask has them
+  int limit = 0;                     ///< as many of them as it may keep busy (cgroup quota); 0: all
+};
+
+/// This process's claim: affinity mask and cgroup quota. What cannot be read is no limit.
+CoreClaim own_cores();
+/// The cores that a quota text allows, rounded up, at least 1; 0 if it allows any number or makes no sense.
+/// `v2`: the content of cpu.max. `v1`: cpu.cfs_quota_us and cpu.cfs_period_us.
+int quota_cores_v2(const std::string& cpu_max);
+int quota_cores_v1(const std::string& quota, const std::string& period);
+/// How many workers each of the processes on one node gets: a core counts in equal parts for all that may use it. At least 1.
+std::vector<int> share_cores(const std::vector<CoreClaim>& claims);
+/// The name of this node.
+std::string host_name();
+
+}  // namespace rankpool::base

@@ -1,0 +1,191 @@
+#include "launch/launched.hpp"
+
+#include "agent/agent.hpp"
+#include "base/log.hpp"
+#include "launch/own_facts.hpp"
+#include "launch/pmix.hpp"
+#include "launch/rank_zero.hpp"
+#include "launch/task_hooks.hpp"
+#include "liveness/lifeline.hpp"
+#include "process/keeper.hpp"
+#include "transport/mpi_transport.hpp"
+
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <poll.h>
+#include <stdexcept>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <system_error>
+#include <unistd.h>
+
+namespace rankpool::launch {
+namespace {
+
+/// What a descriptor is that the rank asks its keeper to hold.
+enum class Held : std::int32_t { pmix = 0, lifeline = 1 };
+
+int rank_number() {
+  for (const char* name : {"OMPI_COMM_WORLD_RANK", "PMIX_RANK"}) {
+    if (const char* const text = std::getenv(name)) return std::atoi(text);
+  }
+  return 0;
+}
+
+/// Waits until rank 0 has closed its end of the line: the job is over.
+void await_end_of_job(int lifeline) {
+  while (true) {
+    pollfd wait{lifeline, POLLIN | POLLRDHUP, 0};
+    if (::poll(&wait, 1, -1) < 0 && errno != EINTR) return;
+    char rest[256];
+    const ssize_t got = ::recv(lifeline, rest, sizeof rest, MSG_DONTWAIT);
+    if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) return;
+  }
+}
+
+/// Ends this process as that one ended.
+[[noreturn]] void end_like(int wait_status) {
+  if (WIFSIGNALED(wait_status)) {
+    const int signal = WTERMSIG(wait_status);
+    ::prctl(PR_SET_DUMPABLE, 0);  // the rank has left its core already
+    ::signal(signal, SIG_DFL);
+    sigset_t only;
+    sigemptyset(&only);
+    sigaddset(&only, signal);
+    ::sigprocmask(SIG_UNBLOCK, &only, nullptr);
+    ::raise(signal);
+    ::_exit(128 + signal);
+  }
+  ::_exit(WEXITSTATUS(wait_status));
+}
+
+/// The keeper's part: outlives its rank, and if that died, hides it from the launcher until the job is over.
+[[noreturn]] void keep(process::KeeperPair pair, pid_t rank, int number) {
+  ::prctl(PR_SET_NAME, "rankpool keeper");
+  pair.keep_keeper();
+  int lifeline = -1;
+  process::KeeperDuties duties;
+  duties.rank = rank;
+  duties.worker_main = serve_tasks;
+  duties.hold = [&](int fd, std::int32_t what) {
+    if (what == static_cast<std::int32_t>(Held::lifeline)) lifeline = fd;
+  };
+  duties.rank_ended = [&](int status) {
+    if (WIFSIGNALED(status) && lifeline >= 0) liveness::send_epitaph(lifeline, status);
+  };
+  const int status = pair.keeper->run(std::move(duties));
+  // A rank that exits by itself has left the job in order: MPI_Finalize or PMIx_Finalize came first.
+  if (!WIFSIGNALED(status) || number == 0 || lifeline < 0) end_like(status);
+  // From now on the launcher is not to notice: it would end all the others.
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2}) ::signal(signal, SIG_IGN);
+  await_end_of_job(lifeline);
+  finalize_for_dead_rank();
+  ::_exit(0);
+}
+
+/// After MPI_Init: the keeper is to hold what the launcher knows us by.
+void share_pmix(process::KeeperLink& keeper) {
+  for (const int fd : stream_sockets()) {
+    keeper.send({process::KeeperMessage::Kind::hold, 0, static_cast<std::int32_t>(Held::pmix), 0}, fd);
+  }
+}
+
+void leave_mpi(std::unique_ptr<transport::MpiTransport> transport, bool rank_lost) {
+  if (rank_lost) {
+    leave_by_pmix();
+  } else {
+    transport->finalize();
+  }
+}
+
+int serve_as_agent(std::unique_ptr<process::KeeperLink> link, const base::Settings& settings) {
+  // What is meant for the program is rank 0's business; agents end when rank 0 says so, or is gone.
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE}) ::signal(signal, SIG_IGN);
+  process::KeeperLink& keeper = *link;
+  auto transport = std::make_unique<transport::MpiTransport>();
+  share_pmix(keeper);
+  const engine::OwnFacts own = own_facts(::getppid());
+  base::set_log_origin("rank " + std::to_string(raw(transport->rank())) + " on " + own.facts.host);
+  agent::AgentOptions options;
+  options.settings = settings;
+  options.hello.build = own.build;
+  options.hello.program = program_path();
+  options.hello.host = own.facts.host;
+  options.hello.pid = ::getpid();
+  options.hello.keeper_pid = ::getppid();
+  options.hello.cores = own.cores;
+  options.hello.core_limit = own.core_limit;
+  options.hello.workers = settings.workers.value_or(0);
+  options.share_lifeline = [&](int fd) {
+    keeper.send({process::KeeperMessage::Kind::hold, 0, static_cast<std::int32_t>(Held::lifeline), 0}, fd);
+  };
+  process::WorkerHost host(std::move(link));
+  agent::Agent agent(*transport, host, std::move(options));
+  switch (agent.run()) {
+    case agent::Ending::dismissed: leave_mpi(std::move(transport), false); return 0;
+    case agent::Ending::dismissed_with_loss: leave_mpi(std::move(transport), true); ::_exit(0);
+    case agent::Ending::rank_0_lost:
+    case agent::Ending::keeper_lost: break;
+  }
+  // Nobody is left to leave with. The keeper ends what is below it.
+  ::_exit(1);
+}
+
+int serve_as_launched_rank_zero(std::unique_ptr<process::KeeperLink> link, const base::Settings& settings,
+                                const std::function<int(int, char**)>& main, int argc, char** argv) {
+  process::KeeperLink* const keeper = link.get();
+  engine::EngineOptions options;
+  options.settings = settings;
+  options.own = own_facts(::getppid());
+  if (settings.workers) options.own.facts.workers = *settings.workers;
+  options.host = std::make_unique<process::WorkerHost>(std::move(link));
+  options.connect = [keeper]() -> std::unique_ptr<transport::Transport> {
+    auto transport = std::make_unique<transport::MpiTransport>();
+    share_pmix(*keeper);
+    return transport;
+  };
+  options.disconnect = [](std::unique_ptr<transport::Transport> transport, bool rank_lost) {
+    leave_mpi(std::unique_ptr<transport::MpiTransport>(static_cast<transport::MpiTransport*>(transport.release())), rank_lost);
+  };
+  if (const std::string trouble = pmix_trouble(); !trouble.empty()) {
+    base::log_warn("the death of a rank will end this job: " + trouble);
+  }
+  return serve_as_rank_zero(std::move(options), main, argc, argv);
+}
+
+}  // namespace
+
+bool is_launched() { return std::getenv("OMPI_COMM_WORLD_RANK") != nullptr || std::getenv("PMIX_RANK") != nullptr; }
+
+int run_launched(int argc, char** argv, const base::Settings& settings, const std::vector<std::string>& warnings,
+                 const std::function<int(int, char**)>& main) {
+  const int number = rank_number();
+  const pid_t keeper = ::getpid();
+  process::KeeperPair pair = process::make_keeper_pair();
+  const pid_t rank = ::fork();
+  if (rank < 0) throw std::system_error(errno, std::generic_category(), "rankpool: fork");
+  if (rank != 0) keep(std::move(pair), rank, number);
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != keeper) ::_exit(1);
+  ::setpgid(0, 0);  // signals come from the keeper, once
+  pair.keep_link();
+  if (number != 0) return serve_as_agent(std::move(pair.link), settings);
+  for (const auto& warning : warnings) base::log_warn(warning);
+  return serve_as_launched_rank_zero(std::move(pair.link), settings, main, argc, argv);
+}
+
+void serve_tasks(process::Channel channel, process::RankPage* page, int wake) {
+  become_worker();
+  process::worker_main(std::move(channel), page, wake, task_hooks());
+}
+
+void await_end_of(pid_t child) {
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+}
+
+}  // namespace rankpool::launch

@@ -1,0 +1,25 @@
+#pragma once
+
+#include "base/settings.hpp"
+#include "process/channel.hpp"
+
+#include <functional>
+#include <string>
+#include <sys/types.h>
+#include <vector>
+
+namespace rankpool::launch {
+
+/// True if mpirun or srun started this process as a rank of a job.
+bool is_launched();
+
+/// The process that the launcher started stays behind as keeper, its child becomes the MPI process.
+int run_launched(int argc, char** argv, const base::Settings& settings, const std::vector<std::string>& warnings,
+                 const std::function<int(int, char**)>& main);
+
+/// The life of a worker process.
+void serve_tasks(process::Channel channel, process::RankPage* page, int wake);
+/// Waits until this child has ended.
+void await_end_of(pid_t child);
+
+}  // namespace rankpool::launch

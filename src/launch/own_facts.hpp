@@ -1,0 +1,15 @@
+#pragma once
+
+#include "engine/remote_ranks.hpp"
+
+#include <string>
+#include <sys/types.h>
+
+namespace rankpool::launch {
+
+/// What this process says of itself as a rank.
+engine::OwnFacts own_facts(pid_t keeper);
+/// The path of the running program.
+std::string program_path();
+
+}  // namespace rankpool::launch

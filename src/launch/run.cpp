@@ -1,0 +1,73 @@
+#include <rankpool/run.hpp>
+
+#include "base/log.hpp"
+#include "base/settings.hpp"
+#include "launch/launched.hpp"
+#include "launch/own_facts.hpp"
+#include "launch/rank_zero.hpp"
+#include "process/keeper.hpp"
+
+#include <rankpool/errors.hpp>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <iostream>
+#include <stdexcept>
+#include <sys/prctl.h>
+#include <system_error>
+#include <unistd.h>
+
+namespace rankpool {
+namespace launch {
+namespace {
+
+/// Started bare: this process stays rank 0, its child is the keeper, and MPI is not used.
+int run_bare(int argc, char** argv, const base::Settings& settings, const std::function<int(int, char**)>& main) {
+  process::KeeperPair pair = process::make_keeper_pair();
+  const pid_t rank = ::getpid();
+  const pid_t keeper = ::fork();
+  if (keeper < 0) throw std::system_error(errno, std::generic_category(), "rankpool: fork");
+  if (keeper == 0) {
+    ::setsid();
+    ::prctl(PR_SET_NAME, "rankpool keeper");
+    pair.keep_keeper();
+    process::KeeperDuties duties;
+    duties.rank = rank;
+    duties.rank_is_parent = true;
+    duties.worker_main = serve_tasks;
+    pair.keeper->run(std::move(duties));
+    ::_exit(0);
+  }
+  pair.keep_link();
+  engine::EngineOptions options;
+  options.settings = settings;
+  options.own = own_facts(keeper);
+  if (settings.workers) options.own.facts.workers = *settings.workers;
+  options.host = std::make_unique<process::WorkerHost>(std::move(pair.link));
+  options.disconnect = [keeper](std::unique_ptr<transport::Transport>, bool) { await_end_of(keeper); };
+  return serve_as_rank_zero(std::move(options), main, argc, argv);
+}
+
+}  // namespace
+}  // namespace launch
+
+namespace detail {
+
+int run_main(int argc, char** argv, const std::function<int(int, char**)>& main) {
+  static std::atomic<bool> used{false};
+  if (in_worker()) throw Error("rankpool::run() was called inside a task");
+  if (used.exchange(true)) throw Error("rankpool::run() was called twice");
+  if (!main) throw Error("rankpool::run() was given an empty function");
+  std::cout.flush();
+  std::fflush(nullptr);
+  std::vector<std::string> warnings;
+  const base::Settings settings = base::read_settings(warnings);
+  base::set_log_level(settings.log_level);
+  if (launch::is_launched()) return launch::run_launched(argc, argv, settings, warnings, main);
+  for (const auto& warning : warnings) base::log_warn(warning);
+  return launch::run_bare(argc, argv, settings, main);
+}
+
+}  // namespace detail
+}  // namespace rankpool

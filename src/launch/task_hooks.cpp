@@ -1,0 +1,70 @@
+#include "launch/task_hooks.hpp"
+
+#include <rankpool/callable.hpp>
+#include <rankpool/detail/code_ref.hpp>
+#include <rankpool/detail/exception_codec.hpp>
+#include <rankpool/errors.hpp>
+#include <rankpool/run.hpp>
+
+#include <cstring>
+#include <dlfcn.h>
+#include <string>
+#include <unistd.h>
+
+#include <boost/core/demangle.hpp>
+
+namespace rankpool {
+namespace {
+
+bool g_in_worker = false;
+WorkerInfo g_worker;
+
+/// "worker 5 (rank 3 on n2, pid 4711)"
+std::string place() {
+  return "worker " + std::to_string(g_worker.id) + " (rank " + std::to_string(g_worker.rank) + " on " + g_worker.host +
+         ", pid " + std::to_string(g_worker.pid) + ")";
+}
+
+}  // namespace
+
+bool in_worker() noexcept { return g_in_worker; }
+
+const WorkerInfo& this_worker() {
+  if (!g_in_worker) throw Error("rankpool::this_worker() is for tasks: this process is no worker");
+  return g_worker;
+}
+
+namespace launch {
+
+void become_worker() {
+  g_in_worker = true;
+  g_worker.pid = ::getpid();
+}
+
+const process::WorkerHooks& task_hooks() {
+  static const process::WorkerHooks hooks = [] {
+    process::WorkerHooks own;
+    own.set_identity = [](std::uint32_t worker, std::int32_t rank, std::string host) {
+      g_worker.id = static_cast<int>(worker);
+      g_worker.rank = rank;
+      g_worker.host = std::move(host);
+    };
+    own.run_initializer = [](std::span<const std::byte> encoded) {
+      const auto initializer = detail::decode_or_explain<Function<void()>>(encoded, "the initializer");
+      initializer();
+    };
+    own.resolve = [](std::span<const std::byte> payload, std::span<const std::byte>& head) -> detail::Invoker {
+      detail::CodeRef ref;
+      if (payload.size() < sizeof ref) throw SerializationError("a chunk without a task");
+      std::memcpy(&ref, payload.data(), sizeof ref);
+      head = payload.subspan(sizeof ref);
+      return reinterpret_cast<detail::Invoker>(const_cast<void*>(detail::resolve(ref)));
+    };
+    own.encode_current_exception = [](std::span<const std::byte>) { return detail::encode_current_exception(place()); };
+    return own;
+  }();
+  return hooks;
+}
+
+}  // namespace launch
+}  // namespace rankpool

@@ -1,0 +1,105 @@
+#include "liveness/lifeline.hpp"
+
+#include "liveness/socket_tools.hpp"
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdexcept>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <utility>
+
+namespace rankpool::liveness {
+namespace {
+
+/// How long one address may take to answer; nodes of a cluster answer in far less.
+constexpr int kConnectMs = 2000;
+
+int connect_to(const Address& address) {
+  const int fd = ::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -1;
+  int error = 0;
+  if (::connect(fd, reinterpret_cast<const sockaddr*>(&address.storage), address.size) != 0) {
+    error = errno;
+    if (error == EINPROGRESS) {
+      pollfd wait{fd, POLLOUT, 0};
+      socklen_t size = sizeof error;
+      if (::poll(&wait, 1, kConnectMs) != 1 || ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0) error = ETIMEDOUT;
+    }
+  }
+  if (error == 0) return fd;
+  ::close(fd);
+  errno = error;
+  return -1;
+}
+
+}  // namespace
+
+class Lifeline::Impl {
+ public:
+  int fd = -1;
+  LifelineOptions options;
+  SignalReader reader;
+
+  void send(Signal signal) const {
+    if (fd >= 0) (void)!::send(fd, &signal, sizeof signal, MSG_NOSIGNAL | MSG_DONTWAIT);
+  }
+};
+
+Lifeline::Lifeline(Rank self, const Invitation& invitation, LifelineOptions options) : impl_(std::make_unique<Impl>()) {
+  impl_->options = std::move(options);
+  std::string tried;
+  for (const auto& text : invitation.addresses) {
+    Address address;
+    if (!Address::parse(text, invitation.port, address)) continue;
+    impl_->fd = connect_to(address);
+    if (impl_->fd < 0) {
+      tried += " " + text + " (" + std::strerror(errno) + ")";
+      continue;
+    }
+    Handshake hello;
+    hello.token = invitation.token;
+    hello.rank = raw(self);
+    if (::send(impl_->fd, &hello, sizeof hello, MSG_NOSIGNAL) == sizeof hello) break;
+    ::close(std::exchange(impl_->fd, -1));
+  }
+  if (impl_->fd < 0) throw std::runtime_error("rank 0 cannot be reached for the lifeline at any of its addresses:" + tried);
+  watch_for_silence(impl_->fd, impl_->options.lost_after);
+}
+
+Lifeline::~Lifeline() {
+  if (impl_->fd >= 0) ::close(impl_->fd);
+}
+
+int Lifeline::fd() const { return impl_->fd; }
+
+bool Lifeline::poll(std::vector<LifelineEvent>& to) {
+  if (impl_->fd < 0) return false;
+  std::array<std::byte, 4096> bytes;
+  const ssize_t got = ::recv(impl_->fd, bytes.data(), bytes.size(), MSG_DONTWAIT);
+  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return false;
+  std::vector<Signal> signals;
+  if (got <= 0 || !impl_->reader.feed(bytes.data(), static_cast<std::size_t>(got), signals)) {
+    to.push_back({LifelineEvent::Kind::lost, Rank{0}, 0, got == 0 ? "connection closed" : std::strerror(errno)});
+    ::close(std::exchange(impl_->fd, -1));
+    return true;
+  }
+  for (const auto& signal : signals) {
+    if (signal.kind == Signal::Kind::asleep) to.push_back({LifelineEvent::Kind::asleep, Rank{0}, signal.number, ""});
+    if (signal.kind == Signal::Kind::ring) to.push_back({LifelineEvent::Kind::ring, Rank{0}, 0, ""});
+  }
+  return true;
+}
+
+void Lifeline::ring() { impl_->send({Signal::Kind::ring, 0}); }
+void Lifeline::asleep(std::uint64_t received) { impl_->send({Signal::Kind::asleep, received}); }
+
+void send_epitaph(int fd, int wait_status) noexcept {
+  const Signal signal{Signal::Kind::epitaph, static_cast<std::uint64_t>(static_cast<std::uint32_t>(wait_status))};
+  (void)!::send(fd, &signal, sizeof signal, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+}  // namespace rankpool::liveness

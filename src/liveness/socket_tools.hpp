@@ -1,0 +1,60 @@
+#pragma once
+
+#include "liveness/lifeline.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <sys/socket.h>
+#include <vector>
+
+namespace rankpool::liveness {
+
+/// What a rank says first on its lifeline.
+struct Handshake {
+  std::uint32_t magic = 0x4c4c5052;
+  std::uint32_t version = 1;
+  Token token{};
+  std::int32_t rank = 0;
+  std::uint32_t reserved = 0;
+};
+static_assert(sizeof(Handshake) == 48);
+
+/// Everything that follows, in both directions.
+struct Signal {
+  enum class Kind : std::uint64_t { asleep = 1, ring = 2, epitaph = 3 };
+  Kind kind{};
+  std::uint64_t number = 0;  ///< asleep: messages received; epitaph: wait status
+};
+static_assert(sizeof(Signal) == 16);
+
+/// A numeric address, IPv4 or IPv6.
+struct Address {
+  sockaddr_storage storage{};
+  socklen_t size = 0;
+  static bool parse(const std::string& text, std::uint16_t port, Address& to);
+};
+
+/// Addresses at which this node can be reached, likely ones first; of one interface, or with one address, if `only` says so.
+/// Throws std::invalid_argument, with the names there are, if there is none such.
+std::vector<std::string> own_addresses(const std::string& only);
+/// Makes the kernel tell of a peer that is silent for so long. Descriptor options never fail a connection.
+void watch_for_silence(int fd, std::chrono::milliseconds lost_after);
+/// Compares without telling by its duration where they differ.
+bool same_token(const Token& a, const Token& b) noexcept;
+Token random_token();
+/// Raises the soft limit of open files so far that `wanted` fit, as far as the hard one allows.
+void make_room_for_descriptors(std::size_t wanted);
+
+/// Cuts a stream of bytes into signals.
+class SignalReader {
+ public:
+  /// Appends those that are complete; false if one is none.
+  bool feed(const std::byte* bytes, std::size_t size, std::vector<Signal>& to);
+
+ private:
+  std::byte buffer_[sizeof(Signal)];
+  std::size_t filled_ = 0;
+};
+
+}  // namespace rankpool::liveness

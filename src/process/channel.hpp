@@ -1,0 +1,69 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace rankpool::process {
+
+/// What all worker processes of one rank share with their host: mapped before the keeper is forked.
+struct RankPage {
+  std::atomic<std::uint32_t> host_sleeping{0};
+  std::atomic<std::uint32_t> keeper_events{0};  ///< messages the keeper has sent
+};
+
+/// One worker's shared memory, as host and worker see it:
+///
+///     control block | ring to the worker | ring to the host        (each ring is mapped twice in a row, so that
+///                                                                   what wraps around is still contiguous)
+///
+/// Each ring has one writer and one reader. `tail` counts bytes published, `head` bytes taken, both for ever. Neither side
+/// trusts the other's counter beyond what makes sense.
+class Channel {
+ public:
+  struct Counter {
+    alignas(64) std::atomic<std::uint64_t> value{0};
+  };
+  struct Control {
+    Counter in_head, in_tail, out_head, out_tail;
+    alignas(64) std::atomic<std::uint32_t> bell{0};  ///< futex: the worker sleeps on it
+    std::atomic<std::uint32_t> worker_sleeping{0};
+    alignas(64) std::atomic<std::uint64_t> progress{0};  ///< see TaskContext
+    // The open frame: results that are complete but unpublished stand behind the published end of the ring. It counts only if
+    // it begins right there; `open_begin` is written last.
+    std::atomic<std::uint64_t> open_begin{UINT64_MAX};
+    std::atomic<std::uint64_t> open_base{0};  ///< items ended when it was opened
+    std::atomic<std::uint64_t> open_element{0};
+    std::atomic<std::uint64_t> open_chunk{0};
+    std::atomic<std::uint64_t> open_first{0};
+  };
+
+  static constexpr std::size_t kRing = 256 * 1024;
+
+  /// Makes the memory. Throws std::system_error.
+  Channel();
+  /// Maps memory that another process made; takes the descriptor.
+  explicit Channel(int fd);
+  Channel(Channel&& other) noexcept;
+  Channel& operator=(Channel&&) = delete;
+  ~Channel();
+
+  [[nodiscard]] int fd() const noexcept { return fd_; }
+  [[nodiscard]] Control& control() noexcept { return *control_; }
+  [[nodiscard]] std::byte* in(std::uint64_t position) noexcept { return in_ + position % kRing; }
+  [[nodiscard]] std::byte* out(std::uint64_t position) noexcept { return out_ + position % kRing; }
+
+  /// Sleeps until the bell has been rung since it read `seen`.
+  void wait_for_bell(std::uint32_t seen) noexcept;
+  void ring_bell() noexcept;
+
+ private:
+  void map();
+  int fd_ = -1;
+  Control* control_ = nullptr;
+  std::byte* in_ = nullptr;
+  std::byte* out_ = nullptr;
+};
+
+}  // namespace rankpool::process

@@ -1,0 +1,311 @@
+#include "process/worker.hpp"
+
+#include "wire/frames.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <iostream>
+#include <sched.h>
+#include <stdio_ext.h>
+#include <unistd.h>
+#include <utility>
+
+namespace rankpool::process {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using wire::FrameFlag;
+using wire::FrameHeader;
+using wire::FrameKind;
+
+/// How long a worker looks for the next frame before it sleeps: a little longer than its host needs to answer.
+constexpr std::chrono::microseconds kSpin{20};
+/// Finished results are shown at the latest so long after they were.
+constexpr std::chrono::microseconds kFlushAfter{500};
+
+class Worker final : public detail::TaskContext {
+ public:
+  Worker(Channel channel, RankPage* page, int wake, const WorkerHooks& hooks)
+      : channel_(std::move(channel)), page_(page), wake_(wake), hooks_(hooks) {
+    progress_ = &channel_.control().progress;
+  }
+
+  [[noreturn]] void run() {
+    while (true) {
+      FrameHeader header;
+      await_input(sizeof header);
+      std::memcpy(&header, channel_.in(in_head_), sizeof header);
+      take_input(sizeof header);
+      if (header.magic != wire::kFrameMagic) ::_exit(70);
+      if (header.length <= Channel::kRing) {
+        const auto size = static_cast<std::size_t>(header.length);
+        await_input(size);
+        serve(header, {channel_.in(in_head_), size});
+        take_input(size);
+      } else {
+        detail::Bytes payload;
+        payload.reserve_more(static_cast<std::size_t>(header.length));
+        while (payload.size() < header.length) {
+          await_input(1);
+          const auto there = static_cast<std::size_t>(available());
+          const auto part = std::min<std::size_t>(there, static_cast<std::size_t>(header.length) - payload.size());
+          payload.append(channel_.in(in_head_), part);
+          take_input(part);
+        }
+        serve(header, payload.view());
+      }
+    }
+  }
+
+  // TaskContext
+  void end_with_encoded(detail::Bytes encoded) override { end_with_frame(FrameKind::value, encoded); }
+  void end_with_current_exception() override { end_with_frame(FrameKind::error, hooks_.encode_current_exception(head_)); }
+  void end_skipped() override {
+    const detail::Bytes nothing;
+    end_with_frame(FrameKind::skipped, nothing);
+  }
+
+ private:
+  void end_with_value_slowly(const void* value, std::size_t size) override {
+    publish_open(false);
+    if (size + sizeof(FrameHeader) > Channel::kRing / 2) {
+      end_with_frame(FrameKind::values, {static_cast<const std::byte*>(value), size});
+      return;
+    }
+    // Room for at least this one; all of what is free for those that follow.
+    await_room(sizeof(FrameHeader) + size);
+    auto& control = channel_.control();
+    control.open_base.store(ended_, std::memory_order_relaxed);
+    control.open_element.store(size, std::memory_order_relaxed);
+    control.open_chunk.store(chunk_.chunk, std::memory_order_relaxed);
+    control.open_first.store(item(), std::memory_order_relaxed);
+    control.open_begin.store(out_tail_, std::memory_order_release);
+    open_first_ = item();
+    element_size_ = size;
+    opened_ = cursor_ = channel_.out(out_tail_) + sizeof(FrameHeader);
+    limit_ = channel_.out(out_tail_) + room();
+    std::memcpy(cursor_, value, size);
+    cursor_ += size;
+    item_ended();
+  }
+
+  void check_flush() noexcept override {
+    const auto now = Clock::now();
+    const auto since = now - last_check_;
+    last_check_ = now;
+    stride_ = since < std::chrono::microseconds(2) ? std::min(2 * stride_, 64U) : since > std::chrono::microseconds(50) ? 1 : stride_;
+    until_flush_check_ = stride_;
+    if (::__fpending(stdout) != 0) std::fflush(stdout);
+    if (announce_ || now - last_publish_ > kFlushAfter) publish_open(false);
+  }
+
+  void announce_item() noexcept override {
+    publish_open(false);
+    FrameHeader header = outcome(FrameKind::began, 0);
+    write(&header, sizeof header);
+    publish();
+  }
+
+  [[nodiscard]] std::uint64_t item() const { return ended_ - chunk_base_; }
+  FrameHeader outcome(FrameKind kind, std::uint32_t count) const {
+    FrameHeader header;
+    header.kind = kind;
+    header.count = count;
+    header.chunk = chunk_.chunk;
+    header.first = item();
+    return header;
+  }
+
+  void serve(const FrameHeader& header, std::span<const std::byte> payload) {
+    switch (header.kind) {
+      case FrameKind::init: return init(payload);
+      case FrameKind::chunk: return chunk(header, payload);
+      case FrameKind::stop:
+        std::fflush(nullptr);
+        ::_exit(0);
+      default: ::_exit(70);
+    }
+  }
+
+  void init(std::span<const std::byte> payload) {
+    std::uint32_t id = 0;
+    std::int32_t rank = 0;
+    std::uint32_t host_size = 0;
+    if (payload.size() < 12) ::_exit(70);
+    std::memcpy(&id, payload.data(), 4);
+    std::memcpy(&rank, payload.data() + 4, 4);
+    std::memcpy(&host_size, payload.data() + 8, 4);
+    payload = payload.subspan(12);
+    if (host_size > payload.size()) ::_exit(70);
+    hooks_.set_identity(id, rank, {reinterpret_cast<const char*>(payload.data()), host_size});
+    const auto initializer = payload.subspan(host_size);
+    FrameHeader header;
+    header.kind = FrameKind::ready;
+    try {
+      if (!initializer.empty()) hooks_.run_initializer(initializer);
+      flush_streams();
+      write(&header, sizeof header);
+    } catch (...) {
+      const detail::Bytes error = hooks_.encode_current_exception({});
+      flush_streams();
+      header.kind = FrameKind::init_failed;
+      header.length = error.size();
+      write(&header, sizeof header);
+      write(error.data(), error.size());
+    }
+    publish();
+  }
+
+  void chunk(const FrameHeader& header, std::span<const std::byte> payload) {
+    chunk_ = header;
+    chunk_base_ = ended_;
+    count_ = header.count;
+    announce_ = header.flags == FrameFlag::announce;
+    if (header.extra > payload.size()) ::_exit(70);
+    head_ = payload.first(static_cast<std::size_t>(header.extra));
+    items_ = payload.subspan(head_.size());
+    const auto begin = Clock::now();
+    last_check_ = begin;
+    until_flush_check_ = stride_ = 1;
+    if (!announce_) until_flush_check_ = stride_;
+    try {
+      const detail::Invoker invoke = hooks_.resolve(head_, callable_);
+      invoke(*this);
+    } catch (...) {
+      // What the invoker itself could not do: each item that is left ends so.
+      while (item() < count_) end_with_current_exception();
+    }
+    flush_streams();
+    const auto busy = static_cast<std::uint64_t>((Clock::now() - begin).count());
+    if (cursor_ != nullptr) {
+      publish_open(true, busy);
+    } else {
+      FrameHeader last = outcome(FrameKind::skipped, 0);
+      last.flags = FrameFlag::last;
+      last.extra = busy;
+      write(&last, sizeof last);
+      publish();
+    }
+    last_publish_ = begin;
+  }
+
+  void flush_streams() {
+    if (::__fpending(stdout) != 0) std::fflush(stdout);
+    std::cout.flush();
+  }
+
+  void end_with_frame(FrameKind kind, std::span<const std::byte> payload) {
+    publish_open(false);
+    FrameHeader header = outcome(kind, 1);
+    header.length = payload.size();
+    write(&header, sizeof header);
+    write(payload.data(), payload.size());
+    publish();
+    item_ended();
+  }
+
+  /// Shows the results that are in the open frame.
+  void publish_open(bool last, std::uint64_t busy = 0) {
+    if (cursor_ == nullptr) return;
+    FrameHeader header = outcome(FrameKind::values, static_cast<std::uint32_t>(item() - open_first_));
+    header.first = open_first_;
+    header.length = static_cast<std::uint64_t>(cursor_ - opened_);
+    if (last) {
+      header.flags = FrameFlag::last;
+      header.extra = busy;
+    }
+    std::memcpy(opened_ - sizeof header, &header, sizeof header);
+    out_tail_ += sizeof header + header.length;
+    cursor_ = limit_ = nullptr;
+    element_size_ = 0;
+    publish();
+    last_publish_ = last_check_;
+  }
+
+  // -- rings
+  [[nodiscard]] std::uint64_t available() { return channel_.control().in_tail.value.load(std::memory_order_acquire) - in_head_; }
+  [[nodiscard]] std::size_t room() {
+    return Channel::kRing - static_cast<std::size_t>(out_tail_ - channel_.control().out_head.value.load(std::memory_order_acquire));
+  }
+  void take_input(std::size_t size) {
+    in_head_ += size;
+    channel_.control().in_head.value.store(in_head_, std::memory_order_release);
+    // A host that ran out of room looks again when it is woken; it needs no wake-up while there is plenty.
+    if (size > Channel::kRing / 8) wake_host();
+  }
+  void await_input(std::size_t size) {
+    if (available() < size) await([&] { return available() >= size; });
+  }
+  void await_room(std::size_t size) {
+    if (room() < size) await([&] { return room() >= size; });
+  }
+  template <class Ready>
+  void await(Ready&& ready) {
+    const auto until = Clock::now() + kSpin;
+    for (int i = 0;; ++i) {
+      if (ready()) return;
+      if (i % 16 == 15) {
+        ::sched_yield();
+        if (Clock::now() > until) break;
+      }
+    }
+    auto& control = channel_.control();
+    while (true) {
+      const std::uint32_t seen = control.bell.load(std::memory_order_seq_cst);
+      control.worker_sleeping.store(1, std::memory_order_seq_cst);
+      if (ready()) break;
+      channel_.wait_for_bell(seen);
+    }
+    control.worker_sleeping.store(0, std::memory_order_seq_cst);
+  }
+  void write(const void* from, std::size_t size) {
+    const auto* bytes = static_cast<const std::byte*>(from);
+    while (size > 0) {
+      await_room(1);
+      const std::size_t part = std::min(size, room());
+      std::memcpy(channel_.out(out_tail_), bytes, part);
+      out_tail_ += part;
+      bytes += part;
+      size -= part;
+      if (size > 0) publish();
+    }
+  }
+  void publish() {
+    channel_.control().out_tail.value.store(out_tail_, std::memory_order_seq_cst);
+    wake_host();
+  }
+  void wake_host() {
+    if (page_->host_sleeping.load(std::memory_order_seq_cst) == 0) return;
+    if (page_->host_sleeping.exchange(0, std::memory_order_seq_cst) == 0) return;
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const auto written = ::write(wake_, &one, sizeof one);
+  }
+
+  Channel channel_;
+  RankPage* page_;
+  int wake_;
+  const WorkerHooks& hooks_;
+  std::uint64_t in_head_ = 0;
+  std::uint64_t out_tail_ = 0;
+  FrameHeader chunk_;
+  std::uint64_t chunk_base_ = 0;
+  std::span<const std::byte> head_;
+  std::byte* opened_ = nullptr;
+  std::uint64_t open_first_ = 0;
+  std::uint32_t stride_ = 1;
+  Clock::time_point last_check_{};
+  Clock::time_point last_publish_{};
+};
+
+}  // namespace
+
+void worker_main(Channel channel, RankPage* page, int wake, const WorkerHooks& hooks) {
+  std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
+  Worker worker(std::move(channel), page, wake, hooks);
+  worker.run();
+}
+
+}  // namespace rankpool::process

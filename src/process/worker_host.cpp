@@ -1,0 +1,245 @@
+#include "process/worker_host.hpp"
+
+#include "process/channel.hpp"
+#include "process/keeper.hpp"
+#include "wire/frames.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <deque>
+#include <unistd.h>
+#include <unordered_map>
+#include <vector>
+
+namespace rankpool::process {
+
+class WorkerHost::Impl {
+ public:
+  struct Pending {
+    std::span<const std::byte> bytes;
+    std::shared_ptr<const void> owner;
+  };
+  struct Slot {
+    WorkerId id{};
+    Channel channel;
+    pid_t pid = 0;
+    std::uint64_t in_tail = 0;
+    std::uint64_t out_head = 0;
+    bool unpublished = false;
+    bool rogue = false;
+    std::deque<Pending> backlog;
+  };
+
+  explicit Impl(std::unique_ptr<KeeperLink> link) : keeper(std::move(link)) {}
+
+  Slot* find(WorkerId id) {
+    const auto found = index.find(raw(id));
+    return found == index.end() ? nullptr : found->second;
+  }
+  /// Copies as much as there is room for; returns how much.
+  std::size_t put(Slot& slot, std::span<const std::byte> bytes) {
+    const std::uint64_t head = slot.channel.control().in_head.value.load(std::memory_order_acquire);
+    if (head > slot.in_tail || slot.in_tail - head > Channel::kRing) {
+      slot.rogue = true;
+      return 0;
+    }
+    const std::size_t room = Channel::kRing - static_cast<std::size_t>(slot.in_tail - head);
+    const std::size_t size = std::min(room, bytes.size());
+    if (size == 0) return 0;
+    std::memcpy(slot.channel.in(slot.in_tail), bytes.data(), size);
+    slot.in_tail += size;
+    slot.unpublished = true;
+    return size;
+  }
+  void publish(Slot& slot) {
+    if (!slot.unpublished) return;
+    slot.unpublished = false;
+    auto& control = slot.channel.control();
+    control.in_tail.value.store(slot.in_tail, std::memory_order_seq_cst);
+    wake(slot);
+  }
+  static void wake(Slot& slot) {
+    auto& control = slot.channel.control();
+    if (control.worker_sleeping.load(std::memory_order_seq_cst) != 0 &&
+        control.worker_sleeping.exchange(0, std::memory_order_seq_cst) != 0) {
+      slot.channel.ring_bell();
+    }
+  }
+  bool push_backlog(Slot& slot) {
+    bool any = false;
+    while (!slot.backlog.empty()) {
+      Pending& first = slot.backlog.front();
+      const std::size_t size = put(slot, first.bytes);
+      if (size == 0) break;
+      any = true;
+      first.bytes = first.bytes.subspan(size);
+      if (!first.bytes.empty()) break;
+      slot.backlog.pop_front();
+    }
+    publish(slot);
+    return any;
+  }
+  /// Gives out what the worker has published.
+  std::size_t drain(Slot& slot, HostListener& listener, std::size_t limit) {
+    if (slot.rogue) return 0;
+    const std::uint64_t tail = slot.channel.control().out_tail.value.load(std::memory_order_acquire);
+    if (tail == slot.out_head) return 0;
+    if (tail < slot.out_head || tail - slot.out_head > Channel::kRing) {
+      slot.rogue = true;
+      keeper->send({KeeperMessage::Kind::kill, raw(slot.id), 9, 0});
+      return 0;
+    }
+    const std::size_t size = std::min(limit, static_cast<std::size_t>(tail - slot.out_head));
+    listener.worker_output(slot.id, {slot.channel.out(slot.out_head), size});
+    slot.out_head += size;
+    slot.channel.control().out_head.value.store(slot.out_head, std::memory_order_seq_cst);
+    wake(slot);
+    return size;
+  }
+  void salvage(Slot& slot, HostListener& listener) {
+    auto& control = slot.channel.control();
+    const std::uint64_t begin = control.open_begin.load(std::memory_order_acquire);
+    const std::uint64_t base = control.open_base.load();
+    const std::uint64_t ended = control.progress.load(std::memory_order_acquire) / 2;
+    const std::uint64_t element = control.open_element.load();
+    if (slot.rogue || begin != slot.out_head || ended <= base || element == 0) return;
+    const std::uint64_t count = ended - base;
+    if (count > Channel::kRing || element > Channel::kRing || count * element > Channel::kRing - sizeof(wire::FrameHeader)) return;
+    wire::FrameHeader header;
+    header.kind = wire::FrameKind::values;
+    header.count = static_cast<std::uint32_t>(count);
+    header.chunk = control.open_chunk.load();
+    header.first = control.open_first.load();
+    header.length = count * element;
+    listener.worker_output(slot.id, std::as_bytes(std::span(&header, 1)));
+    listener.worker_output(slot.id, {slot.channel.out(begin) + sizeof header, static_cast<std::size_t>(header.length)});
+  }
+  void ended(Slot& slot, HostListener& listener, pid_t pid, int status) {
+    while (drain(slot, listener, static_cast<std::size_t>(-1)) != 0) {
+    }
+    salvage(slot, listener);
+    const bool inside = (slot.channel.control().progress.load(std::memory_order_acquire) & 1U) != 0;
+    const WorkerId id = slot.id;
+    index.erase(raw(id));
+    std::erase_if(slots, [&](const auto& s) { return s->id == id; });
+    listener.worker_ended(id, {pid, status, inside});
+  }
+
+  std::unique_ptr<KeeperLink> keeper;
+  std::vector<std::unique_ptr<Slot>> slots;
+  std::unordered_map<std::uint32_t, Slot*> index;
+  std::vector<std::pair<WorkerId, std::string>> failed;
+  std::uint32_t seen_events = 0;
+  bool told_lost = false;
+};
+
+WorkerHost::WorkerHost(std::unique_ptr<KeeperLink> keeper) : impl_(std::make_unique<Impl>(std::move(keeper))) {}
+WorkerHost::~WorkerHost() = default;
+
+void WorkerHost::start(WorkerId worker) {
+  try {
+    auto slot = std::make_unique<Impl::Slot>(Impl::Slot{worker, Channel(), 0, 0, 0, false, false, {}});
+    if (!impl_->keeper->send({KeeperMessage::Kind::spawn, raw(worker), 0, 0}, slot->channel.fd())) {
+      impl_->failed.emplace_back(worker, "the keeper is gone");
+      return;
+    }
+    impl_->index[raw(worker)] = slot.get();
+    impl_->slots.push_back(std::move(slot));
+  } catch (const std::exception& e) {
+    impl_->failed.emplace_back(worker, e.what());
+  }
+}
+
+void WorkerHost::write(WorkerId worker, std::span<const std::byte> bytes) {
+  auto* const slot = impl_->find(worker);
+  if (slot == nullptr || bytes.empty()) return;
+  if (slot->backlog.empty()) bytes = bytes.subspan(impl_->put(*slot, bytes));
+  if (bytes.empty()) return;
+  auto copy = std::make_shared<detail::Bytes>(bytes);
+  const auto view = copy->view();
+  slot->backlog.push_back({view, std::move(copy)});
+}
+
+void WorkerHost::write(WorkerId worker, std::span<const std::byte> bytes, std::shared_ptr<const void> keep_alive) {
+  auto* const slot = impl_->find(worker);
+  if (slot == nullptr || bytes.empty()) return;
+  if (slot->backlog.empty()) bytes = bytes.subspan(impl_->put(*slot, bytes));
+  if (!bytes.empty()) slot->backlog.push_back({bytes, std::move(keep_alive)});
+}
+
+void WorkerHost::flush(WorkerId worker) {
+  if (auto* const slot = impl_->find(worker)) impl_->publish(*slot);
+}
+
+void WorkerHost::kill(WorkerId worker, int signal) {
+  impl_->keeper->send({KeeperMessage::Kind::kill, raw(worker), signal, 0});
+}
+
+bool WorkerHost::poll(HostListener& listener, std::size_t max_output) {
+  auto& i = *impl_;
+  bool any = false;
+  for (std::size_t n = 0; n < i.slots.size() && max_output > 0; ++n) {
+    auto& slot = *i.slots[n];
+    if (!slot.backlog.empty()) any |= i.push_backlog(slot);
+    const std::size_t size = i.drain(slot, listener, max_output);
+    any |= size != 0;
+    max_output -= size;
+  }
+  for (auto& [worker, why] : std::exchange(i.failed, {})) {
+    listener.worker_failed_to_start(worker, why);
+    any = true;
+  }
+  const std::uint32_t events = i.keeper->page().keeper_events.load(std::memory_order_acquire);
+  if (events == i.seen_events && !i.told_lost) return any;
+  i.seen_events = events;
+  while (auto message = i.keeper->receive()) {
+    any = true;
+    const WorkerId worker{message->worker};
+    auto* const slot = i.find(worker);
+    if (slot == nullptr) continue;
+    if (message->kind == KeeperMessage::Kind::spawned) {
+      slot->pid = message->number;
+      listener.worker_started(worker, message->number);
+    } else if (message->kind == KeeperMessage::Kind::spawn_failed) {
+      i.index.erase(raw(worker));
+      std::erase_if(i.slots, [&](const auto& s) { return s->id == worker; });
+      listener.worker_failed_to_start(worker, std::strerror(message->number));
+    } else if (message->kind == KeeperMessage::Kind::ended) {
+      i.ended(*slot, listener, message->number, message->status);
+    }
+  }
+  if (i.keeper->lost() && !i.told_lost) {
+    i.told_lost = true;
+    listener.keeper_lost();
+    any = true;
+  }
+  return any;
+}
+
+bool WorkerHost::has_backlog() const {
+  return std::any_of(impl_->slots.begin(), impl_->slots.end(), [](const auto& slot) { return !slot->backlog.empty(); });
+}
+
+bool WorkerHost::prepare_sleep() {
+  auto& i = *impl_;
+  i.keeper->page().host_sleeping.store(1, std::memory_order_seq_cst);
+  if (i.keeper->page().keeper_events.load(std::memory_order_seq_cst) != i.seen_events || !i.failed.empty()) return false;
+  for (const auto& slot : i.slots) {
+    if (!slot->rogue && slot->channel.control().out_tail.value.load(std::memory_order_seq_cst) != slot->out_head) return false;
+  }
+  return true;
+}
+
+void WorkerHost::awake() {
+  impl_->keeper->page().host_sleeping.store(0, std::memory_order_seq_cst);
+  std::uint64_t count = 0;
+  [[maybe_unused]] const auto drained = ::read(impl_->keeper->wake(), &count, sizeof count);
+  char probe = 0;
+  (void)probe;
+}
+
+int WorkerHost::wake_fd() const { return impl_->keeper->wake(); }
+int WorkerHost::keeper_fd() const { return impl_->keeper->control(); }
+int WorkerHost::alive() const { return static_cast<int>(impl_->slots.size()); }
+
+}  // namespace rankpool::process
