@@ -235,6 +235,8 @@ void RemoteRanks::dismiss(bool rank_lost) {
     detail::Bytes message;
     wire::append(message, wire::Quit{rank_lost});
     send(Rank{number}, std::move(message));
+    // Nobody looks at its lifeline here from now on: should it be about to sleep, this wakes it.
+    lifelines_.ring(Rank{number});
   }
 }
 

@@ -235,8 +235,9 @@ void Keeper::reap() {
 
 void Keeper::report(const KeeperMessage& message) {
   if (control_ < 0) return;
-  page_->keeper_events.fetch_add(1, std::memory_order_seq_cst);
   send_message(control_, message, -1);
+  // Behind the message: who sees the count finds the message there.
+  page_->keeper_events.fetch_add(1, std::memory_order_seq_cst);
 }
 
 void Keeper::end_all_children() {

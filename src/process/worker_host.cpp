@@ -9,6 +9,7 @@
 #include <deque>
 #include <unistd.h>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace rankpool::process {
@@ -131,6 +132,7 @@ class WorkerHost::Impl {
   std::vector<std::pair<WorkerId, std::string>> failed;
   std::uint32_t seen_events = 0;
   bool told_lost = false;
+  bool woken = false;  ///< it may have been the keeper's socket, which tells of the keeper's end too
 };
 
 WorkerHost::WorkerHost(std::unique_ptr<KeeperLink> keeper) : impl_(std::make_unique<Impl>(std::move(keeper))) {}
@@ -190,7 +192,7 @@ bool WorkerHost::poll(HostListener& listener, std::size_t max_output) {
     any = true;
   }
   const std::uint32_t events = i.keeper->page().keeper_events.load(std::memory_order_acquire);
-  if (events == i.seen_events && !i.told_lost) return any;
+  if (events == i.seen_events && !std::exchange(i.woken, false)) return any;
   i.seen_events = events;
   while (auto message = i.keeper->receive()) {
     any = true;
@@ -234,8 +236,7 @@ void WorkerHost::awake() {
   impl_->keeper->page().host_sleeping.store(0, std::memory_order_seq_cst);
   std::uint64_t count = 0;
   [[maybe_unused]] const auto drained = ::read(impl_->keeper->wake(), &count, sizeof count);
-  char probe = 0;
-  (void)probe;
+  impl_->woken = true;
 }
 
 int WorkerHost::wake_fd() const { return impl_->keeper->wake(); }
