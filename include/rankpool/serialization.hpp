@@ -34,30 +34,20 @@ void serialize(Archive& archive, std::tuple<T...>& tuple, const unsigned) {
   std::apply([&](T&... part) { (void)(archive & ... & part); }, tuple);
 }
 
+// Saving and loading stand in one function each: as free functions of their own they would meet Boost's for smart pointers, which
+// take any template.
 template <class Archive, class T>
-void save(Archive& archive, const std::optional<T>& value, const unsigned) {
-  const bool there = value.has_value();
-  archive << there;
-  if (there) archive << *value;
-}
-template <class Archive, class T>
-void load(Archive& archive, std::optional<T>& value, const unsigned) {
-  bool there = false;
-  archive >> there;
-  value.reset();
-  if (there) archive >> value.emplace();
-}
-template <class Archive, class T>
-void serialize(Archive& archive, std::optional<T>& value, const unsigned version) {
-  split_free(archive, value, version);
+void serialize(Archive& archive, std::optional<T>& value, const unsigned) {
+  bool there = value.has_value();
+  archive & there;
+  if constexpr (Archive::is_saving::value) {
+    if (there) archive << *value;
+  } else {
+    value.reset();
+    if (there) archive >> value.emplace();
+  }
 }
 
-template <class Archive, class... T>
-void save(Archive& archive, const std::variant<T...>& value, const unsigned) {
-  const auto index = static_cast<std::uint64_t>(value.index());
-  archive << index;
-  if (!value.valueless_by_exception()) std::visit([&](const auto& held) { archive << held; }, value);
-}
 template <std::size_t Index = 0, class Archive, class... T>
 void load_alternative(Archive& archive, std::variant<T...>& value, std::uint64_t index) {
   if constexpr (Index == sizeof...(T)) {
@@ -69,14 +59,14 @@ void load_alternative(Archive& archive, std::variant<T...>& value, std::uint64_t
   }
 }
 template <class Archive, class... T>
-void load(Archive& archive, std::variant<T...>& value, const unsigned) {
-  std::uint64_t index = 0;
-  archive >> index;
-  load_alternative(archive, value, index);
-}
-template <class Archive, class... T>
-void serialize(Archive& archive, std::variant<T...>& value, const unsigned version) {
-  split_free(archive, value, version);
+void serialize(Archive& archive, std::variant<T...>& value, const unsigned) {
+  auto index = static_cast<std::uint64_t>(value.index());
+  archive & index;
+  if constexpr (Archive::is_saving::value) {
+    std::visit([&](const auto& held) { archive << held; }, value);
+  } else {
+    load_alternative(archive, value, index);
+  }
 }
 
 }  // namespace boost::serialization

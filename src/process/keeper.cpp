@@ -24,6 +24,9 @@
 namespace rankpool::process {
 namespace {
 
+/// How long a worker that got SIGTERM may take to end before it gets SIGKILL.
+constexpr std::chrono::milliseconds kGrace{500};
+
 bool send_message(int socket, const KeeperMessage& message, int fd) {
   iovec part{const_cast<KeeperMessage*>(&message), sizeof message};
   alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
@@ -127,7 +130,7 @@ int Keeper::run(KeeperDuties duties) {
   bool rank_gone = false;
   while (!rank_gone) {
     std::array<pollfd, 3> fds{{{control_, POLLIN, 0}, {signals, POLLIN, 0}, {parent, POLLIN, 0}}};
-    ::poll(fds.data(), fds.size(), -1);
+    ::poll(fds.data(), fds.size(), kill_overdue());
     signalfd_siginfo info{};
     while (::read(signals, &info, sizeof info) == sizeof info) {
       const int signal = static_cast<int>(info.ssi_signo);
@@ -148,10 +151,7 @@ int Keeper::run(KeeperDuties duties) {
         spawn(message.worker, fd);
         fd = -1;
       } else if (message.kind == KeeperMessage::Kind::kill) {
-        if (const auto found = pids_.find(message.worker); found != pids_.end()) {
-          ::kill(-found->second, message.number);
-          ::kill(found->second, message.number);
-        }
+        signal_worker(message.worker, message.number);
       } else if (message.kind == KeeperMessage::Kind::hold && fd >= 0 && duties_.hold) {
         duties_.hold(fd, message.number);
         fd = -1;
@@ -165,6 +165,31 @@ int Keeper::run(KeeperDuties duties) {
   ::close(signals);
   if (parent >= 0) ::close(parent);
   return rank_status_.value_or(0);
+}
+
+void Keeper::signal_worker(std::uint32_t worker, int signal) {
+  const auto found = pids_.find(worker);
+  if (found == pids_.end()) return;
+  ::kill(-found->second, signal);
+  ::kill(found->second, signal);
+  if (signal == SIGTERM) asked_to_end_.try_emplace(worker, std::chrono::steady_clock::now() + kGrace);
+}
+
+int Keeper::kill_overdue() {
+  using std::chrono::milliseconds;
+  const auto now = std::chrono::steady_clock::now();
+  std::optional<milliseconds> next;
+  std::erase_if(asked_to_end_, [&](const auto& asked) {
+    if (!pids_.contains(asked.first)) return true;
+    if (asked.second <= now) {
+      signal_worker(asked.first, SIGKILL);
+      return true;
+    }
+    const auto left = std::chrono::ceil<milliseconds>(asked.second - now);
+    if (!next || left < *next) next = left;
+    return false;
+  });
+  return next ? static_cast<int>(next->count()) : -1;
 }
 
 void Keeper::spawn(std::uint32_t worker, int fd) {

@@ -3,6 +3,7 @@
 #include "base/ids.hpp"
 #include "process/channel.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -67,6 +68,9 @@ class Keeper {
 
  private:
   void spawn(std::uint32_t worker, int fd);
+  void signal_worker(std::uint32_t worker, int signal);
+  /// Kills those that were asked to end and have not; returns how long until the next is due, in milliseconds, or -1.
+  int kill_overdue();
   void reap();
   void report(const KeeperMessage& message);
   void end_all_children();
@@ -77,6 +81,7 @@ class Keeper {
   KeeperDuties duties_;
   std::unordered_map<std::uint32_t, pid_t> pids_;
   std::unordered_map<pid_t, std::uint32_t> workers_;
+  std::unordered_map<std::uint32_t, std::chrono::steady_clock::time_point> asked_to_end_;
   std::optional<int> rank_status_;
 };
 

@@ -27,7 +27,7 @@ void encode(Bytes& to, const T& value) {
   if constexpr (is_function_pointer<T>) {
     const CodeRef ref = value == nullptr ? CodeRef{} : code_ref(reinterpret_cast<const void*>(value));
     to.append(&ref, sizeof ref);
-  } else if constexpr (std::is_empty_v<T> && std::is_trivially_copyable_v<T>) {
+  } else if constexpr (std::is_empty_v<T> && plain_bytes<T>) {
     // nothing to say
   } else if constexpr (plain_bytes<T>) {
     to.append(&value, sizeof value);
@@ -51,7 +51,7 @@ T decode(std::span<const std::byte> from) {
     if (from.size() != sizeof ref) throw SerializationError("an encoded function of a wrong size");
     std::memcpy(&ref, from.data(), sizeof ref);
     return ref == CodeRef{} ? nullptr : reinterpret_cast<T>(const_cast<void*>(resolve(ref)));
-  } else if constexpr (std::is_empty_v<T> && std::is_trivially_copyable_v<T>) {
+  } else if constexpr (std::is_empty_v<T> && plain_bytes<T>) {
     if (!from.empty()) throw SerializationError("an encoded value is too long");
     return T{};
   } else if constexpr (plain_bytes<T>) {

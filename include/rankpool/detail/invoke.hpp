@@ -5,7 +5,6 @@
 #include <rankpool/detail/task_context.hpp>
 
 #include <cstring>
-#include <optional>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -126,75 +125,64 @@ struct Task {
       (one(args), ...);
     }
   }
-  static std::tuple<Args...> decode_arguments(std::span<const std::byte> from) {
-    if constexpr (fixed_arguments) {
-      const auto take = [&]<class T>(std::type_identity<T>) {
-        const auto bytes = from.first(sizeof(T));
-        from = from.subspan(sizeof(T));
+  /// Becomes a value where it is put, without a copy on the way.
+  template <class T>
+  struct InPlace {
+    std::span<const std::byte> bytes;
+    operator T() const {  // NOLINT(google-explicit-constructor): the conversion is what it is for
+      try {
         return decode<T>(bytes);
-      };
-      return std::tuple<Args...>{take(std::type_identity<Args>{})...};
-    } else if constexpr (sizeof...(Args) == 1) {
-      return std::tuple<Args...>{decode<Args>(from)...};
-    } else {
-      const auto take = [&]<class T>(std::type_identity<T>) {
-        std::uint64_t length = 0;
+      } catch (...) {
+        throw SerializationError("an argument could not be decoded: " + current_exception_text());
+      }
+    }
+  };
+  static std::tuple<Args...> decode_arguments(std::span<const std::byte> from) {
+    [[maybe_unused]] const auto take = [&]<class T>(std::type_identity<T>) {
+      std::uint64_t length = sizeof(T);
+      if constexpr (sizeof...(Args) == 1) {
+        length = from.size();
+      } else if constexpr (!fixed_arguments) {
         if (from.size() < sizeof length) throw SerializationError("an argument is missing");
         std::memcpy(&length, from.data(), sizeof length);
         from = from.subspan(sizeof length);
         if (length > from.size()) throw SerializationError("an argument ends too early");
-        const auto bytes = from.first(static_cast<std::size_t>(length));
-        from = from.subspan(bytes.size());
-        return decode<T>(bytes);
-      };
-      return std::tuple<Args...>{take(std::type_identity<Args>{})...};
-    }
+      }
+      const InPlace<T> argument{from.first(static_cast<std::size_t>(length))};
+      from = from.subspan(argument.bytes.size());
+      return argument;
+    };
+    return std::tuple<Args...>{take(std::type_identity<Args>{})...};
   }
   static void run_item(TaskContext& context, const F& f, std::span<const std::byte> bytes) {
-    if constexpr (fixed_arguments && fixed_result && !std::is_void_v<Returned>) {
-      std::tuple<Args...> arguments = decode_arguments(bytes);
-      alignas(Result) std::byte room[sizeof(Result)];
-      try {
-        ::new (static_cast<void*>(room)) Result(std::apply(f, std::as_const(arguments)));
-      } catch (...) {
-        context.end_with_current_exception();
-        return;
-      }
-      context.end_with_value(room, sizeof room);
-    } else {
-      run_slowly(context, f, bytes);
-    }
-  }
-  static void run_slowly(TaskContext& context, const F& f, std::span<const std::byte> bytes) {
-    std::optional<std::tuple<Args...>> arguments;
-    std::optional<Result> result;
+    bool ended = false;
     try {
-      try {
-        arguments.emplace(decode_arguments(bytes));
-      } catch (...) {
-        throw SerializationError("an argument could not be decoded: " + current_exception_text());
-      }
+      const std::tuple<Args...> arguments = decode_arguments(bytes);
       if constexpr (std::is_void_v<Returned>) {
-        std::apply(f, std::as_const(*arguments));
-        result.emplace();
+        std::apply(f, arguments);
+        end_with(context, Result{}, ended);
       } else {
-        result.emplace(std::apply(f, std::as_const(*arguments)));
-      }
-      if constexpr (!fixed_result) {
-        Bytes encoded;
-        try {
-          encode(encoded, *result);
-        } catch (...) {
-          throw SerializationError("the result could not be encoded: " + current_exception_text());
-        }
-        context.end_with_encoded(std::move(encoded));
-        return;
+        end_with(context, std::apply(f, arguments), ended);
       }
     } catch (...) {
+      if (ended) throw;  // not the task's doing
       context.end_with_current_exception();
-      return;
     }
-    if constexpr (fixed_result) context.end_with_value(&*result, sizeof(Result));
+  }
+  static void end_with(TaskContext& context, const Result& result, bool& ended) {
+    if constexpr (fixed_result) {
+      ended = true;
+      context.end_with_value(&result, sizeof result);
+    } else {
+      Bytes encoded;
+      try {
+        encode(encoded, result);
+      } catch (...) {
+        throw SerializationError("the result could not be encoded: " + current_exception_text());
+      }
+      ended = true;
+      context.end_with_encoded(std::move(encoded));
+    }
   }
 };
 
