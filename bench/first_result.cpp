@@ -1,6 +1,6 @@
 // From the start of the process to the first result, in milliseconds: what a user waits for at least.
-// The start is read from the kernel (clock ticks of 10 ms are too coarse), so the program starts itself anew and hands over
-// the time at which it did.
+// The start is read from the kernel (clock ticks of 10 ms are too coarse), so the program starts itself anew and hands
+// over the time at which it did.
 #include "measure.hpp"
 
 #include <rankpool/rankpool.hpp>

@@ -1,4 +1,5 @@
-// What all processes of the job use of a core while nothing is to be done for --seconds=N, and how soon the next task starts.
+// What all processes of the job use of a core while nothing is to be done for --seconds=N, and how soon the next task
+// starts.
 #include "measure.hpp"
 
 #include <rankpool/rankpool.hpp>
@@ -40,8 +41,8 @@ double cpu_seconds_below(pid_t root) {
 double cpu_seconds_of_job() {
   double sum = 0;
   for (const auto& rank : rankpool::ranks()) {
-    sum += cpu_seconds_below(rank.rank == 0 && rank.pid == ::getpid() && rank.keeper_pid != ::getppid() ? rank.pid
-                                                                                                       : rank.keeper_pid);
+    sum += cpu_seconds_below(
+        rank.rank == 0 && rank.pid == ::getpid() && rank.keeper_pid != ::getppid() ? rank.pid : rank.keeper_pid);
   }
   return sum;
 }
@@ -64,8 +65,9 @@ int main(int argc, char** argv) {
       const double submitted = std::chrono::duration<double>(bench::Clock::now().time_since_epoch()).count();
       delays.push_back((executor.submit(start_of_task, i).result() - submitted) * 1e6);
     }
-    std::cout << "idle: " << 100 * used / static_cast<double>(seconds) << " % of a core; the next task starts after p50 "
-              << bench::quantile(delays, 0.5) << " us, p99 " << bench::quantile(delays, 0.99) << " us\n";
+    std::cout << "idle: " << 100 * used / static_cast<double>(seconds)
+              << " % of a core; the next task starts after p50 " << bench::quantile(delays, 0.5) << " us, p99 "
+              << bench::quantile(delays, 0.99) << " us\n";
     return 0;
   });
 }

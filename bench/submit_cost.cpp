@@ -1,5 +1,5 @@
-// What a pending one-item task costs rank 0: time and memory for N submits in one go, handle included, while the only worker
-// is busy with something else.
+// What a pending one-item task costs rank 0: time and memory for N submits in one go, handle included, while the only
+// worker is busy with something else.
 #include "measure.hpp"
 
 #include <rankpool/rankpool.hpp>

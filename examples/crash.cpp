@@ -19,7 +19,8 @@ int app() {
   std::cout << "a new executor: " << executor.submit(square, 7).result() << '\n';
 
   // Or the work goes on without the worker, and only the task that killed it fails.
-  rankpool::ProcessPoolExecutor sturdy({.max_workers = 2, .on_worker_death = rankpool::OnWorkerDeath::replace, .max_retries = 1});
+  rankpool::ProcessPoolExecutor sturdy(
+      {.max_workers = 2, .on_worker_death = rankpool::OnWorkerDeath::replace, .max_retries = 1});
   auto lost = sturdy.submit(crash);
   auto fine = sturdy.submit(square, 8);
   std::cout << "beside a crash: " << fine.result() << '\n';

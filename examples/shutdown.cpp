@@ -1,4 +1,5 @@
-// Shutting down: what was submitted is finished, what has not begun can be cancelled instead, and nothing is taken any more.
+// Shutting down: what was submitted is finished, what has not begun can be cancelled instead, and nothing is taken any
+// more.
 #include <rankpool/rankpool.hpp>
 
 #include <iostream>

@@ -17,8 +17,16 @@ namespace detail {
 template <class F>
 constexpr bool is_closure() {
   const std::string_view name = __PRETTY_FUNCTION__;
+  // "... [with F = f()::<lambda(int)>]": the name ends with the lambda's own parameters, not with those of a template
+  // around it.
   const auto lambda = name.rfind("<lambda(");
-  return lambda != std::string_view::npos && name.find(">::", lambda) == std::string_view::npos;
+  if (lambda == std::string_view::npos) return false;
+  int depth = 0;
+  for (std::size_t i = lambda + 7; i < name.size(); ++i) {
+    depth += name[i] == '(' ? 1 : name[i] == ')' ? -1 : 0;
+    if (depth == 0) return name.substr(i) == ")>]";
+  }
+  return false;
 }
 template <class F>
 inline constexpr bool is_std_function = false;
@@ -27,9 +35,10 @@ inline constexpr bool is_std_function<std::function<S>> = true;
 
 template <class T>
 constexpr void check_function_parameter() {
-  static_assert(!std::is_lvalue_reference_v<T> || std::is_const_v<std::remove_reference_t<T>>,
-                "rankpool: a task gets copies of its arguments: take each parameter by value or by const&, not by a reference to "
-                "something that could be changed");
+  static_assert(
+      !std::is_lvalue_reference_v<T> || std::is_const_v<std::remove_reference_t<T>>,
+      "rankpool: a task gets copies of its arguments: take each parameter by value or by const&, not by a reference to "
+      "something that could be changed");
 }
 
 /// What is known of a callable: its parameters, if it has one signature.
@@ -60,7 +69,7 @@ struct MemberSignature<R (C::*)(P...) noexcept> : SignatureOf<R, P...> {};
 template <class C, class R, class... P>
 struct MemberSignature<R (C::*)(P...) const noexcept> : SignatureOf<R, P...> {};
 template <class F>
-  requires requires { &F::operator(); }
+requires requires { &F::operator(); }
 struct Signature<F> : MemberSignature<decltype(&F::operator())> {};
 
 template <class F>
@@ -71,9 +80,10 @@ constexpr void check_callable() {
   static_assert(!is_std_function<F>,
                 "rankpool: a std::function cannot be sent to another process: pass the function itself, or use "
                 "rankpool::partial(function, arguments...)");
-  static_assert(!is_closure<F>() || std::is_empty_v<F>,
-                "rankpool: a lambda with captures cannot be sent to another process: pass what it captures as arguments, with "
-                "rankpool::partial(function, arguments...)");
+  static_assert(
+      !is_closure<F>() || std::is_empty_v<F>,
+      "rankpool: a lambda with captures cannot be sent to another process: pass what it captures as arguments, with "
+      "rankpool::partial(function, arguments...)");
 }
 
 /// How an argument is kept until it is sent.
@@ -100,8 +110,8 @@ constexpr void check_argument() {
 
 }  // namespace detail
 
-/// A function with its first arguments bound: Python's `functools.partial`. It is a task wherever a function is, and ships what
-/// was bound. Made by `partial`.
+/// A function with its first arguments bound: Python's `functools.partial`. It is a task wherever a function is, and
+/// ships what was bound. Made by `partial`.
 template <class F, class... Bound>
 class Partial {
  public:
@@ -109,11 +119,10 @@ class Partial {
   explicit Partial(F f, Bound... bound) : f_(std::move(f)), bound_(std::move(bound)...) {}
 
   template <class... Args>
-  decltype(auto) operator()(Args&&... args) const
-    requires std::is_invocable_v<const F&, const Bound&..., Args...>
-  {
+  decltype(auto) operator()(Args&&... args) const requires std::is_invocable_v<const F&, const Bound&..., Args...> {
     return std::apply(
-        [&](const Bound&... bound) -> decltype(auto) { return std::invoke(f_, bound..., std::forward<Args>(args)...); }, bound_);
+        [&](const Bound&... bound) -> decltype(auto) { return std::invoke(f_, bound..., std::forward<Args>(args)...); },
+        bound_);
   }
 
  private:
@@ -160,12 +169,13 @@ class Function<void()> {
  public:
   Function() = default;
   template <class F>
-    requires(!std::is_same_v<std::decay_t<F>, Function>)
-  Function(F&& f) {  // NOLINT(google-explicit-constructor): any task is one
+  requires(!std::is_same_v<std::decay_t<F>, Function>)
+      Function(F&& f) {  // NOLINT(google-explicit-constructor): any task is one
     using Kept = std::decay_t<F>;
     detail::check_callable<Kept>();
-    static_assert(std::is_invocable_v<const Kept&>, "rankpool: an initializer is called without arguments: bind them with "
-                                                     "rankpool::partial(function, arguments...)");
+    static_assert(std::is_invocable_v<const Kept&>,
+                  "rankpool: an initializer is called without arguments: bind them with "
+                  "rankpool::partial(function, arguments...)");
     run_ = &run<Kept>;
     auto encoded = std::make_shared<detail::Bytes>();
     const Kept kept(std::forward<F>(f));

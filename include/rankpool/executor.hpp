@@ -42,10 +42,11 @@ struct ExecutorOptions {
 };
 
 struct MapOptions {
-  /// Items for each chunk that a worker is handed. Default: chosen and adapted by the library. Below 1: std::invalid_argument.
+  /// Items for each chunk that a worker is handed. Default: chosen and adapted by the library. Below 1:
+  /// std::invalid_argument.
   std::optional<int> chunksize = std::nullopt;
-  /// Read the input only so many chunks ahead of what was handed out (chunks of one item unless told), so that endless inputs work.
-  /// Default: the whole input is read at the call. Below 1: std::invalid_argument.
+  /// Read the input only so many chunks ahead of what was handed out (chunks of one item unless told), so that endless
+  /// inputs work. Default: the whole input is read at the call. Below 1: std::invalid_argument.
   std::optional<int> buffersize = std::nullopt;
   /// One deadline for all results, counted from the call of `map`.
   Timeout timeout = {};
@@ -60,7 +61,8 @@ struct ShutdownOptions {
 
 /// Runs tasks in worker processes on all cores of all ranks. Python: `concurrent.futures.ProcessPoolExecutor`.
 ///
-/// Every member may be called from any thread at any time. The destructor is `shutdown()`: it finishes all submitted work.
+/// Every member may be called from any thread at any time. The destructor is `shutdown()`: it finishes all submitted
+/// work.
 class ProcessPoolExecutor {
  public:
   /// Starts the workers and does not wait for them.
@@ -83,17 +85,16 @@ class ProcessPoolExecutor {
     return detail::submit_task(*link_, std::forward<F>(f), std::forward<Args>(args)...);
   }
 
-  /// Runs `f` on the elements of one or more ranges, in step, until the shortest ends. The input is read at the call, unless
-  /// `buffersize` is given: an lvalue range is then referred to and must outlive the results.
+  /// Runs `f` on the elements of one or more ranges, in step, until the shortest ends. The input is read at the call,
+  /// unless `buffersize` is given: an lvalue range is then referred to and must outlive the results.
   /// @throws std::invalid_argument, ShutdownError, BrokenProcessPool
   template <class F, std::ranges::input_range... Ranges>
-    requires(!std::is_same_v<std::remove_cvref_t<F>, MapOptions> && sizeof...(Ranges) > 0)
-  auto map(F f, Ranges&&... iterables) {
+  requires(!std::is_same_v<std::remove_cvref_t<F>, MapOptions> &&
+           sizeof...(Ranges) > 0) auto map(F f, Ranges&&... iterables) {
     return map(MapOptions{}, std::move(f), std::forward<Ranges>(iterables)...);
   }
   template <class F, std::ranges::input_range... Ranges>
-    requires(sizeof...(Ranges) > 0)
-  auto map(MapOptions options, F f, Ranges&&... iterables) {
+  requires(sizeof...(Ranges) > 0) auto map(MapOptions options, F f, Ranges&&... iterables) {
     return detail::map_ranges(*link_, wish_of(options), f, std::forward<Ranges>(iterables)...);
   }
   template <class F, class T>
@@ -103,8 +104,7 @@ class ProcessPoolExecutor {
 
   /// As `map`, with arguments already grouped in tuples. Python: `Pool.starmap`.
   template <class F, std::ranges::input_range Range>
-    requires(!std::is_same_v<std::remove_cvref_t<F>, MapOptions>)
-  auto starmap(F f, Range&& tuples) {
+  requires(!std::is_same_v<std::remove_cvref_t<F>, MapOptions>) auto starmap(F f, Range&& tuples) {
     return starmap(MapOptions{}, std::move(f), std::forward<Range>(tuples));
   }
   template <class F, std::ranges::input_range Range>
@@ -112,7 +112,8 @@ class ProcessPoolExecutor {
     return detail::starmap_range(*link_, wish_of(options), f, std::forward<Range>(tuples));
   }
 
-  /// Takes no more work. What was submitted still finishes, unless `cancel_futures`. May be called again, to wait after all.
+  /// Takes no more work. What was submitted still finishes, unless `cancel_futures`. May be called again, to wait after
+  /// all.
   void shutdown(ShutdownOptions options = {}) {
     link_->close(options.cancel_futures);
     if (options.wait) link_->wait_ended();
@@ -136,7 +137,9 @@ class ProcessPoolExecutor {
  private:
   static ExecutorOptions with_workers(std::integral auto number) {
     ExecutorOptions options;
-    options.max_workers = std::in_range<int>(number) ? static_cast<int>(number) : number < 0 ? -1 : std::numeric_limits<int>::max();
+    options.max_workers = std::in_range<int>(number) ? static_cast<int>(number)
+                          : number < 0               ? -1
+                                                     : std::numeric_limits<int>::max();
     return options;
   }
   static detail::PoolConfig config_of(const ExecutorOptions& options) {

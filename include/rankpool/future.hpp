@@ -24,8 +24,8 @@ class Future {
 
   Future() = default;
 
-  /// Cancels the task if it has not been handed to a worker. True if it is cancelled; false if it runs or has ended. Runs the
-  /// callbacks before it returns.
+  /// Cancels the task if it has not been handed to a worker. True if it is cancelled; false if it runs or has ended.
+  /// Runs the callbacks before it returns.
   bool cancel() { return state().cancel(); }
   [[nodiscard]] bool cancelled() const { return state().state() == Base::State::cancelled; }
   /// True from the moment the task is handed to a worker until it ends.
@@ -48,8 +48,7 @@ class Future {
   }
   /// Waits for the value and gives it where it lies: good as long as a copy of this future lives.
   template <class U = T>
-    requires(!std::is_void_v<U>)
-  const U& get_ref(Timeout timeout = {}) const {
+  requires(!std::is_void_v<U>) const U& get_ref(Timeout timeout = {}) const {
     auto& own = state();
     own.wait_for_outcome(timeout);
     return own.stored_value();
@@ -60,8 +59,8 @@ class Future {
     own.wait_for_outcome(timeout);
     return own.stored_exception();
   }
-  /// Calls it once with this future when it is done: in the order in which they were added, on a thread of the library, in the
-  /// thread that cancels, or at once in this thread if it is done already. What it throws is written to stderr.
+  /// Calls it once with this future when it is done: in the order in which they were added, on a thread of the library,
+  /// in the thread that cancels, or at once in this thread if it is done already. What it throws is written to stderr.
   void add_done_callback(std::function<void(Future)> callback) const {
     state().add_callback([own = *this, call = std::move(callback)] { call(own); });
   }
@@ -69,7 +68,9 @@ class Future {
   friend bool operator==(const Future&, const Future&) = default;
   /// "pending", "running", "cancelled", "finished with a long", "finished with std::out_of_range".
   friend std::string to_string(const Future& future) { return future.state().describe(); }
-  friend std::ostream& operator<<(std::ostream& to, const Future& future) { return to << "Future: " << to_string(future); }
+  friend std::ostream& operator<<(std::ostream& to, const Future& future) {
+    return to << "Future: " << to_string(future);
+  }
 
   // For the library's own use.
   using Base = detail::FutureBase;

@@ -20,8 +20,8 @@ namespace detail {
 class MapSource {
  public:
   virtual ~MapSource() = default;
-  /// Encodes up to so many further items; returns how many there were. Fewer: the input has ended. What the caller's own input
-  /// throws comes out of it after the items before.
+  /// Encodes up to so many further items; returns how many there were. Fewer: the input has ended. What the caller's
+  /// own input throws comes out of it after the items before.
   virtual std::uint64_t read(MapItems& to, std::uint64_t items) = 0;
 };
 
@@ -29,8 +29,8 @@ class MapSource {
 
 /// The results of `map`: a move-only input range, in the order of the input, or as they come with `unordered`.
 ///
-/// A failed item throws when it is reached, and the range can be advanced past it. Destroying it cancels nothing. One thread at a
-/// time uses it. Python: the iterator that `Executor.map` and `Pool.imap` return.
+/// A failed item throws when it is reached, and the range can be advanced past it. Destroying it cancels nothing. One
+/// thread at a time uses it. Python: the iterator that `Executor.map` and `Pool.imap` return.
 template <class R>
 class MapResults {
  public:
@@ -86,14 +86,17 @@ class MapResults {
     if (whole) until = deadline_;
     typename State::Outcome outcome;
     switch (state_->take(outcome, until)) {
-      case State::Taken::end: end_range(); return std::nullopt;
+      case State::Taken::end:
+        end_range();
+        return std::nullopt;
       case State::Taken::timeout:
         if (whole) {
           close();
           throw TimeoutError("the results were not complete within the timeout of the map");
         }
         throw TimeoutError();
-      case State::Taken::outcome: break;
+      case State::Taken::outcome:
+        break;
     }
     if (outcome.problem) throw_problem(*outcome.problem);
     if constexpr (detail::ResultStore<R>::fixed) {
@@ -130,9 +133,9 @@ class MapResults {
 
   // For the library's own use.
   using State = detail::MapState<R>;
-  MapResults(detail::Ref<State> state, std::shared_ptr<detail::WorkControl> control, std::unique_ptr<detail::MapSource> source,
-             std::exception_ptr input_error, std::optional<Timeout::Clock::time_point> deadline, std::uint64_t lead,
-             std::uint64_t chunk)
+  MapResults(detail::Ref<State> state, std::shared_ptr<detail::WorkControl> control,
+             std::unique_ptr<detail::MapSource> source, std::exception_ptr input_error,
+             std::optional<Timeout::Clock::time_point> deadline, std::uint64_t lead, std::uint64_t chunk)
       : state_(std::move(state)),
         control_(std::move(control)),
         source_(std::move(source)),

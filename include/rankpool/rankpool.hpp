@@ -11,4 +11,5 @@
 #include <rankpool/run.hpp>
 #include <rankpool/serialization.hpp>
 #include <rankpool/timeout.hpp>
+#include <rankpool/version.hpp>
 #include <rankpool/wait.hpp>

@@ -1,8 +1,8 @@
 #pragma once
 
+#include <sys/types.h>
 #include <functional>
 #include <string>
-#include <sys/types.h>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -17,11 +17,12 @@ int run_main(int argc, char** argv, const std::function<int(int, char**)>& main)
 /// Runs `main` on rank 0, and makes every other rank serve tasks until it is done. Python's counterpart is
 /// `if __name__ == "__main__"`.
 ///
-/// Call it first thing in `main()`: before any thread is started, output is buffered, or MPI is initialised. Started bare the
-/// process is rank 0 and MPI is not used; under mpirun or srun the launcher's processes are the ranks.
+/// Call it first thing in `main()`: before any thread is started, output is buffered, or MPI is initialised. Started
+/// bare the process is rank 0 and MPI is not used; under mpirun or srun the launcher's processes are the ranks.
 ///
 /// @param main  callable as `int(int, char**)`, `int()` or `void()`; it may not be empty
-/// @return on rank 0 what `main` returned (0 for void), elsewhere 0. An exception that leaves `main` is printed to stderr and
+/// @return on rank 0 what `main` returned (0 for void), elsewhere 0. An exception that leaves `main` is printed to
+/// stderr and
 ///   gives 1. Executors that are still open finish their work first, pools are terminated.
 /// @throws Error if it is called twice or inside a task
 template <class Main>

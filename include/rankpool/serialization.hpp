@@ -34,12 +34,12 @@ void serialize(Archive& archive, std::tuple<T...>& tuple, const unsigned) {
   std::apply([&](T&... part) { (void)(archive & ... & part); }, tuple);
 }
 
-// Saving and loading stand in one function each: as free functions of their own they would meet Boost's for smart pointers, which
-// take any template.
+// Saving and loading stand in one function each: as free functions of their own they would meet Boost's for smart
+// pointers, which take any template.
 template <class Archive, class T>
 void serialize(Archive& archive, std::optional<T>& value, const unsigned) {
   bool there = value.has_value();
-  archive & there;
+  archive& there;
   if constexpr (Archive::is_saving::value) {
     if (there) archive << *value;
   } else {
@@ -61,7 +61,7 @@ void load_alternative(Archive& archive, std::variant<T...>& value, std::uint64_t
 template <class Archive, class... T>
 void serialize(Archive& archive, std::variant<T...>& value, const unsigned) {
   auto index = static_cast<std::uint64_t>(value.index());
-  archive & index;
+  archive& index;
   if constexpr (Archive::is_saving::value) {
     std::visit([&](const auto& held) { archive << held; }, value);
   } else {

@@ -45,11 +45,12 @@ constexpr NumberKind number_kind() {
 
 /// A lock that works between all tasks and rank 0, on every node. Python: `multiprocessing.Lock`.
 ///
-/// Copies are handles to one lock; a handle is a task argument. Works with std::scoped_lock and std::unique_lock. It is not
-/// recursive. It belongs to the thread that took it; if that thread's process dies it is released. Thread-safe.
+/// Copies are handles to one lock; a handle is a task argument. Works with std::scoped_lock and std::unique_lock. It is
+/// not recursive. It belongs to the thread that took it; if that thread's process dies it is released. Thread-safe.
 class Lock {
  public:
-  /// Makes a new lock on rank 0. In a worker it makes an empty handle, which only assigning can fill: its use throws Error.
+  /// Makes a new lock on rank 0. In a worker it makes an empty handle, which only assigning can fill: its use throws
+  /// Error.
   /// @throws Error outside of `run`
   Lock() : handle_(detail::make_shared_lock()) {}
 
@@ -83,8 +84,8 @@ class Lock {
 
 /// One value that all tasks and rank 0 share; it lives on rank 0. Python: `multiprocessing.Value`.
 ///
-/// Copies are handles to one value; a handle is a task argument. Each call is atomic for itself; take `get_lock()` around
-/// several. In a worker a call is a message to rank 0 and back. Thread-safe.
+/// Copies are handles to one value; a handle is a task argument. Each call is atomic for itself; take `get_lock()`
+/// around several. In a worker a call is a message to rank 0 and back. Thread-safe.
 template <class T>
 class Value {
   static_assert(std::is_trivially_copyable_v<T>, "rankpool: the type of a Value must be trivially copyable");
@@ -98,9 +99,7 @@ class Value {
   [[nodiscard]] T get() const { return value_of(detail::shared_get(handle_.id)); }
   void set(T value) { detail::shared_set(handle_.id, bytes_of(value)); }
   /// Adds and returns the value before.
-  T fetch_add(T summand)
-    requires std::is_arithmetic_v<T>
-  {
+  T fetch_add(T summand) requires std::is_arithmetic_v<T> {
     return value_of(detail::shared_add(handle_.id, detail::number_kind<T>(), bytes_of(summand)));
   }
   /// As std::atomic's: compares bytes.

@@ -19,8 +19,8 @@ namespace rankpool {
 enum class ReturnWhen { FIRST_COMPLETED, FIRST_EXCEPTION, ALL_COMPLETED };
 
 struct WaitOptions {
-  Timeout timeout = {};                                   ///< how long to wait at most; default: as long as it takes
-  ReturnWhen return_when = ReturnWhen::ALL_COMPLETED;     ///< a cancelled future is completed, and is no exception
+  Timeout timeout = {};                                ///< how long to wait at most; default: as long as it takes
+  ReturnWhen return_when = ReturnWhen::ALL_COMPLETED;  ///< a cancelled future is completed, and is no exception
 };
 
 /// What `wait` gives: two vectors of distinct futures.
@@ -65,7 +65,8 @@ auto wait(Range&& futures, WaitOptions options = {}) {
   std::size_t done = 0;
   bool enough = all.empty();
   const auto failed = [&](std::size_t index) {
-    return options.return_when == ReturnWhen::FIRST_EXCEPTION && !all[index].cancelled() && all[index].state().stored_exception();
+    return options.return_when == ReturnWhen::FIRST_EXCEPTION && !all[index].cancelled() &&
+           all[index].state().stored_exception();
   };
   for (std::size_t i = 0; i < all.size(); ++i) waiter.watch(all[i].state(), i);
   std::vector<std::size_t> completed;
@@ -110,7 +111,11 @@ class AsCompleted {
   };
 
   AsCompleted(std::vector<Future<T>> futures, Timeout timeout)
-      : waiter_(std::make_unique<detail::Waiter>()), pending_(std::move(futures)), left_(pending_.size()), total_(left_), deadline_(timeout.deadline()) {
+      : waiter_(std::make_unique<detail::Waiter>()),
+        pending_(std::move(futures)),
+        left_(pending_.size()),
+        total_(left_),
+        deadline_(timeout.deadline()) {
     for (std::size_t i = 0; i < pending_.size(); ++i) waiter_->watch(pending_[i].state(), i);
   }
   AsCompleted(AsCompleted&&) noexcept = default;
@@ -155,8 +160,8 @@ class AsCompleted {
   Future<T> current_;
 };
 
-/// Gives each future once, as soon as it completes: `for (Future<T> f : as_completed(futures, 10s))`. It keeps none that it has
-/// given out.
+/// Gives each future once, as soon as it completes: `for (Future<T> f : as_completed(futures, 10s))`. It keeps none
+/// that it has given out.
 /// @throws TimeoutError from the loop when the time, counted from this call, is up: "2 (of 4) futures unfinished"
 /// Python: `concurrent.futures.as_completed`.
 template <std::ranges::input_range Range>

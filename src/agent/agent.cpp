@@ -2,9 +2,9 @@
 
 #include "base/log.hpp"
 
+#include <poll.h>
 #include <algorithm>
 #include <array>
-#include <poll.h>
 #include <utility>
 
 namespace rankpool::agent {
@@ -129,8 +129,11 @@ void Agent::handle(const liveness::LifelineEvent& event) {
         rank_0_asleep_ = true;
       }
       break;
-    case liveness::LifelineEvent::Kind::ring: knows_we_sleep_ = false; break;
-    default: break;
+    case liveness::LifelineEvent::Kind::ring:
+      knows_we_sleep_ = false;
+      break;
+    default:
+      break;
   }
 }
 
@@ -142,7 +145,8 @@ void Agent::sleep() {
   }
   if (host_.prepare_sleep()) {
     if (!std::exchange(knows_we_sleep_, true)) lifeline_->asleep(transport_.received_from(kRank0));
-    std::array<pollfd, 3> fds{{{host_.wake_fd(), POLLIN, 0}, {host_.keeper_fd(), POLLIN, 0}, {lifeline_->fd(), POLLIN, 0}}};
+    std::array<pollfd, 3> fds{
+        {{host_.wake_fd(), POLLIN, 0}, {host_.keeper_fd(), POLLIN, 0}, {lifeline_->fd(), POLLIN, 0}}};
     ::poll(fds.data(), fds.size(), host_.has_backlog() ? 1 : -1);
     next_look_ = {};
   }
@@ -167,8 +171,7 @@ void Agent::worker_output(WorkerId worker, std::span<const std::byte> bytes) {
 }
 
 void Agent::worker_ended(WorkerId worker, const process::WorkerEnd& end) {
-  wire::append(batch_,
-               wire::WorkerEnded{worker, static_cast<std::int64_t>(end.pid), end.wait_status, end.inside_item});
+  wire::append(batch_, wire::WorkerEnded{worker, static_cast<std::int64_t>(end.pid), end.wait_status, end.inside_item});
 }
 
 void Agent::keeper_lost() { ending_ = Ending::keeper_lost; }

@@ -28,12 +28,13 @@ struct AgentOptions {
   base::Settings settings;
   /// What this rank says of itself.
   wire::Hello hello;
-  /// Called once the lifeline stands, with its descriptor: the keeper is to hold it too, so that it can tell how we died.
+  /// Called once the lifeline stands, with its descriptor: the keeper is to hold it too, so that it can tell how we
+  /// died.
   std::function<void(int fd)> share_lifeline;
 };
 
-/// What every rank but rank 0 does: passes bytes between rank 0 and its own workers, and tells of their deaths. It never reads
-/// what it passes on, and never blocks in MPI. The main thread of the rank.
+/// What every rank but rank 0 does: passes bytes between rank 0 and its own workers, and tells of their deaths. It
+/// never reads what it passes on, and never blocks in MPI. The main thread of the rank.
 class Agent final : private process::HostListener {
  public:
   Agent(transport::Transport& transport, process::WorkerHost& host, AgentOptions options);

@@ -1,11 +1,11 @@
 #include "api/callbacks.hpp"
 
+#include <pthread.h>
 #include <condition_variable>
 #include <csignal>
 #include <deque>
 #include <memory>
 #include <mutex>
-#include <pthread.h>
 #include <thread>
 #include <utility>
 

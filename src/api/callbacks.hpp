@@ -9,7 +9,8 @@ namespace rankpool::api {
 void post_callback(std::function<void()> callback);
 /// Waits until all that were posted before have run. Returns at once on the callback thread itself.
 void drain_callbacks();
-/// Drains, and ends the thread. A later post starts a new one. On the callback thread it only lets it end after this callback.
+/// Drains, and ends the thread. A later post starts a new one. On the callback thread it only lets it end after this
+/// callback.
 void stop_callbacks();
 [[nodiscard]] bool on_callback_thread() noexcept;
 

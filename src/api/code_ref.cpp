@@ -2,9 +2,9 @@
 
 #include <rankpool/errors.hpp>
 
-#include <cstring>
 #include <elf.h>
 #include <link.h>
+#include <cstring>
 #include <mutex>
 #include <optional>
 #include <shared_mutex>
@@ -136,7 +136,8 @@ const void* resolve(CodeRef ref) {
   });
   if (!found) {
     throw SerializationError(
-        "the task's code is not in this process: it is in a library that was loaded after rankpool::run(), or the ranks "
+        "the task's code is not in this process: it is in a library that was loaded after rankpool::run(), or the "
+        "ranks "
         "run different builds");
   }
   return reinterpret_cast<const void*>(*found);

@@ -31,7 +31,7 @@ struct Record {
   std::string payload;
   template <class Archive>
   void serialize(Archive& archive, unsigned) {
-    archive & type & what & place & payload;
+    archive& type& what& place& payload;
   }
 };
 
@@ -89,7 +89,7 @@ struct Code {
   std::string second;
   template <class Archive>
   void serialize(Archive& archive, unsigned) {
-    archive & value & category & first & second;
+    archive& value& category& first& second;
   }
 };
 
@@ -97,7 +97,8 @@ struct Code {
 std::string without_code(const std::string& what, const std::error_code& code) {
   const std::string tail = code.message();
   if (what == tail) return "";
-  if (what.size() > tail.size() + 2 && what.ends_with(": " + tail)) return what.substr(0, what.size() - tail.size() - 2);
+  if (what.size() > tail.size() + 2 && what.ends_with(": " + tail))
+    return what.substr(0, what.size() - tail.size() - 2);
   return what;
 }
 
@@ -127,7 +128,8 @@ struct MakeSystemError {
   }
 };
 struct MakeIosFailure {
-  static std::ios_base::failure make(const Code<std::ios_base::failure>& code, std::error_code error, const std::string&) {
+  static std::ios_base::failure make(const Code<std::ios_base::failure>& code, std::error_code error,
+                                     const std::string&) {
     return std::ios_base::failure(code.first, error);
   }
 };
@@ -137,8 +139,8 @@ struct MakeFutureError {
   }
 };
 struct MakeFilesystemError {
-  static std::filesystem::filesystem_error make(const Code<std::filesystem::filesystem_error>& code, std::error_code error,
-                                                const std::string& what) {
+  static std::filesystem::filesystem_error make(const Code<std::filesystem::filesystem_error>& code,
+                                                std::error_code error, const std::string& what) {
     // what() is "filesystem error: TEXT: MESSAGE [path1] [path2]"
     std::string text = what;
     if (text.starts_with("filesystem error: ")) text = text.substr(18);
@@ -221,7 +223,8 @@ std::string nested_texts(const std::exception& e, int depth = 0) {
   try {
     nested->rethrow_nested();
   } catch (const std::exception& inner) {
-    return "; because of " + boost::core::demangle(typeid(inner).name()) + ": " + inner.what() + nested_texts(inner, depth + 1);
+    return "; because of " + boost::core::demangle(typeid(inner).name()) + ": " + inner.what() +
+           nested_texts(inner, depth + 1);
   } catch (...) {
     return "; because of something that is not a std::exception";
   }
@@ -310,7 +313,8 @@ std::exception_ptr decode_exception(std::span<const std::byte> encoded) noexcept
     const auto record = decode<Record>(encoded);
     std::string readable = record.type.ends_with('?') ? record.type.substr(0, record.type.size() - 1) : record.type;
     readable = boost::core::demangle(readable.c_str());
-    const std::string trace = record.place.empty() ? std::string() : record.place + ": " + readable + ": " + record.what;
+    const std::string trace =
+        record.place.empty() ? std::string() : record.place + ": " + readable + ": " + record.what;
     if (const auto codec = find_codec(record.type)) {
       return codec->decode(std::as_bytes(std::span(record.payload)), record.what, trace);
     }
@@ -330,11 +334,16 @@ std::exception_ptr decode_exception(std::span<const std::byte> encoded) noexcept
 
 std::exception_ptr Failure::exception() const {
   switch (kind) {
-    case Kind::broken: return std::make_exception_ptr(BrokenProcessPool(text, causes));
-    case Kind::terminated_worker: return std::make_exception_ptr(TerminatedWorkerError(text, causes));
-    case Kind::task_timeout: return std::make_exception_ptr(TaskTimeoutError(text));
-    case Kind::shut_down: return std::make_exception_ptr(ShutdownError(text));
-    case Kind::serialization: return std::make_exception_ptr(SerializationError(text));
+    case Kind::broken:
+      return std::make_exception_ptr(BrokenProcessPool(text, causes));
+    case Kind::terminated_worker:
+      return std::make_exception_ptr(TerminatedWorkerError(text, causes));
+    case Kind::task_timeout:
+      return std::make_exception_ptr(TaskTimeoutError(text));
+    case Kind::shut_down:
+      return std::make_exception_ptr(ShutdownError(text));
+    case Kind::serialization:
+      return std::make_exception_ptr(SerializationError(text));
   }
   return std::make_exception_ptr(Error(text));
 }

@@ -3,16 +3,16 @@
 #include "api/callbacks.hpp"
 #include "base/log.hpp"
 
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #include <array>
 #include <boost/core/demangle.hpp>
 #include <cerrno>
 #include <climits>
 #include <ctime>
-#include <linux/futex.h>
 #include <mutex>
-#include <sys/syscall.h>
 #include <typeinfo>
-#include <unistd.h>
 #include <utility>
 
 namespace rankpool::detail {
@@ -50,7 +50,8 @@ bool FutureBase::begin_running() noexcept {
     const auto now = static_cast<State>(word & kState);
     if (now == State::running) return true;
     if (now != State::pending || (word & kClaimed) != 0) return false;
-    if (word_.compare_exchange_weak(word, word | static_cast<std::uint32_t>(State::running), std::memory_order_acq_rel)) {
+    if (word_.compare_exchange_weak(word, word | static_cast<std::uint32_t>(State::running),
+                                    std::memory_order_acq_rel)) {
       return true;
     }
   }
@@ -193,10 +194,14 @@ void FutureBase::wait_for_outcome(const Timeout& timeout) const {
 
 std::string FutureBase::describe() {
   switch (state()) {
-    case State::pending: return "pending";
-    case State::running: return "running";
-    case State::cancelled: return "cancelled";
-    case State::finished: break;
+    case State::pending:
+      return "pending";
+    case State::running:
+      return "running";
+    case State::cancelled:
+      return "cancelled";
+    case State::finished:
+      break;
   }
   const auto error = stored_exception();
   if (!error) return "finished with a " + value_type_name();
@@ -214,7 +219,8 @@ void report_callback_error(const std::string& future) noexcept {
     try {
       throw;
     } catch (const std::exception& e) {
-      base::log_error("a callback of a future (" + future + ") threw " + boost::core::demangle(typeid(e).name()) + ": " + e.what());
+      base::log_error("a callback of a future (" + future + ") threw " + boost::core::demangle(typeid(e).name()) +
+                      ": " + e.what());
     } catch (...) {
       base::log_error("a callback of a future (" + future + ") threw something that is not a std::exception");
     }

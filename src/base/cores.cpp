@@ -1,14 +1,14 @@
 #include "base/cores.hpp"
 
+#include <sched.h>
+#include <unistd.h>
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
 #include <fstream>
 #include <map>
-#include <sched.h>
 #include <sstream>
-#include <unistd.h>
 
 namespace rankpool::base {
 namespace {
@@ -49,7 +49,8 @@ int cgroup_limit() {
     if (!v2 && ("," + controllers + ",").find(",cpu,") == std::string::npos) continue;
     while (true) {
       if (v2) {
-        for (const auto* root : {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"}) take(quota_cores_v2(content(root + path + "/cpu.max")));
+        for (const auto* root : {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"})
+          take(quota_cores_v2(content(root + path + "/cpu.max")));
       } else {
         const std::string root = "/sys/fs/cgroup/cpu" + path;
         take(quota_cores_v1(content(root + "/cpu.cfs_quota_us"), content(root + "/cpu.cfs_period_us")));
@@ -71,7 +72,9 @@ int quota_cores_v2(const std::string& cpu_max) {
   return cores_of(number(quota), number(period));
 }
 
-int quota_cores_v1(const std::string& quota, const std::string& period) { return cores_of(number(quota), number(period)); }
+int quota_cores_v1(const std::string& quota, const std::string& period) {
+  return cores_of(number(quota), number(period));
+}
 
 CoreClaim own_cores() {
   CoreClaim claim;
@@ -100,7 +103,8 @@ std::vector<int> share_cores(const std::vector<CoreClaim>& claims) {
     for (const auto core : claim.cores) ++users[core];
   }
   std::vector<int> shares;
-  std::map<std::vector<std::uint32_t>, int> alike;  // those with one and the same mask share what is left over, the first first
+  std::map<std::vector<std::uint32_t>, int>
+      alike;  // those with one and the same mask share what is left over, the first first
   for (const auto& claim : claims) {
     double part = 0;
     for (const auto core : claim.cores) part += 1.0 / users[core];

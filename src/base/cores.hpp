@@ -18,7 +18,8 @@ CoreClaim own_cores();
 /// `v2`: the content of cpu.max. `v1`: cpu.cfs_quota_us and cpu.cfs_period_us.
 int quota_cores_v2(const std::string& cpu_max);
 int quota_cores_v1(const std::string& quota, const std::string& period);
-/// How many workers each of the processes on one node gets: a core counts in equal parts for all that may use it. At least 1.
+/// How many workers each of the processes on one node gets: a core counts in equal parts for all that may use it. At
+/// least 1.
 std::vector<int> share_cores(const std::vector<CoreClaim>& claims);
 /// The name of this node.
 std::string host_name();

@@ -1,15 +1,15 @@
 #pragma once
 
-#include <chrono>
 #include <sched.h>
+#include <chrono>
 
 namespace rankpool::base {
 
-/// How a loop that has found nothing to do spends its time: spin while something was just going on, since the next thing
-/// then comes sooner than a sleeper could be woken, and sleep otherwise. One thread.
+/// How a loop that has found nothing to do spends its time: spin while something was just going on, since the next
+/// thing then comes sooner than a sleeper could be woken, and sleep otherwise. One thread.
 ///
-/// Spinning pays when the gap between two events is shorter than a wake-up, about 20 µs; it costs a core that the workers
-/// may want, which is why it yields from the start, and why it is given up as soon as the gaps have grown.
+/// Spinning pays when the gap between two events is shorter than a wake-up, about 20 µs; it costs a core that the
+/// workers may want, which is why it yields from the start, and why it is given up as soon as the gaps have grown.
 class Idler {
  public:
   using Clock = std::chrono::steady_clock;

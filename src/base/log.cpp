@@ -1,7 +1,7 @@
 #include "base/log.hpp"
 
-#include <atomic>
 #include <unistd.h>
+#include <atomic>
 
 namespace rankpool::base {
 namespace {
@@ -15,10 +15,14 @@ std::string& origin() {
 
 std::string_view word(LogLevel level) {
   switch (level) {
-    case LogLevel::error: return "error: ";
-    case LogLevel::warn: return "warning: ";
-    case LogLevel::info: return "info: ";
-    case LogLevel::debug: return "debug: ";
+    case LogLevel::error:
+      return "error: ";
+    case LogLevel::warn:
+      return "warning: ";
+    case LogLevel::info:
+      return "info: ";
+    case LogLevel::debug:
+      return "debug: ";
   }
   return "";
 }

@@ -14,7 +14,8 @@ std::optional<Number> parse(const std::string& text) {
   return number;
 }
 
-std::string complaint(const char* name, const std::string& value, const std::string& wanted, const std::string& instead) {
+std::string complaint(const char* name, const std::string& value, const std::string& wanted,
+                      const std::string& instead) {
   return std::string(name) + "=\"" + value + "\" is not " + wanted + "; using " + instead;
 }
 

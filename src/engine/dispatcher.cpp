@@ -24,35 +24,34 @@ Dispatcher::~Dispatcher() = default;
 void Dispatcher::set_port(Rank rank, RankPort* port) { ranks_[rank].port = port; }
 
 void Dispatcher::handle(Command& command) {
-  std::visit(
-      Overloaded{
-          [&](SubmitWork& c) {
-            const auto pool = pools_.find(c.pool);
-            if (pool == pools_.end()) {  // it ended in the meantime
-              c.sink->cancelled(0, c.spec.items);
-              return;
-            }
-            works_.insert(raw(c.work), Work{std::move(c.sink), pool->second.get()});
-            scheduler_.work_submitted(c.pool, c.work, c.spec);
-          },
-          [&](ExtendWork& c) { scheduler_.work_extended(c.work, c.more); },
-          [&](SealWork& c) { scheduler_.work_sealed(c.work); },
-          [&](CancelWork& c) { scheduler_.work_cancelled(c.work); },
-          [&](OpenPool& c) {
-            const PoolId id = c.state->id;
-            PoolState& state = *c.state;
-            pools_[id] = std::move(c.state);
-            scheduler_.pool_opened(id, c.policy);
-            update_alive(state);
-          },
-          [&](ClosePool& c) {
-            scheduler_.pool_closed(c.pool);
-            if (c.cancel_pending) scheduler_.pool_cancelled(c.pool);
-          },
-          [&](StopPool& c) { scheduler_.pool_stopped(c.pool, c.signal); },
-          [&](EndJob&) { job_ended_ = true; },
-      },
-      command);
+  std::visit(Overloaded{
+                 [&](SubmitWork& c) {
+                   const auto pool = pools_.find(c.pool);
+                   if (pool == pools_.end()) {  // it ended in the meantime
+                     c.sink->cancelled(0, c.spec.items);
+                     return;
+                   }
+                   works_.insert(raw(c.work), Work{std::move(c.sink), pool->second.get()});
+                   scheduler_.work_submitted(c.pool, c.work, c.spec);
+                 },
+                 [&](ExtendWork& c) { scheduler_.work_extended(c.work, c.more); },
+                 [&](SealWork& c) { scheduler_.work_sealed(c.work); },
+                 [&](CancelWork& c) { scheduler_.work_cancelled(c.work); },
+                 [&](OpenPool& c) {
+                   const PoolId id = c.state->id;
+                   PoolState& state = *c.state;
+                   pools_[id] = std::move(c.state);
+                   scheduler_.pool_opened(id, c.policy);
+                   update_alive(state);
+                 },
+                 [&](ClosePool& c) {
+                   scheduler_.pool_closed(c.pool);
+                   if (c.cancel_pending) scheduler_.pool_cancelled(c.pool);
+                 },
+                 [&](StopPool& c) { scheduler_.pool_stopped(c.pool, c.signal); },
+                 [&](EndJob&) { job_ended_ = true; },
+             },
+             command);
 }
 
 bool Dispatcher::carry_out() {
@@ -169,8 +168,12 @@ void Dispatcher::execute(const schedule::PoolBroken& action) {
   const std::string text = loss != nullptr ? loss->text : std::string("a worker process was lost");
   switch (action.why) {
     case schedule::Breakage::worker_lost:
-    case schedule::Breakage::rank_lost: failure->text = "the process pool is broken: " + text; break;
-    case schedule::Breakage::initializer_failed: failure->text = "the process pool is broken: " + text; break;
+    case schedule::Breakage::rank_lost:
+      failure->text = "the process pool is broken: " + text;
+      break;
+    case schedule::Breakage::initializer_failed:
+      failure->text = "the process pool is broken: " + text;
+      break;
     case schedule::Breakage::no_workers_start:
       failure->text = "the process pool is broken: its worker processes could not be started: " + text;
       break;

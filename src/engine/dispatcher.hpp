@@ -18,8 +18,8 @@
 
 namespace rankpool::engine {
 
-/// Between the scheduler, which knows numbers only, and the world: turns commands, frames and deaths into the scheduler's
-/// events, and its actions into frames and outcomes.
+/// Between the scheduler, which knows numbers only, and the world: turns commands, frames and deaths into the
+/// scheduler's events, and its actions into frames and outcomes.
 ///
 ///     commands ──► ┌────────────┐ ──events──► ┌───────────┐
 ///     frames   ──► │ Dispatcher │             │ Scheduler │

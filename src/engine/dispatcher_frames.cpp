@@ -60,12 +60,16 @@ bool Dispatcher::handle_frame(WorkerId id, Worker& worker, const wire::FrameHead
       scheduler_.initializer_failed(id, note(std::move(loss)));
       return true;
     }
-    case wire::FrameKind::began: scheduler_.item_began(id); return true;
+    case wire::FrameKind::began:
+      scheduler_.item_began(id);
+      return true;
     case wire::FrameKind::values:
     case wire::FrameKind::value:
     case wire::FrameKind::error:
-    case wire::FrameKind::skipped: return handle_outcome(id, worker, header, payload, owned);
-    default: return false;
+    case wire::FrameKind::skipped:
+      return handle_outcome(id, worker, header, payload, owned);
+    default:
+      return false;
   }
 }
 

@@ -2,10 +2,10 @@
 
 #include "base/log.hpp"
 
-#include <array>
-#include <csignal>
 #include <poll.h>
 #include <pthread.h>
+#include <array>
+#include <csignal>
 #include <stdexcept>
 #include <utility>
 

@@ -17,7 +17,8 @@ class Job {
   [[nodiscard]] Engine& engine() noexcept { return engine_; }
 
   std::shared_ptr<PoolState> open_pool(detail::PoolConfig config);
-  /// What the end of the program does: executors finish what was submitted, pools are terminated; no new ones are opened.
+  /// What the end of the program does: executors finish what was submitted, pools are terminated; no new ones are
+  /// opened.
   void close_all_pools();
 
   /// The current job, or null.
@@ -27,9 +28,9 @@ class Job {
  private:
   Engine engine_;
   std::mutex mutex_;
-  bool closing_ = false;                           // guarded by mutex_
-  std::uint32_t next_pool_ = 0;                    // guarded by mutex_
-  std::vector<std::weak_ptr<PoolState>> pools_;    // guarded by mutex_
+  bool closing_ = false;                         // guarded by mutex_
+  std::uint32_t next_pool_ = 0;                  // guarded by mutex_
+  std::vector<std::weak_ptr<PoolState>> pools_;  // guarded by mutex_
 };
 
 /// Commands of a pool's owner, with what they have to be ordered against. Thread-safe.

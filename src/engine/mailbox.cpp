@@ -1,9 +1,9 @@
 #include "engine/mailbox.hpp"
 
-#include <cerrno>
 #include <sys/eventfd.h>
-#include <system_error>
 #include <unistd.h>
+#include <cerrno>
+#include <system_error>
 
 namespace rankpool::engine {
 

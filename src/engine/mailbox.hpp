@@ -47,8 +47,7 @@ struct StopPool {
 /// The job is over: all pools have ended, nothing follows.
 struct EndJob {};
 
-using Command =
-    std::variant<SubmitWork, ExtendWork, SealWork, CancelWork, OpenPool, ClosePool, StopPool, EndJob>;
+using Command = std::variant<SubmitWork, ExtendWork, SealWork, CancelWork, OpenPool, ClosePool, StopPool, EndJob>;
 
 /// The way from the user's threads to the engine thread. Commands are taken in the order in which they were posted.
 class Mailbox {
@@ -60,8 +59,8 @@ class Mailbox {
 
   /// Any thread. Wakes the engine if it sleeps.
   void post(Command command);
-  /// Any thread. Posts what `make(next_work_id)` gives while the mailbox is locked: what is decided there has an order with
-  /// all other posts. Nothing is posted if it throws.
+  /// Any thread. Posts what `make(next_work_id)` gives while the mailbox is locked: what is decided there has an order
+  /// with all other posts. Nothing is posted if it throws.
   template <class Make>
   auto post_work(Make&& make) {
     WorkId work{};

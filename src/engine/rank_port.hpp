@@ -5,9 +5,9 @@
 #include <rankpool/detail/sink.hpp>
 #include <rankpool/errors.hpp>
 
+#include <sys/types.h>
 #include <span>
 #include <string>
-#include <sys/types.h>
 
 namespace rankpool::engine {
 
@@ -42,7 +42,8 @@ class PortListener {
   ~PortListener() = default;
 };
 
-/// The engine's way to the workers of one rank: its own (LocalPort) or another's (RemotePort). Engine thread; nothing blocks.
+/// The engine's way to the workers of one rank: its own (LocalPort) or another's (RemotePort). Engine thread; nothing
+/// blocks.
 class RankPort {
  public:
   virtual ~RankPort() = default;

@@ -1,7 +1,7 @@
 #include "engine/remote_ranks.hpp"
 
-#include "base/log.hpp"
 #include "base/cores.hpp"
+#include "base/log.hpp"
 
 #include <algorithm>
 #include <map>
@@ -131,8 +131,7 @@ void RemoteRanks::receive(const transport::Incoming& message) {
       } else if (const auto* failed = std::get_if<wire::WorkerFailedToStart>(&*next)) {
         listener_.worker_failed_to_start(failed->worker, failed->why);
       } else if (const auto* ended = std::get_if<wire::WorkerEnded>(&*next)) {
-        listener_.worker_ended(ended->worker,
-                               {static_cast<pid_t>(ended->pid), ended->wait_status, ended->inside_item});
+        listener_.worker_ended(ended->worker, {static_cast<pid_t>(ended->pid), ended->wait_status, ended->inside_item});
       } else if (const auto* farewell = std::get_if<wire::Farewell>(&*next)) {
         lose(message.from, farewell->why);
         return;
@@ -175,9 +174,10 @@ void RemoteRanks::assemble() {
   for (std::size_t number = 1; number < peers_.size(); ++number) {
     const Peer& member = peers_[number];
     if (member.standing != Standing::greeted) continue;
-    nodes[member.hello.host].push_back({Rank{static_cast<std::int32_t>(number)},
-                                        {member.hello.cores, member.hello.core_limit},
-                                        member.hello.workers != 0 ? member.hello.workers : settings_.workers.value_or(0)});
+    nodes[member.hello.host].push_back(
+        {Rank{static_cast<std::int32_t>(number)},
+         {member.hello.cores, member.hello.core_limit},
+         member.hello.workers != 0 ? member.hello.workers : settings_.workers.value_or(0)});
   }
   std::map<Rank, int> workers;
   for (const auto& [host, places] : nodes) {
@@ -203,8 +203,12 @@ void RemoteRanks::assemble() {
 void RemoteRanks::handle(const liveness::LifelineEvent& event) {
   using Kind = liveness::LifelineEvent::Kind;
   switch (event.kind) {
-    case Kind::joined: peer(event.rank).on_the_line = true; break;
-    case Kind::lost: lose(event.rank, event.text); break;
+    case Kind::joined:
+      peer(event.rank).on_the_line = true;
+      break;
+    case Kind::lost:
+      lose(event.rank, event.text);
+      break;
     case Kind::asleep:
       if (transport_.sent_to(event.rank) > event.received) {
         lifelines_.ring(event.rank);
@@ -212,8 +216,12 @@ void RemoteRanks::handle(const liveness::LifelineEvent& event) {
         peer(event.rank).peer_asleep = true;
       }
       break;
-    case Kind::ring: peer(event.rank).knows_we_sleep = false; break;
-    case Kind::stranger: base::log_warn(event.text); break;
+    case Kind::ring:
+      peer(event.rank).knows_we_sleep = false;
+      break;
+    case Kind::stranger:
+      base::log_warn(event.text);
+      break;
   }
 }
 

@@ -21,7 +21,8 @@ struct OwnFacts {
   int core_limit = 0;
 };
 
-/// All ranks but rank 0, seen from rank 0: messages over the transport, life and death over the lifelines. Engine thread.
+/// All ranks but rank 0, seen from rank 0: messages over the transport, life and death over the lifelines. Engine
+/// thread.
 class RemoteRanks {
  public:
   /// Invites all ranks. The transport must outlive this.
@@ -31,7 +32,8 @@ class RemoteRanks {
   [[nodiscard]] RankPort* port(Rank rank);
   /// Takes what has come in. True if there was anything.
   bool poll(std::chrono::steady_clock::time_point now);
-  /// True once every rank has joined, was refused, or did not answer in time; the listener has then been told of those that did.
+  /// True once every rank has joined, was refused, or did not answer in time; the listener has then been told of those
+  /// that did.
   [[nodiscard]] bool assembled() const noexcept { return assembled_; }
   /// Asks every rank that is left to leave.
   void dismiss(bool rank_lost);
@@ -46,9 +48,9 @@ class RemoteRanks {
   struct Peer {
     std::unique_ptr<Port> port;
     Standing standing = Standing::invited;
-    bool on_the_line = false;       ///< its lifeline is there
-    bool peer_asleep = false;       ///< it has to be rung for the next message
-    bool knows_we_sleep = false;    ///< it will ring for its next message
+    bool on_the_line = false;     ///< its lifeline is there
+    bool peer_asleep = false;     ///< it has to be rung for the next message
+    bool knows_we_sleep = false;  ///< it will ring for its next message
     wire::Hello hello;
   };
 

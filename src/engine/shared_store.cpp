@@ -42,7 +42,8 @@ void add_bytes(detail::NumberKind kind, std::size_t size, std::byte* to, const s
 }
 
 void check_size(std::size_t has, std::size_t given) {
-  if (has != given) throw Error("a shared value of " + std::to_string(has) + " bytes was used as one of " + std::to_string(given));
+  if (has != given)
+    throw Error("a shared value of " + std::to_string(has) + " bytes was used as one of " + std::to_string(given));
 }
 
 }  // namespace
@@ -129,8 +130,8 @@ detail::SharedHandle SharedStore::lock_of(std::uint64_t value) {
   const auto living = object(value);
   if (!living->own_lock) throw Error("only a Value has a lock of its own");
   // The lock's handle keeps the value alive too: whoever holds the lock is about to use it.
-  return {living->own_lock->id, std::make_shared<std::pair<std::shared_ptr<Object>, std::shared_ptr<Object>>>(
-                                    living->own_lock, living)};
+  return {living->own_lock->id,
+          std::make_shared<std::pair<std::shared_ptr<Object>, std::shared_ptr<Object>>>(living->own_lock, living)};
 }
 
 std::shared_ptr<const detail::Bytes> SharedStore::blob(std::uint64_t id) {
@@ -165,7 +166,8 @@ bool SharedStore::lock(std::uint64_t id, Holder who, std::optional<Time> until) 
   return *wait->outcome;
 }
 
-void SharedStore::lock_later(std::uint64_t id, Holder who, std::optional<Time> until, std::function<void(bool)> granted) {
+void SharedStore::lock_later(std::uint64_t id, Holder who, std::optional<Time> until,
+                             std::function<void(bool)> granted) {
   bool taken = false;
   {
     const std::lock_guard lock(mutex_);

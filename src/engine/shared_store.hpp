@@ -26,8 +26,8 @@ struct Holder {
   auto operator<=>(const Holder&) const = default;
 };
 
-/// The shared values, locks and blobs of the job, as they live on rank 0. Thread-safe: the user's threads call it directly, the
-/// engine thread for the workers.
+/// The shared values, locks and blobs of the job, as they live on rank 0. Thread-safe: the user's threads call it
+/// directly, the engine thread for the workers.
 class SharedStore {
  public:
   using Time = std::chrono::steady_clock::time_point;
@@ -48,8 +48,8 @@ class SharedStore {
 
   /// Waits in this thread until the lock is taken or the time has come.
   bool lock(std::uint64_t id, Holder who, std::optional<Time> until);
-  /// Takes the lock, or queues up for it: `granted(true)` is called once it is taken, by whichever thread gave it up, and
-  /// `granted(false)` by `expire`. It is called without the store being locked.
+  /// Takes the lock, or queues up for it: `granted(true)` is called once it is taken, by whichever thread gave it up,
+  /// and `granted(false)` by `expire`. It is called without the store being locked.
   void lock_later(std::uint64_t id, Holder who, std::optional<Time> until, std::function<void(bool)> granted);
   void unlock(std::uint64_t id, Holder who);
   /// A worker is gone: it waits for nothing any more, and what it held is free.

@@ -10,17 +10,17 @@
 #include "process/keeper.hpp"
 #include "transport/mpi_transport.hpp"
 
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
-#include <poll.h>
 #include <stdexcept>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
 #include <system_error>
-#include <unistd.h>
 
 namespace rankpool::launch {
 namespace {
@@ -125,10 +125,15 @@ int serve_as_agent(std::unique_ptr<process::KeeperLink> link, const base::Settin
   process::WorkerHost host(std::move(link));
   agent::Agent agent(*transport, host, std::move(options));
   switch (agent.run()) {
-    case agent::Ending::dismissed: leave_mpi(std::move(transport), false); return 0;
-    case agent::Ending::dismissed_with_loss: leave_mpi(std::move(transport), true); ::_exit(0);
+    case agent::Ending::dismissed:
+      leave_mpi(std::move(transport), false);
+      return 0;
+    case agent::Ending::dismissed_with_loss:
+      leave_mpi(std::move(transport), true);
+      ::_exit(0);
     case agent::Ending::rank_0_lost:
-    case agent::Ending::keeper_lost: break;
+    case agent::Ending::keeper_lost:
+      break;
   }
   // Nobody is left to leave with. The keeper ends what is below it.
   ::_exit(1);
@@ -148,7 +153,8 @@ int serve_as_launched_rank_zero(std::unique_ptr<process::KeeperLink> link, const
     return transport;
   };
   options.disconnect = [](std::unique_ptr<transport::Transport> transport, bool rank_lost) {
-    leave_mpi(std::unique_ptr<transport::MpiTransport>(static_cast<transport::MpiTransport*>(transport.release())), rank_lost);
+    leave_mpi(std::unique_ptr<transport::MpiTransport>(static_cast<transport::MpiTransport*>(transport.release())),
+              rank_lost);
   };
   if (const std::string trouble = pmix_trouble(); !trouble.empty()) {
     base::log_warn("the death of a rank will end this job: " + trouble);

@@ -3,9 +3,9 @@
 #include "base/settings.hpp"
 #include "process/channel.hpp"
 
+#include <sys/types.h>
 #include <functional>
 #include <string>
-#include <sys/types.h>
 #include <vector>
 
 namespace rankpool::launch {

@@ -4,8 +4,8 @@
 
 #include <rankpool/detail/code_ref.hpp>
 
-#include <filesystem>
 #include <unistd.h>
+#include <filesystem>
 
 namespace rankpool::launch {
 

@@ -2,8 +2,8 @@
 
 #include "engine/remote_ranks.hpp"
 
-#include <string>
 #include <sys/types.h>
+#include <string>
 
 namespace rankpool::launch {
 

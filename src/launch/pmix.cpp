@@ -1,11 +1,6 @@
 #include "launch/pmix.hpp"
 
-#include <array>
-#include <cerrno>
-#include <chrono>
-#include <csignal>
 #include <dirent.h>
-#include <cstdlib>
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -13,6 +8,11 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
 
 namespace rankpool::launch {
 namespace {

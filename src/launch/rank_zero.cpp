@@ -8,12 +8,12 @@
 
 #include <boost/core/demangle.hpp>
 
+#include <unistd.h>
 #include <cstdlib>
 #include <exception>
 #include <mutex>
 #include <string>
 #include <typeinfo>
-#include <unistd.h>
 
 namespace rankpool::launch {
 namespace {

@@ -8,6 +8,7 @@ namespace rankpool::launch {
 
 /// Rank 0's part of `run`: starts the engine, calls `main`, and ends the job in order, also when the program leaves by
 /// std::exit. Returns the exit status.
-int serve_as_rank_zero(engine::EngineOptions options, const std::function<int(int, char**)>& main, int argc, char** argv);
+int serve_as_rank_zero(engine::EngineOptions options, const std::function<int(int, char**)>& main, int argc,
+                       char** argv);
 
 }  // namespace rankpool::launch

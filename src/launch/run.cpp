@@ -9,14 +9,14 @@
 
 #include <rankpool/errors.hpp>
 
+#include <sys/prctl.h>
+#include <unistd.h>
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <iostream>
 #include <stdexcept>
-#include <sys/prctl.h>
 #include <system_error>
-#include <unistd.h>
 
 namespace rankpool {
 namespace launch {

@@ -6,10 +6,10 @@
 #include <rankpool/errors.hpp>
 #include <rankpool/run.hpp>
 
-#include <cstring>
 #include <dlfcn.h>
-#include <string>
 #include <unistd.h>
+#include <cstring>
+#include <string>
 
 #include <boost/core/demangle.hpp>
 

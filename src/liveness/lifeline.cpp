@@ -2,14 +2,14 @@
 
 #include "liveness/socket_tools.hpp"
 
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <fcntl.h>
-#include <poll.h>
 #include <stdexcept>
-#include <sys/socket.h>
-#include <unistd.h>
 #include <utility>
 
 namespace rankpool::liveness {
@@ -27,7 +27,8 @@ int connect_to(const Address& address) {
     if (error == EINPROGRESS) {
       pollfd wait{fd, POLLOUT, 0};
       socklen_t size = sizeof error;
-      if (::poll(&wait, 1, kConnectMs) != 1 || ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0) error = ETIMEDOUT;
+      if (::poll(&wait, 1, kConnectMs) != 1 || ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
+        error = ETIMEDOUT;
     }
   }
   if (error == 0) return fd;
@@ -66,7 +67,8 @@ Lifeline::Lifeline(Rank self, const Invitation& invitation, LifelineOptions opti
     if (::send(impl_->fd, &hello, sizeof hello, MSG_NOSIGNAL) == sizeof hello) break;
     ::close(std::exchange(impl_->fd, -1));
   }
-  if (impl_->fd < 0) throw std::runtime_error("rank 0 cannot be reached for the lifeline at any of its addresses:" + tried);
+  if (impl_->fd < 0)
+    throw std::runtime_error("rank 0 cannot be reached for the lifeline at any of its addresses:" + tried);
   watch_for_silence(impl_->fd, impl_->options.lost_after);
 }
 

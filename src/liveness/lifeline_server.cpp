@@ -3,18 +3,18 @@
 #include "base/wait_status.hpp"
 #include "liveness/socket_tools.hpp"
 
+#include <netdb.h>
+#include <netinet/in.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
 #include <list>
-#include <netdb.h>
-#include <netinet/in.h>
 #include <optional>
-#include <sys/epoll.h>
-#include <sys/socket.h>
 #include <system_error>
-#include <unistd.h>
 #include <utility>
 
 namespace rankpool::liveness {
@@ -102,7 +102,8 @@ class LifelineServer::Impl {
   static std::string name_of(const sockaddr_storage& address, socklen_t size) {
     char text[64] = "?";
     char port[16] = "?";
-    ::getnameinfo(reinterpret_cast<const sockaddr*>(&address), size, text, sizeof text, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV);
+    ::getnameinfo(reinterpret_cast<const sockaddr*>(&address), size, text, sizeof text, port, sizeof port,
+                  NI_NUMERICHOST | NI_NUMERICSERV);
     return std::string(text) + " port " + port;
   }
   void accept_all(std::vector<LifelineEvent>& to) {
@@ -118,7 +119,8 @@ class LifelineServer::Impl {
   }
   void refuse(std::list<HalfOpen>::iterator one, const std::string& why, std::vector<LifelineEvent>& to) {
     ::close(one->fd);
-    to.push_back({LifelineEvent::Kind::stranger, Rank{-1}, 0, "a connection from " + one->from + " to the lifeline socket was closed: " + why});
+    to.push_back({LifelineEvent::Kind::stranger, Rank{-1}, 0,
+                  "a connection from " + one->from + " to the lifeline socket was closed: " + why});
     half_open.erase(one);
   }
   void read_handshake(int fd, std::vector<LifelineEvent>& to) {
@@ -138,7 +140,8 @@ class LifelineServer::Impl {
     if (hello.magic != wanted.magic || hello.version != wanted.version || !same_token(hello.token, invitation.token)) {
       return refuse(one, "it did not bring this job's token", to);
     }
-    if (hello.rank < 1 || static_cast<std::size_t>(hello.rank) >= lines.size() || lines[static_cast<std::size_t>(hello.rank)].had) {
+    if (hello.rank < 1 || static_cast<std::size_t>(hello.rank) >= lines.size() ||
+        lines[static_cast<std::size_t>(hello.rank)].had) {
       return refuse(one, "it claims to be rank " + std::to_string(hello.rank) + ", which is not awaited", to);
     }
     Line& line = lines[static_cast<std::size_t>(hello.rank)];
@@ -159,21 +162,28 @@ class LifelineServer::Impl {
     const ssize_t got = ::recv(line.fd, bytes.data(), bytes.size(), 0);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (got <= 0) {
-      std::string how = got == 0 ? "connection closed" : errno == ETIMEDOUT || errno == EHOSTUNREACH
-          ? "no sign of life for " + std::to_string(options.lost_after.count() / 1000) + " s" : std::strerror(errno);
+      std::string how = got == 0 ? "connection closed"
+                        : errno == ETIMEDOUT || errno == EHOSTUNREACH
+                            ? "no sign of life for " + std::to_string(options.lost_after.count() / 1000) + " s"
+                            : std::strerror(errno);
       return lose(rank, how, to);
     }
     std::vector<Signal> signals;
     const bool sensible = line.reader.feed(bytes.data(), static_cast<std::size_t>(got), signals);
     for (const auto& signal : signals) {
       switch (signal.kind) {
-        case Signal::Kind::asleep: to.push_back({LifelineEvent::Kind::asleep, Rank{rank}, signal.number, ""}); break;
-        case Signal::Kind::ring: to.push_back({LifelineEvent::Kind::ring, Rank{rank}, 0, ""}); break;
+        case Signal::Kind::asleep:
+          to.push_back({LifelineEvent::Kind::asleep, Rank{rank}, signal.number, ""});
+          break;
+        case Signal::Kind::ring:
+          to.push_back({LifelineEvent::Kind::ring, Rank{rank}, 0, ""});
+          break;
         case Signal::Kind::epitaph:
           // The keeper still holds the other end, and takes the end of this one for the end of the job.
           line.kept = true;
           ::epoll_ctl(epoll, EPOLL_CTL_DEL, line.fd, nullptr);
-          to.push_back({LifelineEvent::Kind::lost, Rank{rank}, 0, base::how_it_ended(static_cast<int>(signal.number)).text});
+          to.push_back(
+              {LifelineEvent::Kind::lost, Rank{rank}, 0, base::how_it_ended(static_cast<int>(signal.number)).text});
           return;
       }
     }

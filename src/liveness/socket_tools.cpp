@@ -1,18 +1,18 @@
 #include "liveness/socket_tools.hpp"
 
-#include <algorithm>
 #include <arpa/inet.h>
-#include <cerrno>
-#include <cstring>
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <set>
-#include <stdexcept>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <set>
+#include <stdexcept>
 #include <system_error>
 
 namespace rankpool::liveness {

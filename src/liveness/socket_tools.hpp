@@ -2,10 +2,10 @@
 
 #include "liveness/lifeline.hpp"
 
+#include <sys/socket.h>
 #include <chrono>
 #include <cstdint>
 #include <string>
-#include <sys/socket.h>
 #include <vector>
 
 namespace rankpool::liveness {
@@ -35,8 +35,8 @@ struct Address {
   static bool parse(const std::string& text, std::uint16_t port, Address& to);
 };
 
-/// Addresses at which this node can be reached, likely ones first; of one interface, or with one address, if `only` says so.
-/// Throws std::invalid_argument, with the names there are, if there is none such.
+/// Addresses at which this node can be reached, likely ones first; of one interface, or with one address, if `only`
+/// says so. Throws std::invalid_argument, with the names there are, if there is none such.
 std::vector<std::string> own_addresses(const std::string& only);
 /// Makes the kernel tell of a peer that is silent for so long. Descriptor options never fail a connection.
 void watch_for_silence(int fd, std::chrono::milliseconds lost_after);

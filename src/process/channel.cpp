@@ -1,13 +1,13 @@
 #include "process/channel.hpp"
 
-#include <cerrno>
-#include <climits>
 #include <linux/futex.h>
-#include <new>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <system_error>
 #include <unistd.h>
+#include <cerrno>
+#include <climits>
+#include <new>
+#include <system_error>
 #include <utility>
 
 namespace rankpool::process {

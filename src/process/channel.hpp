@@ -18,8 +18,8 @@ struct RankPage {
 ///     control block | ring to the worker | ring to the host        (each ring is mapped twice in a row, so that
 ///                                                                   what wraps around is still contiguous)
 ///
-/// Each ring has one writer and one reader. `tail` counts bytes published, `head` bytes taken, both for ever. Neither side
-/// trusts the other's counter beyond what makes sense.
+/// Each ring has one writer and one reader. `tail` counts bytes published, `head` bytes taken, both for ever. Neither
+/// side trusts the other's counter beyond what makes sense.
 class Channel {
  public:
   struct Counter {
@@ -30,8 +30,8 @@ class Channel {
     alignas(64) std::atomic<std::uint32_t> bell{0};  ///< futex: the worker sleeps on it
     std::atomic<std::uint32_t> worker_sleeping{0};
     alignas(64) std::atomic<std::uint64_t> progress{0};  ///< see TaskContext
-    // The open frame: results that are complete but unpublished stand behind the published end of the ring. It counts only if
-    // it begins right there; `open_begin` is written last.
+    // The open frame: results that are complete but unpublished stand behind the published end of the ring. It counts
+    // only if it begins right there; `open_begin` is written last.
     std::atomic<std::uint64_t> open_begin{UINT64_MAX};
     std::atomic<std::uint64_t> open_base{0};  ///< items ended when it was opened
     std::atomic<std::uint64_t> open_element{0};

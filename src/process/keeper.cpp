@@ -2,13 +2,8 @@
 
 #include "base/log.hpp"
 
-#include <array>
-#include <cerrno>
-#include <csignal>
-#include <cstring>
 #include <dirent.h>
 #include <fcntl.h>
-#include <fstream>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -17,8 +12,13 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <system_error>
 #include <unistd.h>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <fstream>
+#include <system_error>
 #include <utility>
 
 namespace rankpool::process {
@@ -85,16 +85,21 @@ std::optional<KeeperMessage> KeeperLink::receive() {
   KeeperMessage message;
   int fd = -1;
   switch (receive_message(control_, message, fd)) {
-    case Received::message: return message;
-    case Received::nothing: return std::nullopt;
-    case Received::end: lost_ = true; return std::nullopt;
+    case Received::message:
+      return message;
+    case Received::nothing:
+      return std::nullopt;
+    case Received::end:
+      lost_ = true;
+      return std::nullopt;
   }
   return std::nullopt;
 }
 
 KeeperPair make_keeper_pair() {
   int ends[2];
-  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) throw std::system_error(errno, std::generic_category(), "socketpair");
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+    throw std::system_error(errno, std::generic_category(), "socketpair");
   const int wake = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   void* const page = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (wake < 0 || page == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "keeper");
@@ -242,7 +247,8 @@ void Keeper::reap() {
     if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0) return;
     const pid_t pid = info.si_pid;
     const auto found = workers_.find(pid);
-    // What the task left running ends with its worker; the group's number cannot be somebody else's before it is reaped.
+    // What the task left running ends with its worker; the group's number cannot be somebody else's before it is
+    // reaped.
     if (found != workers_.end()) ::kill(-pid, SIGKILL);
     int status = 0;
     ::waitpid(pid, &status, 0);

@@ -3,13 +3,13 @@
 #include "base/ids.hpp"
 #include "process/channel.hpp"
 
+#include <sys/types.h>
 #include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
-#include <sys/types.h>
 #include <unordered_map>
 #include <vector>
 
@@ -49,7 +49,7 @@ class KeeperLink {
 
 /// What a keeper is to do besides keeping workers.
 struct KeeperDuties {
-  pid_t rank = 0;           ///< the MPI process; its parent if `rank_is_parent`
+  pid_t rank = 0;  ///< the MPI process; its parent if `rank_is_parent`
   bool rank_is_parent = false;
   /// Runs the worker; never returns. Called in the worker's process.
   std::function<void(Channel, RankPage*, int wake)> worker_main;

@@ -2,15 +2,15 @@
 
 #include "wire/frames.hpp"
 
+#include <sched.h>
+#include <stdio_ext.h>
+#include <unistd.h>
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <iostream>
-#include <sched.h>
-#include <stdio_ext.h>
-#include <unistd.h>
 #include <utility>
 
 namespace rankpool::process {
@@ -62,7 +62,9 @@ class Worker final : public detail::TaskContext {
 
   // TaskContext
   void end_with_encoded(detail::Bytes encoded) override { end_with_frame(FrameKind::value, encoded); }
-  void end_with_current_exception() override { end_with_frame(FrameKind::error, hooks_.encode_current_exception(head_)); }
+  void end_with_current_exception() override {
+    end_with_frame(FrameKind::error, hooks_.encode_current_exception(head_));
+  }
   void end_skipped() override {
     const detail::Bytes nothing;
     end_with_frame(FrameKind::skipped, nothing);
@@ -96,7 +98,9 @@ class Worker final : public detail::TaskContext {
     const auto now = Clock::now();
     const auto since = now - last_check_;
     last_check_ = now;
-    stride_ = since < std::chrono::microseconds(2) ? std::min(2 * stride_, 64U) : since > std::chrono::microseconds(50) ? 1 : stride_;
+    stride_ = since < std::chrono::microseconds(2)    ? std::min(2 * stride_, 64U)
+              : since > std::chrono::microseconds(50) ? 1
+                                                      : stride_;
     until_flush_check_ = stride_;
     if (::__fpending(stdout) != 0) std::fflush(stdout);
     if (announce_ || now - last_publish_ > kFlushAfter) publish_open(false);
@@ -121,12 +125,15 @@ class Worker final : public detail::TaskContext {
 
   void serve(const FrameHeader& header, std::span<const std::byte> payload) {
     switch (header.kind) {
-      case FrameKind::init: return init(payload);
-      case FrameKind::chunk: return chunk(header, payload);
+      case FrameKind::init:
+        return init(payload);
+      case FrameKind::chunk:
+        return chunk(header, payload);
       case FrameKind::stop:
         std::fflush(nullptr);
         ::_exit(0);
-      default: ::_exit(70);
+      default:
+        ::_exit(70);
     }
   }
 
@@ -226,9 +233,12 @@ class Worker final : public detail::TaskContext {
   }
 
   // -- rings
-  [[nodiscard]] std::uint64_t available() { return channel_.control().in_tail.value.load(std::memory_order_acquire) - in_head_; }
+  [[nodiscard]] std::uint64_t available() {
+    return channel_.control().in_tail.value.load(std::memory_order_acquire) - in_head_;
+  }
   [[nodiscard]] std::size_t room() {
-    return Channel::kRing - static_cast<std::size_t>(out_tail_ - channel_.control().out_head.value.load(std::memory_order_acquire));
+    return Channel::kRing -
+           static_cast<std::size_t>(out_tail_ - channel_.control().out_head.value.load(std::memory_order_acquire));
   }
   void take_input(std::size_t size) {
     in_head_ += size;

@@ -4,10 +4,10 @@
 #include "process/keeper.hpp"
 #include "wire/frames.hpp"
 
+#include <unistd.h>
 #include <algorithm>
 #include <cstring>
 #include <deque>
-#include <unistd.h>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -105,7 +105,9 @@ class WorkerHost::Impl {
     const std::uint64_t element = control.open_element.load();
     if (slot.rogue || begin != slot.out_head || ended <= base || element == 0) return;
     const std::uint64_t count = ended - base;
-    if (count > Channel::kRing || element > Channel::kRing || count * element > Channel::kRing - sizeof(wire::FrameHeader)) return;
+    if (count > Channel::kRing || element > Channel::kRing ||
+        count * element > Channel::kRing - sizeof(wire::FrameHeader))
+      return;
     wire::FrameHeader header;
     header.kind = wire::FrameKind::values;
     header.count = static_cast<std::uint32_t>(count);
@@ -225,9 +227,11 @@ bool WorkerHost::has_backlog() const {
 bool WorkerHost::prepare_sleep() {
   auto& i = *impl_;
   i.keeper->page().host_sleeping.store(1, std::memory_order_seq_cst);
-  if (i.keeper->page().keeper_events.load(std::memory_order_seq_cst) != i.seen_events || !i.failed.empty()) return false;
+  if (i.keeper->page().keeper_events.load(std::memory_order_seq_cst) != i.seen_events || !i.failed.empty())
+    return false;
   for (const auto& slot : i.slots) {
-    if (!slot->rogue && slot->channel.control().out_tail.value.load(std::memory_order_seq_cst) != slot->out_head) return false;
+    if (!slot->rogue && slot->channel.control().out_tail.value.load(std::memory_order_seq_cst) != slot->out_head)
+      return false;
   }
   return true;
 }

@@ -12,7 +12,8 @@ namespace rankpool::transport {
 namespace {
 
 constexpr int kTag = 1;
-/// A message longer than this travels in pieces of this size: counts fit an int, and memory grows with what has arrived.
+/// A message longer than this travels in pieces of this size: counts fit an int, and memory grows with what has
+/// arrived.
 constexpr std::size_t kPiece = std::size_t{4} << 20U;
 
 void check(int result, const char* what) {
@@ -35,7 +36,7 @@ class MpiTransport::Impl {
   struct Sending {
     Rank to{};
     MPI_Request request = MPI_REQUEST_NULL;
-    detail::Bytes bytes;               // of a small message with its header
+    detail::Bytes bytes;                   // of a small message with its header
     std::shared_ptr<detail::Bytes> whole;  // of a large one: pieces point into it
     std::size_t size = 0;
   };
@@ -56,7 +57,8 @@ class MpiTransport::Impl {
   void post(Rank to, Sending sending, const std::byte* data, std::size_t size) {
     sending.to = to;
     sending.size = size;
-    check(MPI_Isend(data, static_cast<int>(size), MPI_BYTE, raw(to), kTag, communicator, &sending.request), "MPI_Isend");
+    check(MPI_Isend(data, static_cast<int>(size), MPI_BYTE, raw(to), kTag, communicator, &sending.request),
+          "MPI_Isend");
     ++peer(to).sent;
     int done = 0;
     MPI_Test(&sending.request, &done, MPI_STATUS_IGNORE);
@@ -72,7 +74,8 @@ class MpiTransport::Impl {
       int there = 0;
       MPI_Message message = MPI_MESSAGE_NULL;
       MPI_Status status;
-      if (MPI_Improbe(MPI_ANY_SOURCE, kTag, communicator, &there, &message, &status) != MPI_SUCCESS || there == 0) break;
+      if (MPI_Improbe(MPI_ANY_SOURCE, kTag, communicator, &there, &message, &status) != MPI_SUCCESS || there == 0)
+        break;
       any = true;
       int size = 0;
       MPI_Get_count(&status, MPI_BYTE, &size);

@@ -7,7 +7,8 @@
 
 namespace rankpool::transport {
 
-/// The transport over MPI, between all ranks of the job, on a communicator of its own. One thread: the one that makes it.
+/// The transport over MPI, between all ranks of the job, on a communicator of its own. One thread: the one that makes
+/// it.
 class MpiTransport final : public Transport {
  public:
   /// Initialises MPI in this thread. Throws std::runtime_error if MPI will not do what is needed.

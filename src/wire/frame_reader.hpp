@@ -10,12 +10,12 @@
 
 namespace rankpool::wire {
 
-/// Cuts a stream of bytes, which arrives in pieces of any size, into frames. Trusts nothing: a header that is none makes
-/// `feed` return false, and the stream is then of no use any more.
+/// Cuts a stream of bytes, which arrives in pieces of any size, into frames. Trusts nothing: a header that is none
+/// makes `feed` return false, and the stream is then of no use any more.
 class FrameReader {
  public:
-  /// Calls `on_frame(header, payload, owned)` for each frame that is complete. `payload` is valid during the call; `owned` is
-  /// the buffer that holds it if it may be moved away, else null.
+  /// Calls `on_frame(header, payload, owned)` for each frame that is complete. `payload` is valid during the call;
+  /// `owned` is the buffer that holds it if it may be moved away, else null.
   template <class OnFrame>
   [[nodiscard]] bool feed(std::span<const std::byte> bytes, OnFrame&& on_frame) {
     while (true) {

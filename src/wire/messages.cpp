@@ -105,7 +105,8 @@ template <class Each>
 void fields(Each& each, auto& message) {
   using M = std::remove_cvref_t<decltype(message)>;
   if constexpr (std::is_same_v<M, Welcome>) {
-    each(message.addresses), each(message.port), each(message.token), each(message.lost_after_ms), each(message.workers);
+    each(message.addresses), each(message.port), each(message.token), each(message.lost_after_ms),
+        each(message.workers);
   } else if constexpr (std::is_same_v<M, Hello>) {
     each(message.build), each(message.program), each(message.host), each(message.pid), each(message.keeper_pid);
     each(message.cores), each(message.core_limit), each(message.workers);

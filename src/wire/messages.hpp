@@ -12,8 +12,8 @@
 #include <variant>
 #include <vector>
 
-/// Messages: what rank 0 and an agent say to each other. A transport message is an envelope with any number of them. The
-/// format is told in PROTOCOL.md.
+/// Messages: what rank 0 and an agent say to each other. A transport message is an envelope with any number of them.
+/// The format is told in PROTOCOL.md.
 namespace rankpool::wire {
 
 using Span = std::span<const std::byte>;

@@ -1,7 +1,7 @@
 #include "support.hpp"
 
-#include <ranges>
 #include <sys/wait.h>
+#include <ranges>
 
 namespace {
 
@@ -23,12 +23,21 @@ void PrintTo(const CrashCase& crash, std::ostream* to) { *to << crash.name; }
 
 void end_by(Way way) {
   switch (way) {
-    case Way::segfault: ::raise(SIGSEGV); break;
-    case Way::kill: ::raise(SIGKILL); break;
-    case Way::abort: ::signal(SIGABRT, SIG_DFL), ::raise(SIGABRT); break;
-    case Way::exit_0: std::exit(0);
-    case Way::exit_42: std::exit(42);
-    case Way::quick_exit_99: ::_exit(99);
+    case Way::segfault:
+      ::raise(SIGSEGV);
+      break;
+    case Way::kill:
+      ::raise(SIGKILL);
+      break;
+    case Way::abort:
+      ::signal(SIGABRT, SIG_DFL), ::raise(SIGABRT);
+      break;
+    case Way::exit_0:
+      std::exit(0);
+    case Way::exit_42:
+      std::exit(42);
+    case Way::quick_exit_99:
+      ::_exit(99);
     case Way::throw_in_thread:
       std::thread([] { throw std::runtime_error("in a thread of the task"); }).join();
       break;
@@ -85,7 +94,8 @@ TEST_P(CrashTable, the_pool_breaks_and_says_who_and_how) {
   EXPECT_THAT(text, ::testing::HasSubstr(crash.told));
   EXPECT_THAT(text, ::testing::ContainsRegex("worker [0-9]+ \\(rank [0-9]+ on .*, pid [0-9]+\\)"));
   EXPECT_THAT(thrown<rankpool::BrokenProcessPool>([&] { other.result(kLong); }), ::testing::HasSubstr(crash.told));
-  EXPECT_THAT(thrown<rankpool::BrokenProcessPool>([&] { executor.submit(square, 1); }), ::testing::HasSubstr(crash.told));
+  EXPECT_THAT(thrown<rankpool::BrokenProcessPool>([&] { executor.submit(square, 1); }),
+              ::testing::HasSubstr(crash.told));
   EXPECT_EQ(executor.num_workers(), 0);
   try {
     future.get_ref();
@@ -109,7 +119,8 @@ TEST_P(CrashTable, with_replace_only_the_task_fails) {
   for (long i = 0; i < 20; ++i) good.push_back(executor.submit(square, i));
   const auto future = executor.submit(carry, Bomb{crash.stage, crash.way});
   for (long i = 20; i < 40; ++i) good.push_back(executor.submit(square, i));
-  EXPECT_THAT(thrown<rankpool::TerminatedWorkerError>([&] { future.get_ref(kLong); }), ::testing::HasSubstr(crash.told));
+  EXPECT_THAT(thrown<rankpool::TerminatedWorkerError>([&] { future.get_ref(kLong); }),
+              ::testing::HasSubstr(crash.told));
   for (long i = 0; i < 40; ++i) EXPECT_EQ(good[static_cast<std::size_t>(i)].result(kLong), i * i);
   executor.bootup();
   EXPECT_EQ(executor.num_workers(), 2);
@@ -154,7 +165,7 @@ struct Mine {
   }
   template <class Archive>
   void serialize(Archive& archive, unsigned) {
-    archive & value;
+    archive& value;
   }
 };
 
@@ -180,7 +191,8 @@ TEST_F(Crashes, a_result_that_was_sent_is_delivered_though_its_worker_dies_after
 TEST_F(Crashes, workers_that_die_under_large_data_do_not_hold_anything_up) {  // DLK-18
   ProcessPoolExecutor executor(2);
   const std::vector<std::string> big(10, std::string(4 << 20, 'x'));
-  auto results = executor.map({.chunksize = 1}, [](const std::string&) { return leave_with(1); }, big);
+  auto results = executor.map(
+      {.chunksize = 1}, [](const std::string&) { return leave_with(1); }, big);
   EXPECT_THROW(results.next(kLong), rankpool::BrokenProcessPool);
   executor.shutdown();
 }
@@ -192,7 +204,13 @@ TEST_F(Crashes, workers_that_kill_each_other_end_in_errors_and_never_in_a_hang) 
     const auto pids = workers_on_this_node();
     std::vector<Future<void>> futures;
     try {
-      for (const pid_t pid : pids) futures.push_back(executor.submit([](pid_t other) { ::kill(other, SIGKILL); sleep_ms(5000); }, pid));
+      for (const pid_t pid : pids)
+        futures.push_back(executor.submit(
+            [](pid_t other) {
+              ::kill(other, SIGKILL);
+              sleep_ms(5000);
+            },
+            pid));
     } catch (const rankpool::BrokenProcessPool&) {
     }
     for (const auto& future : futures) EXPECT_THROW(future.result(kLong), rankpool::BrokenProcessPool);
@@ -237,8 +255,9 @@ TEST_F(Crashes, a_task_past_its_timeout_is_ended_and_the_pool_goes_on) {
 TEST_F(Crashes, a_task_that_kills_every_worker_hurts_no_other) {
   ProcessPoolExecutor executor(
       {.max_workers = 2, .on_worker_death = rankpool::OnWorkerDeath::replace, .max_retries = 3});
-  auto results = executor.map({.chunksize = 7}, [](long x) { return x == 50 ? static_cast<long>(die_by(SIGKILL)) : x; },
-                              std::views::iota(0L, 100L));
+  auto results = executor.map(
+      {.chunksize = 7}, [](long x) { return x == 50 ? static_cast<long>(die_by(SIGKILL)) : x; },
+      std::views::iota(0L, 100L));
   for (long i = 0; i < 100; ++i) {
     if (i == 50) {
       EXPECT_THROW(results.next(), rankpool::TerminatedWorkerError);
@@ -258,7 +277,7 @@ struct Counted {
   ~Counted() { --living; }
   template <class Archive>
   void serialize(Archive& archive, unsigned) {
-    archive & value;
+    archive& value;
   }
   int value = 0;
 };

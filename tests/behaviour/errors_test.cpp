@@ -17,7 +17,7 @@ struct WithCode : std::exception {
   const char* what() const noexcept override { return "with code"; }
   template <class Archive>
   void serialize(Archive& archive, unsigned) {
-    archive & code;
+    archive& code;
   }
 };
 struct Unknown : std::runtime_error {
@@ -64,15 +64,18 @@ void throw_own_timeout() { throw rankpool::TimeoutError("the task's own"); }
 
 TEST_F(Errors, standard_exceptions_come_home_as_what_they_were) {  // EXC-01, EXC-09
   ProcessPoolExecutor executor(1);
-  EXPECT_EQ(thrown<std::runtime_error>([&] { executor.submit(throw_text<std::runtime_error>, "123").result(); }), "123");
+  EXPECT_EQ(thrown<std::runtime_error>([&] { executor.submit(throw_text<std::runtime_error>, "123").result(); }),
+            "123");
   EXPECT_EQ(thrown<std::logic_error>([&] { executor.submit(throw_text<std::logic_error>, "x").result(); }), "x");
   EXPECT_EQ(thrown<std::domain_error>([&] { executor.submit(throw_text<std::domain_error>, "x").result(); }), "x");
-  EXPECT_EQ(thrown<std::invalid_argument>([&] { executor.submit(throw_text<std::invalid_argument>, "x").result(); }), "x");
+  EXPECT_EQ(thrown<std::invalid_argument>([&] { executor.submit(throw_text<std::invalid_argument>, "x").result(); }),
+            "x");
   EXPECT_EQ(thrown<std::length_error>([&] { executor.submit(throw_text<std::length_error>, "x").result(); }), "x");
   EXPECT_EQ(thrown<std::out_of_range>([&] { executor.submit(throw_text<std::out_of_range>, "x").result(); }), "x");
   EXPECT_EQ(thrown<std::range_error>([&] { executor.submit(throw_text<std::range_error>, "x").result(); }), "x");
   EXPECT_EQ(thrown<std::overflow_error>([&] { executor.submit(throw_text<std::overflow_error>, "x").result(); }), "x");
-  EXPECT_EQ(thrown<std::underflow_error>([&] { executor.submit(throw_text<std::underflow_error>, "x").result(); }), "x");
+  EXPECT_EQ(thrown<std::underflow_error>([&] { executor.submit(throw_text<std::underflow_error>, "x").result(); }),
+            "x");
   thrown<std::bad_alloc>([&] { executor.submit(throw_plain<std::bad_alloc>).result(); });
   thrown<std::bad_cast>([&] { executor.submit(throw_plain<std::bad_cast>).result(); });
   thrown<std::bad_optional_access>([&] { executor.submit(throw_plain<std::bad_optional_access>).result(); });
@@ -88,7 +91,8 @@ TEST_F(Errors, codes_and_paths_come_along) {  // EXC-01
     FAIL();
   } catch (const std::system_error& e) {
     EXPECT_EQ(e.code(), std::errc::no_space_on_device);
-    EXPECT_EQ(std::string(e.what()), std::system_error(std::make_error_code(std::errc::no_space_on_device), "disk").what());
+    EXPECT_EQ(std::string(e.what()),
+              std::system_error(std::make_error_code(std::errc::no_space_on_device), "disk").what());
   }
   try {
     executor.submit(throw_filesystem_error).result();
@@ -102,7 +106,8 @@ TEST_F(Errors, codes_and_paths_come_along) {  // EXC-01
 
 TEST_F(Errors, registered_types_come_home_and_others_as_RemoteError) {  // EXC-01, EXC-12
   ProcessPoolExecutor executor(1);
-  EXPECT_EQ(thrown<app::ParseError>([&] { executor.submit(throw_text<app::ParseError>, "line 3").result(); }), "line 3");
+  EXPECT_EQ(thrown<app::ParseError>([&] { executor.submit(throw_text<app::ParseError>, "line 3").result(); }),
+            "line 3");
   try {
     executor.submit(throw_with_code, 17).result();
     FAIL();
@@ -167,7 +172,8 @@ TEST_F(Errors, a_long_text_arrives_whole) {  // EXC-11
 
 TEST_F(Errors, a_TimeoutError_of_the_task_is_the_tasks) {  // EXC-10
   ProcessPoolExecutor executor(1);
-  EXPECT_EQ(thrown<rankpool::TimeoutError>([&] { executor.submit(throw_own_timeout).result(kLong); }), "the task's own");
+  EXPECT_EQ(thrown<rankpool::TimeoutError>([&] { executor.submit(throw_own_timeout).result(kLong); }),
+            "the task's own");
 }
 
 TEST_F(Errors, each_future_has_its_own_exception_object) {  // EXC-14

@@ -50,11 +50,13 @@ TEST_F(Initializing, its_failure_breaks_the_pool_with_its_text) {  // INI-07, IN
     ProcessPoolExecutor executor({.max_workers = 2, .initializer = rankpool::partial(fail_to_start, "no licence")});
     try {
       const auto future = executor.submit(square, 2);
-      EXPECT_THAT(thrown<rankpool::BrokenProcessPool>([&] { future.result(kLong); }), ::testing::HasSubstr("no licence"));
+      EXPECT_THAT(thrown<rankpool::BrokenProcessPool>([&] { future.result(kLong); }),
+                  ::testing::HasSubstr("no licence"));
     } catch (const rankpool::BrokenProcessPool&) {
     }
     EXPECT_THROW(executor.bootup(), rankpool::BrokenProcessPool);
-    EXPECT_THAT(thrown<rankpool::BrokenProcessPool>([&] { executor.submit(square, 2); }), ::testing::HasSubstr("no licence"));
+    EXPECT_THAT(thrown<rankpool::BrokenProcessPool>([&] { executor.submit(square, 2); }),
+                ::testing::HasSubstr("no licence"));
     EXPECT_EQ(executor.num_workers(), 0);
   }
   ProcessPoolExecutor fine(2);
@@ -120,7 +122,10 @@ TEST_F(WorkerLife, shutdown_without_wait_strands_nothing) {  // MTC-06, MTC-14
 
 TEST_F(WorkerLife, a_chunk_counts_as_one) {  // MTC-13
   ProcessPoolExecutor executor({.max_workers = 1, .max_tasks_per_child = 2});
-  const auto pids = executor.map({.chunksize = 2}, [](int) { return ::getpid(); }, std::vector<int>(8)).to_vector();
+  const auto pids = executor
+                        .map(
+                            {.chunksize = 2}, [](int) { return ::getpid(); }, std::vector<int>(8))
+                        .to_vector();
   EXPECT_EQ(std::set<pid_t>(pids.begin(), pids.end()).size(), 2U);
   EXPECT_EQ(pids[0], pids[3]);
   EXPECT_NE(pids[3], pids[4]);
@@ -129,7 +134,10 @@ TEST_F(WorkerLife, a_chunk_counts_as_one) {  // MTC-13
 TEST_F(WorkerLife, replacements_are_initialised) {  // INI-16, MTC-11
   ProcessPoolExecutor executor(
       {.max_workers = 3, .initializer = rankpool::partial(configure, 9), .max_tasks_per_child = 10});
-  const auto values = executor.map({.chunksize = 1}, [](int) { return configuration; }, std::vector<int>(100)).to_vector();
+  const auto values = executor
+                          .map(
+                              {.chunksize = 1}, [](int) { return configuration; }, std::vector<int>(100))
+                          .to_vector();
   EXPECT_THAT(values, ::testing::Each(9));
   EXPECT_EQ(executor.num_workers(), 3);
 }
@@ -137,7 +145,8 @@ TEST_F(WorkerLife, replacements_are_initialised) {  // INI-16, MTC-11
 TEST_F(ShuttingDown, nothing_is_taken_any_more) {  // SHU-01, SHU-05
   ProcessPoolExecutor executor(1);
   executor.shutdown();
-  EXPECT_EQ(thrown<rankpool::ShutdownError>([&] { executor.submit(square, 1); }), "cannot schedule new futures after shutdown");
+  EXPECT_EQ(thrown<rankpool::ShutdownError>([&] { executor.submit(square, 1); }),
+            "cannot schedule new futures after shutdown");
   EXPECT_THROW(executor.map(square, {1, 2}), rankpool::ShutdownError);
 }
 
@@ -191,7 +200,8 @@ TEST_F(ShuttingDown, any_order_of_calls_is_harmless) {  // SHU-21, SHU-09, SHU-1
     auto future = executor.submit(square, 2);
     if (mask % 2 == 0) future.cancel();
     executor.map(square, {1, 2, 3});
-    for (int bit = 0; bit < 4; ++bit) executor.shutdown({.wait = (mask >> bit) % 2 == 1, .cancel_futures = (mask + bit) % 3 == 0});
+    for (int bit = 0; bit < 4; ++bit)
+      executor.shutdown({.wait = (mask >> bit) % 2 == 1, .cancel_futures = (mask + bit) % 3 == 0});
   }
 }
 

@@ -71,7 +71,8 @@ TEST_F(Mapping, any_range_is_an_input) {  // MAP-37, ASC-06
   EXPECT_THAT(executor.map(square, list).to_vector(), ::testing::ElementsAre(16, 25));
   EXPECT_THAT(executor.map(square, std::views::iota(1L, 4L)).to_vector(), ::testing::ElementsAre(1, 4, 9));
   std::istringstream text("7 8 9");
-  EXPECT_THAT(executor.map(square, std::ranges::istream_view<long>(text)).to_vector(), ::testing::ElementsAre(49, 64, 81));
+  EXPECT_THAT(executor.map(square, std::ranges::istream_view<long>(text)).to_vector(),
+              ::testing::ElementsAre(49, 64, 81));
   const long array[] = {2, 3};
   EXPECT_THAT(executor.map(square, array).to_vector(), ::testing::ElementsAre(4, 9));
 }
@@ -90,7 +91,8 @@ TEST_F(Mapping, numbers_below_one_are_refused_at_the_call) {  // MAP-04, MAP-05,
   for (const int number : {0, -1}) {
     EXPECT_THROW(executor.map({.chunksize = number}, square, numbers(3)), std::invalid_argument);
     EXPECT_THROW(executor.map({.buffersize = number}, square, numbers(3)), std::invalid_argument);
-    EXPECT_THROW(executor.starmap({.chunksize = number}, add, std::vector<std::pair<long, long>>{}), std::invalid_argument);
+    EXPECT_THROW(executor.starmap({.chunksize = number}, add, std::vector<std::pair<long, long>>{}),
+                 std::invalid_argument);
   }
 }
 
@@ -122,7 +124,8 @@ TEST_F(Mapping, a_failed_item_throws_in_its_place_and_the_rest_goes_on) {  // MA
 TEST_F(Mapping, the_timeout_is_one_deadline_from_the_call) {  // MAP-09, MAP-10, MAP-11, MAP-12
   Gate gate;
   ProcessPoolExecutor executor(1);
-  auto results = executor.map({.timeout = 300ms}, pass_gate, std::vector<std::string>(3, gate.name()), std::vector{1, 2, 3});
+  auto results =
+      executor.map({.timeout = 300ms}, pass_gate, std::vector<std::string>(3, gate.name()), std::vector{1, 2, 3});
   sleep_ms(350);
   EXPECT_THROW(results.next(), rankpool::TimeoutError);
   EXPECT_FALSE(results.next());
@@ -137,8 +140,8 @@ TEST_F(Mapping, a_passed_deadline_cancels_what_has_not_begun) {  // MAP-13
   ProcessPoolExecutor executor(1);
   const auto busy = executor.submit(pass_gate, gate.name(), 1);
   ASSERT_TRUE(gate.await_marks(1));
-  auto results = executor.map({.chunksize = 1, .timeout = 50ms}, mark_and_give, std::vector<std::string>(10, counted.name()),
-                              std::vector<int>(10, 1));
+  auto results = executor.map({.chunksize = 1, .timeout = 50ms}, mark_and_give,
+                              std::vector<std::string>(10, counted.name()), std::vector<int>(10, 1));
   EXPECT_THROW(results.next(), rankpool::TimeoutError);
   gate.open();
   executor.shutdown();
@@ -289,17 +292,20 @@ TEST_F(Mapping, a_million_items_go_through) {
 
 TEST_F(Mapping, a_worker_lost_in_a_chunk_costs_only_the_item_it_was_at) {
   ProcessPoolExecutor executor({.max_workers = 1, .on_worker_death = rankpool::OnWorkerDeath::replace});
-  auto results = executor.map({.chunksize = 10}, [](long x) { return x == 4 ? static_cast<long>(leave_with(3)) : x * x; }, numbers(10));
+  auto results = executor.map(
+      {.chunksize = 10}, [](long x) { return x == 4 ? static_cast<long>(leave_with(3)) : x * x; }, numbers(10));
   for (long i = 0; i < 10; ++i) {
     if (i == 4) {
-      EXPECT_THAT(thrown<rankpool::TerminatedWorkerError>([&] { results.next(); }), ::testing::HasSubstr("exit code 3"));
+      EXPECT_THAT(thrown<rankpool::TerminatedWorkerError>([&] { results.next(); }),
+                  ::testing::HasSubstr("exit code 3"));
     } else {
       EXPECT_EQ(results.next(), i * i);
     }
   }
   EXPECT_FALSE(results.next());
   ProcessPoolExecutor breaking(1);
-  auto broken = breaking.map({.chunksize = 10}, [](long x) { return x == 4 ? static_cast<long>(leave_with(3)) : x * x; }, numbers(10));
+  auto broken = breaking.map(
+      {.chunksize = 10}, [](long x) { return x == 4 ? static_cast<long>(leave_with(3)) : x * x; }, numbers(10));
   for (long i = 0; i < 4; ++i) EXPECT_EQ(broken.next(), i * i);  // what was finished is kept
   EXPECT_THROW(broken.next(), rankpool::TerminatedWorkerError);
   EXPECT_THROW(broken.next(), rankpool::BrokenProcessPool);

@@ -27,7 +27,7 @@ struct Record {
   std::vector<Plain> parts;
   template <class Archive>
   void serialize(Archive& archive, unsigned) {
-    archive & name & counts & parts;
+    archive& name& counts& parts;
   }
   bool operator==(const Record&) const = default;
 };
@@ -42,7 +42,7 @@ struct Scale {
   double operator()(double x) const { return factor * x; }
   template <class Archive>
   void serialize(Archive& archive, unsigned) {
-    archive & factor;
+    archive& factor;
   }
 };
 template <class T>
@@ -242,13 +242,19 @@ TEST_F(Submitting, a_worker_knows_itself_and_may_not_make_pools) {  // NST-01, N
   EXPECT_TRUE(executor.submit([] { return rankpool::in_worker(); }).result());
   EXPECT_EQ(executor.submit([] { return rankpool::this_worker().pid == ::getpid(); }).result(), true);
   const auto nested = executor.submit([] { ProcessPoolExecutor inner(1); });
-  EXPECT_THAT(thrown<rankpool::Error>([&] { nested.result(); }), ::testing::HasSubstr("pools cannot be used inside a task"));
+  EXPECT_THAT(thrown<rankpool::Error>([&] { nested.result(); }),
+              ::testing::HasSubstr("pools cannot be used inside a task"));
   EXPECT_THROW(executor.submit([] { return rankpool::ranks().size(); }).result(), rankpool::Error);
 }
 
 TEST_F(Submitting, standard_descriptors_of_a_worker_are_valid_and_stdin_is_empty) {  // SUB-40
   ProcessPoolExecutor executor(1);
-  EXPECT_EQ(executor.submit([] { return std::system("cat; test -e /proc/self/fd/0 -a -e /proc/self/fd/1 -a -e /proc/self/fd/2"); }).result(), 0);
+  EXPECT_EQ(executor
+                .submit([] {
+                  return std::system("cat; test -e /proc/self/fd/0 -a -e /proc/self/fd/1 -a -e /proc/self/fd/2");
+                })
+                .result(),
+            0);
 }
 
 TEST_F(Submitting, what_a_task_leaves_running_ends_with_its_worker) {  // TKW-08

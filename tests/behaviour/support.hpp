@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <poll.h>
+#include <unistd.h>
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
@@ -13,11 +15,9 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <poll.h>
 #include <stdexcept>
 #include <string>
 #include <thread>
-#include <unistd.h>
 #include <vector>
 
 using namespace std::chrono_literals;  // NOLINT: this is what the tests are written in
@@ -27,7 +27,8 @@ using rankpool::ProcessPoolExecutor;
 /// Nothing in these tests takes so long unless it hangs.
 inline constexpr auto kLong = 20s;
 
-/// A gate between processes of one node: tasks wait at it until the test opens it, and leave marks that the test can await.
+/// A gate between processes of one node: tasks wait at it until the test opens it, and leave marks that the test can
+/// await.
 class Gate {
  public:
   Gate() {

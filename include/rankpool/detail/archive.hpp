@@ -17,6 +17,7 @@
 #include <cstring>
 #include <span>
 #include <string>
+#include <string_view>
 #include <type_traits>
 
 namespace rankpool::detail {
@@ -24,8 +25,8 @@ namespace rankpool::detail {
 class OArchive;
 class IArchive;
 
-// Whether a type brings a `serialize` of its own: as a member (a private one too, hence by its name), or as a free function that
-// look-up finds by the type.
+// Whether a type brings a `serialize` of its own: as a member (a private one too, hence by its name), or as a free
+// function that look-up finds by the type.
 struct ProbeArchive {};
 struct SerializeNamed {
   int serialize;
@@ -37,18 +38,34 @@ constexpr bool has_member_serialize() {
   if constexpr (std::is_class_v<T> && !std::is_final_v<T>) {
     return !requires { &MergedWithNamed<T>::serialize; };  // ambiguous only if T has the name too
   } else {
-    return requires(ProbeArchive& archive, T& value) { value.serialize(archive, 0U); };
+    return requires(ProbeArchive & archive, T & value) { value.serialize(archive, 0U); };
   }
 }
 template <class T>
-concept HasFreeSerialize = requires(ProbeArchive& archive, T& value) { serialize(archive, value, 0U); };
+concept HasFreeSerialize = requires(ProbeArchive& archive, T& value) {
+  serialize(archive, value, 0U);
+};
+
+template <class T>
+concept HasSplitSerialize = requires(ProbeArchive& archive, T& value, const T& constant) {
+  save(archive, constant, 0U);
+  load(archive, value, 0U);
+};
+/// True for class types of namespaces std and boost, by the name of the type.
+template <class T>
+constexpr bool from_std_or_boost() {
+  const std::string_view name = __PRETTY_FUNCTION__;
+  const auto begin = name.find("T = ");
+  if (begin == std::string_view::npos) return true;
+  const auto type = name.substr(begin + 4);
+  return type.starts_with("std::") || type.starts_with("boost::");
+}
 
 /// Values of such types travel as their bytes.
 template <class T>
-inline constexpr bool plain_bytes = std::is_trivially_copyable_v<T> && !std::is_pointer_v<T> &&
-                                    !std::is_member_pointer_v<T> && !std::is_array_v<T> &&
-                                    (std::is_arithmetic_v<T> || std::is_enum_v<T> ||
-                                     (!has_member_serialize<T>() && !HasFreeSerialize<T>));
+inline constexpr bool plain_bytes =
+    std::is_trivially_copyable_v<T> && !std::is_pointer_v<T> && !std::is_member_pointer_v<T> && !std::is_array_v<T> &&
+    (std::is_arithmetic_v<T> || std::is_enum_v<T> || (!has_member_serialize<T>() && !HasFreeSerialize<T>));
 
 /// A Boost.Serialization archive that writes to Bytes.
 class OArchive : public boost::archive::detail::common_oarchive<OArchive> {
@@ -80,7 +97,9 @@ class OArchive : public boost::archive::detail::common_oarchive<OArchive> {
     save_size(text.size());
     save_binary(text.data(), text.size());
   }
-  void save_override(const boost::serialization::collection_size_type& size) { save_size(static_cast<std::uint64_t>(size)); }
+  void save_override(const boost::serialization::collection_size_type& size) {
+    save_size(static_cast<std::uint64_t>(size));
+  }
   void save_override(const boost::serialization::item_version_type&) {}
   void save_override(const boost::archive::class_id_optional_type&) {}
   void save_override(const boost::archive::class_name_type& name) { save_override(std::string(name)); }
@@ -152,10 +171,14 @@ class IArchive : public boost::archive::detail::common_iarchive<IArchive> {
     text.assign(reinterpret_cast<const char*>(rest_.data()), size);
     rest_ = rest_.subspan(size);
   }
-  // An element takes at least no byte at all, but a count beyond what is left is refused where elements take some: containers of
-  // empty types do not occur in lengths that matter.
-  void load_override(boost::serialization::collection_size_type& size) { size = boost::serialization::collection_size_type(load_size(0)); }
-  void load_override(boost::serialization::item_version_type& version) { version = boost::serialization::item_version_type(0); }
+  // An element takes at least no byte at all, but a count beyond what is left is refused where elements take some:
+  // containers of empty types do not occur in lengths that matter.
+  void load_override(boost::serialization::collection_size_type& size) {
+    size = boost::serialization::collection_size_type(load_size(0));
+  }
+  void load_override(boost::serialization::item_version_type& version) {
+    version = boost::serialization::item_version_type(0);
+  }
   void load_override(boost::archive::class_id_optional_type&) {}
   void load_override(boost::archive::class_name_type& name) {
     std::string text;
@@ -165,9 +188,13 @@ class IArchive : public boost::archive::detail::common_iarchive<IArchive> {
   }
   void load_override(boost::archive::version_type& v) { v = boost::archive::version_type(load_word<unsigned>()); }
   void load_override(boost::archive::class_id_type& v) { v = boost::archive::class_id_type(load_word<int>()); }
-  void load_override(boost::archive::class_id_reference_type& v) { static_cast<boost::archive::class_id_type&>(v) = boost::archive::class_id_type(load_word<int>()); }
+  void load_override(boost::archive::class_id_reference_type& v) {
+    static_cast<boost::archive::class_id_type&>(v) = boost::archive::class_id_type(load_word<int>());
+  }
   void load_override(boost::archive::object_id_type& v) { v = boost::archive::object_id_type(load_word<unsigned>()); }
-  void load_override(boost::archive::object_reference_type& v) { static_cast<boost::archive::object_id_type&>(v) = boost::archive::object_id_type(load_word<unsigned>()); }
+  void load_override(boost::archive::object_reference_type& v) {
+    static_cast<boost::archive::object_id_type&>(v) = boost::archive::object_id_type(load_word<unsigned>());
+  }
   void load_override(boost::archive::tracking_type& v) { v = boost::archive::tracking_type(load_word<bool>()); }
   template <class Word>
   Word load_word() {
@@ -204,11 +231,13 @@ namespace boost::serialization {
 template <>
 struct use_array_optimization<rankpool::detail::OArchive> {
   template <class T>
-  struct apply : mpl::bool_<rankpool::detail::plain_bytes<typename remove_const<T>::type> && !std::is_same_v<T, bool>> {};
+  struct apply : mpl::bool_<rankpool::detail::plain_bytes<typename remove_const<T>::type> && !std::is_same_v<T, bool>> {
+  };
 };
 template <>
 struct use_array_optimization<rankpool::detail::IArchive> {
   template <class T>
-  struct apply : mpl::bool_<rankpool::detail::plain_bytes<typename remove_const<T>::type> && !std::is_same_v<T, bool>> {};
+  struct apply : mpl::bool_<rankpool::detail::plain_bytes<typename remove_const<T>::type> && !std::is_same_v<T, bool>> {
+  };
 };
 }  // namespace boost::serialization

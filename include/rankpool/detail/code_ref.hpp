@@ -6,8 +6,8 @@
 
 namespace rankpool::detail {
 
-/// A place in the program's code that means the same in every process that runs the same build, wherever it was loaded: the
-/// identity of the module (program or shared library) and the offset from where it begins.
+/// A place in the program's code that means the same in every process that runs the same build, wherever it was loaded:
+/// the identity of the module (program or shared library) and the offset from where it begins.
 struct CodeRef {
   std::uint64_t module = 0;
   std::uint64_t offset = 0;

@@ -15,11 +15,22 @@
 namespace rankpool::detail {
 
 template <class T>
-inline constexpr bool is_function_pointer = std::is_pointer_v<T> && std::is_function_v<std::remove_pointer_t<T>>;
+inline constexpr bool is_function_pointer = std::is_pointer_v<T>&& std::is_function_v<std::remove_pointer_t<T>>;
 
 /// Values that travel as a fixed number of bytes, their own.
 template <class T>
 inline constexpr bool fixed_size = plain_bytes<T> && !std::is_empty_v<T>;
+
+/// Types of the standard library and of Boost know how to travel, or Boost says what is missing; a program's own class
+/// must say.
+template <class T>
+constexpr bool may_be_encoded() {
+  if constexpr (plain_bytes<T> || is_function_pointer<T> || !std::is_class_v<T>) {
+    return true;
+  } else {
+    return has_member_serialize<T>() || HasFreeSerialize<T> || HasSplitSerialize<T> || from_std_or_boost<T>();
+  }
+}
 
 /// Appends the value. What the type's own `serialize` throws comes out as it is; `to` is then as it was.
 template <class T>
@@ -32,6 +43,9 @@ void encode(Bytes& to, const T& value) {
   } else if constexpr (plain_bytes<T>) {
     to.append(&value, sizeof value);
   } else {
+    static_assert(may_be_encoded<T>(),
+                  "rankpool: a value of this type cannot be encoded: give it a serialize member, as "
+                  "Boost.Serialization describes");
     const std::size_t before = to.size();
     try {
       OArchive archive(to);

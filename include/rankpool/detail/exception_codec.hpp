@@ -73,9 +73,10 @@ struct RegisterException {
         return make_traced(detail::decode<E>(from), trace);
       };
     } else {
-      static_assert(std::is_constructible_v<E, const std::string&> || std::is_constructible_v<E, const char*>,
-                    "rankpool: a registered exception is default-constructible with a serialize member, or constructible from "
-                    "its what()");
+      static_assert(
+          std::is_constructible_v<E, const std::string&> || std::is_constructible_v<E, const char*>,
+          "rankpool: a registered exception is default-constructible with a serialize member, or constructible from "
+          "its what()");
       codec.encode = [](Bytes&, const void*) {};
       codec.decode = [](std::span<const std::byte>, const std::string& what, const std::string& trace) {
         if constexpr (std::is_constructible_v<E, const std::string&>) {
@@ -94,8 +95,8 @@ struct RegisterException {
 #define RANKPOOL_DETAIL_JOIN2(a, b) a##b
 #define RANKPOOL_DETAIL_JOIN(a, b) RANKPOOL_DETAIL_JOIN2(a, b)
 
-/// Lets tasks throw exceptions of this type home: `RANKPOOL_REGISTER_EXCEPTION(app::ParseError)`, at global scope. The type is
-/// default-constructible with `serialize`, or constructible from its what(); it holds for exactly that type.
-#define RANKPOOL_REGISTER_EXCEPTION(...)                                    \
-  [[maybe_unused]] static const ::rankpool::detail::RegisterException<__VA_ARGS__> \
-      RANKPOOL_DETAIL_JOIN(rankpool_registered_exception_, __COUNTER__){};
+/// Lets tasks throw exceptions of this type home: `RANKPOOL_REGISTER_EXCEPTION(app::ParseError)`, at global scope. The
+/// type is default-constructible with `serialize`, or constructible from its what(); it holds for exactly that type.
+#define RANKPOOL_REGISTER_EXCEPTION(...)                                                                 \
+  [[maybe_unused]] static const ::rankpool::detail::RegisterException<__VA_ARGS__> RANKPOOL_DETAIL_JOIN( \
+      rankpool_registered_exception_, __COUNTER__){};

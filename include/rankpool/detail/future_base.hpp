@@ -15,16 +15,19 @@ namespace rankpool::detail {
 
 /// What stands behind a future, whatever its type: the states and who waits.
 ///
-///     pending ──► running ──► finished      finished: a value, an exception, or what will become one when it is asked for
+///     pending ──► running ──► finished      finished: a value, an exception, or what will become one when it is asked
+///     for
 ///        └──────► cancelled
 ///
-/// A future is small because a program may have a million of them: waiting is by futex on the state word, callbacks are a list
-/// that is made when the first one comes, and locks are shared by address. All public members are thread-safe.
+/// A future is small because a program may have a million of them: waiting is by futex on the state word, callbacks are
+/// a list that is made when the first one comes, and locks are shared by address. All public members are thread-safe.
 class FutureBase : public Sink {
  public:
   enum class State : std::uint32_t { pending = 0, running = 1, cancelled = 2, finished = 3 };
 
-  [[nodiscard]] State state() const noexcept { return static_cast<State>(word_.load(std::memory_order_acquire) & kState); }
+  [[nodiscard]] State state() const noexcept {
+    return static_cast<State>(word_.load(std::memory_order_acquire) & kState);
+  }
   [[nodiscard]] bool done() const noexcept { return state() >= State::cancelled; }
   /// True if it is cancelled now, by this call or before. Runs the callbacks.
   bool cancel();

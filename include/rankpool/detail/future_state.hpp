@@ -19,8 +19,8 @@ namespace rankpool::detail {
 /// The lock under which the outcome of the future at this address is decoded.
 std::recursive_mutex& decode_lock(const void* address) noexcept;
 
-/// What stands behind a Future<T>; void is kept as std::monostate. Holds the encoded task until it has ended, then the outcome,
-/// which is decoded by the first who asks for it.
+/// What stands behind a Future<T>; void is kept as std::monostate. Holds the encoded task until it has ended, then the
+/// outcome, which is decoded by the first who asks for it.
 template <class R>
 class FutureState final : public FutureBase {
  public:
@@ -40,7 +40,7 @@ class FutureState final : public FutureBase {
   }
   void values(std::uint64_t, std::uint32_t, std::span<const std::byte> bytes) noexcept override {
     end_with([&] { outcome_.template emplace<Bytes>(bytes); });
-    }
+  }
   void value(std::uint64_t, Bytes encoded) noexcept override {
     end_with([&] { outcome_.template emplace<Bytes>(std::move(encoded)); });
   }

@@ -39,8 +39,9 @@ constexpr void check_parameters() {}
 template <class F>
 constexpr void check_signature() {
   if constexpr (Signature<F>::known) {
-    [&]<class... P>(std::type_identity<std::tuple<P...>>) { (check_function_parameter<P>(), ...); }(
-        std::type_identity<typename Signature<F>::Parameters>{});
+    [&]<class... P>(std::type_identity<std::tuple<P...>>) {
+      (check_function_parameter<P>(), ...);
+    }(std::type_identity<typename Signature<F>::Parameters>{});
   }
 }
 

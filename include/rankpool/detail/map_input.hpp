@@ -12,7 +12,8 @@
 
 namespace rankpool::detail {
 
-/// The encoded items of a map: in blocks, which are freed when all their items have ended. Any run of items can be gathered.
+/// The encoded items of a map: in blocks, which are freed when all their items have ended. Any run of items can be
+/// gathered.
 ///
 /// One thread appends, the engine thread gathers and releases.
 class MapItems {
@@ -20,8 +21,8 @@ class MapItems {
   /// What stands before the items of each chunk: the code reference and the callable.
   void set_head(Bytes head) { head_ = std::move(head); }
 
-  /// Appends an item; `encode(bytes)` writes it. What it throws becomes the item's failure, and `skip(bytes)` writes what stands
-  /// for it.
+  /// Appends an item; `encode(bytes)` writes it. What it throws becomes the item's failure, and `skip(bytes)` writes
+  /// what stands for it.
   template <class Encode, class Skip>
   void append(Encode&& encode, Skip&& skip) {
     if (filling_.size() >= kBlock) close_block();
@@ -54,8 +55,8 @@ class MapItems {
     std::uint64_t first = 0;
     std::uint64_t count = 0;
     std::uint64_t living = 0;
-    std::size_t stride = 0;             ///< if all items have this size
-    std::vector<std::size_t> ends;      ///< else: where each ends
+    std::size_t stride = 0;         ///< if all items have this size
+    std::vector<std::size_t> ends;  ///< else: where each ends
     Bytes bytes;
     [[nodiscard]] std::size_t end_of(std::uint64_t item) const {
       return stride != 0 ? static_cast<std::size_t>(item + 1) * stride : ends[static_cast<std::size_t>(item)];

@@ -20,8 +20,8 @@
 
 namespace rankpool::detail {
 
-/// Results of a map by index, in segments that are made when the first of their items comes and freed when the last was taken.
-/// Not thread-safe.
+/// Results of a map by index, in segments that are made when the first of their items comes and freed when the last was
+/// taken. Not thread-safe.
 template <class R>
 class ResultStore {
  public:
@@ -52,9 +52,7 @@ class ResultStore {
     return cell;
   }
   /// Copies a run of fixed-size values that stand in one segment; returns how many.
-  std::size_t take_run(std::uint64_t index, std::uint64_t end, std::vector<R>& to)
-    requires fixed
-  {
+  std::size_t take_run(std::uint64_t index, std::uint64_t end, std::vector<R>& to) requires fixed {
     const std::size_t place = static_cast<std::size_t>(index % kSegment);
     const std::size_t part = static_cast<std::size_t>(std::min<std::uint64_t>(end - index, kSegment - place));
     const R* const from = at(index).cells() + place;
@@ -132,7 +130,8 @@ template <class R>
 class MapState final : public Sink {
  public:
   struct Skipped {};
-  using Problem = std::variant<Bytes, FailurePtr, std::exception_ptr, Skipped>;  ///< Bytes: a remote exception; Skipped: cancelled
+  using Problem =
+      std::variant<Bytes, FailurePtr, std::exception_ptr, Skipped>;  ///< Bytes: a remote exception; Skipped: cancelled
   struct Outcome {
     std::uint64_t index = 0;
     std::optional<typename ResultStore<R>::Cell> value;
@@ -216,7 +215,9 @@ class MapState final : public Sink {
 
   // -- Sink
   bool begin(std::uint64_t, std::uint32_t) noexcept override { return true; }
-  std::size_t gather(std::uint64_t first, std::uint32_t count, Gather& to) override { return items_.gather(first, count, to); }
+  std::size_t gather(std::uint64_t first, std::uint32_t count, Gather& to) override {
+    return items_.gather(first, count, to);
+  }
   void values(std::uint64_t first, std::uint32_t count, std::span<const std::byte> bytes) noexcept override {
     const std::lock_guard lock(mutex_);
     if (bytes.size() != std::size_t{count} * sizeof(R) || !ResultStore<R>::fixed) {
@@ -245,7 +246,8 @@ class MapState final : public Sink {
   }
   void fail(std::uint64_t first, std::uint64_t count, const FailurePtr& why) noexcept override {
     const std::lock_guard lock(mutex_);
-    for (std::uint64_t i = 0; i < std::min(count, total_ - std::min(first, total_)); ++i) end_locked(first + i, 1, Problem(why));
+    for (std::uint64_t i = 0; i < std::min(count, total_ - std::min(first, total_)); ++i)
+      end_locked(first + i, 1, Problem(why));
   }
   void cancelled(std::uint64_t first, std::uint64_t count) noexcept override {
     const std::lock_guard lock(mutex_);

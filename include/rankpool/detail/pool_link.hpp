@@ -32,12 +32,12 @@ struct WorkOptions {
   std::size_t item_bytes = 0;  ///< mean encoded size of an item: bounds the chunks that the library chooses
 };
 
-/// The public classes' way to the engine: one open executor or pool. Thread-safe. The pool lives on in the engine until its
-/// work is done, whether or not anybody holds this.
+/// The public classes' way to the engine: one open executor or pool. Thread-safe. The pool lives on in the engine until
+/// its work is done, whether or not anybody holds this.
 class PoolLink {
  public:
-  /// Starts the workers and does not wait for them. Throws Error outside of `run` or in a worker, std::invalid_argument for
-  /// numbers that make no sense.
+  /// Starts the workers and does not wait for them. Throws Error outside of `run` or in a worker, std::invalid_argument
+  /// for numbers that make no sense.
   static std::shared_ptr<PoolLink> open(PoolConfig config);
 
   PoolLink() = default;
@@ -56,7 +56,8 @@ class PoolLink {
   virtual void close(bool cancel_pending) = 0;
   /// Ends the workers now, by a signal.
   virtual void stop(int signal) = 0;
-  /// Waits until the pool has ended: all work done, no worker process left, and all callbacks run (unless this is called in one).
+  /// Waits until the pool has ended: all work done, no worker process left, and all callbacks run (unless this is
+  /// called in one).
   virtual void wait_ended() = 0;
   /// Waits until each worker has run its initializer. Throws ShutdownError or BrokenProcessPool.
   virtual void wait_ready() = 0;

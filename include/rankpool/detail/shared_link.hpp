@@ -15,15 +15,15 @@ enum class NumberKind : std::uint8_t { none, signed_integer, unsigned_integer, f
 /// Keeps an object of the shared state alive on rank 0; empty in a worker.
 using SharedPin = std::shared_ptr<const void>;
 
-/// A reference to an object of the shared state. On rank 0 it keeps the object alive; in a worker it is a name, good as long
-/// as rank 0 or a task that was given it holds one.
+/// A reference to an object of the shared state. On rank 0 it keeps the object alive; in a worker it is a name, good as
+/// long as rank 0 or a task that was given it holds one.
 struct SharedHandle {
   std::uint64_t id = 0;
   SharedPin pin;
 };
 
-// The shared state as this process reaches it: directly on rank 0, by a message to rank 0 in a worker. Thread-safe. All throw
-// Error if the object is gone or there is no job, and `make_` also in a worker.
+// The shared state as this process reaches it: directly on rank 0, by a message to rank 0 in a worker. Thread-safe. All
+// throw Error if the object is gone or there is no job, and `make_` also in a worker.
 SharedHandle make_shared_value(std::span<const std::byte> initial);
 SharedHandle make_shared_lock();
 SharedHandle make_shared_blob(Bytes encoded);
@@ -45,7 +45,8 @@ void shared_unlock(std::uint64_t id);
 /// A broadcast's bytes. In a worker they are fetched through its node's agent, which keeps them.
 Bytes shared_blob(std::uint64_t id);
 
-/// What a handle is when it is encoded into a task (rank 0: the task keeps the object alive until it has ended) and decoded.
+/// What a handle is when it is encoded into a task (rank 0: the task keeps the object alive until it has ended) and
+/// decoded.
 void pin_for_task(const SharedHandle& handle);
 SharedHandle shared_handle(std::uint64_t id);
 

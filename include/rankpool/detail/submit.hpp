@@ -107,10 +107,11 @@ class RangeSource final : public MapSource {
 /// Elements of a range that stand in a row and travel as they are.
 template <class T, class Range>
 concept Contiguous = T::fixed_arguments && std::ranges::contiguous_range<Range> && std::ranges::sized_range<Range> &&
-                     T::template takes_as_is<std::ranges::range_value_t<Range>>;
+    T::template takes_as_is<std::ranges::range_value_t<Range>>;
 
 template <class T, class F, class Source>
-MapResults<typename T::Result> submit_map(PoolLink& pool, const MapWish& wish, const F& f, std::unique_ptr<Source> source) {
+MapResults<typename T::Result> submit_map(PoolLink& pool, const MapWish& wish, const F& f,
+                                          std::unique_ptr<Source> source) {
   using Result = typename T::Result;
   using State = MapState<Result>;
   const auto deadline = wish.timeout.deadline();
@@ -120,8 +121,7 @@ MapResults<typename T::Result> submit_map(PoolLink& pool, const MapWish& wish, c
     T::encode_head(head, f);
     state->items().set_head(std::move(head));
   }
-  const std::uint64_t chunk =
-      wish.chunksize ? static_cast<std::uint64_t>(*wish.chunksize) : wish.buffersize ? 1 : 0;
+  const std::uint64_t chunk = wish.chunksize ? static_cast<std::uint64_t>(*wish.chunksize) : wish.buffersize ? 1 : 0;
   const std::uint64_t lead = wish.buffersize ? *wish.buffersize * chunk : UINT64_MAX;
   std::exception_ptr input_error;
   std::unique_ptr<MapSource> rest;
@@ -142,7 +142,13 @@ MapResults<typename T::Result> submit_map(PoolLink& pool, const MapWish& wish, c
   options.chunk = static_cast<std::uint32_t>(std::min<std::uint64_t>(chunk, UINT32_MAX));
   options.item_bytes = got == 0 ? 0 : static_cast<std::size_t>(state->items().total_bytes() / got);
   auto control = pool.submit(state, options);
-  return {state, std::move(control), std::move(rest), std::move(input_error), deadline, lead, std::max<std::uint64_t>(chunk, 1)};
+  return {state,
+          std::move(control),
+          std::move(rest),
+          std::move(input_error),
+          deadline,
+          lead,
+          std::max<std::uint64_t>(chunk, 1)};
 }
 
 /// `map(f, ranges...)`: one task for each step through all of them.

@@ -1,0 +1,11 @@
+// refused: no matching function
+#include <rankpool/rankpool.hpp>
+
+int one() { return 1; }
+void use(rankpool::ProcessPoolExecutor& executor) {
+#ifdef REFUSED
+  executor.submit();
+#else
+  executor.submit(one);
+#endif
+}
