@@ -141,7 +141,7 @@ void FutureBase::add_callback(Callback callback) {
       listeners_->callbacks.pop_back();  // it has ended this moment
       if (listeners_->callbacks.empty() && listeners_->watchers.empty() && !listeners_->running) listeners_.reset();
     }
-    if (listeners_ && listeners_->running && !api::on_callback_thread()) {
+    if (listeners_ && (listeners_->running || !listeners_->callbacks.empty()) && !api::on_callback_thread()) {
       listeners_->callbacks.push_back(std::move(callback));  // earlier ones come first
       return;
     }

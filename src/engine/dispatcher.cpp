@@ -197,7 +197,10 @@ void Dispatcher::execute(const schedule::PoolEnded& action) {
   {
     const std::lock_guard lock(pool->mutex);
     pool->ended = true;
+    if (pool->broken) graves_[action.pool] = pool->broken;
   }
+  constexpr std::size_t kept = 64;  // what is under way to a pool arrives within a moment
+  if (graves_.size() > kept) graves_.erase(graves_.begin());
   pool->changed.notify_all();
 }
 

@@ -102,7 +102,8 @@ bool RemoteRanks::poll(std::chrono::steady_clock::time_point now) {
     events_.clear();
     if (!assembled_ && now >= give_up_waiting_) {
       for (std::int32_t number = 1; number < transport_.size(); ++number) {
-        if (peer(Rank{number}).standing == Standing::invited) {
+        const Peer& member = peer(Rank{number});
+        if (member.standing == Standing::invited || (member.standing == Standing::greeted && !member.on_the_line)) {
           base::log_error("rank " + std::to_string(number) + " has not reported within " +
                           std::to_string(kAssembly.count()) + " s of the start; the job goes on without it");
           lose(Rank{number}, "no report at the start");
@@ -160,7 +161,9 @@ void RemoteRanks::greet(Peer& from, Rank rank, wire::Hello& hello) {
 void RemoteRanks::assemble() {
   if (assembled_) return;
   for (std::size_t number = 1; number < peers_.size(); ++number) {
-    if (peers_[number].standing == Standing::invited) return;
+    const Peer& member = peers_[number];
+    // Without its lifeline a rank could be neither woken nor missed.
+    if (member.standing == Standing::invited || (member.standing == Standing::greeted && !member.on_the_line)) return;
   }
   assembled_ = true;
   // Ranks of one node share its cores; each node is reckoned by itself.
@@ -205,6 +208,7 @@ void RemoteRanks::handle(const liveness::LifelineEvent& event) {
   switch (event.kind) {
     case Kind::joined:
       peer(event.rank).on_the_line = true;
+      assemble();
       break;
     case Kind::lost:
       lose(event.rank, event.text);

@@ -114,7 +114,10 @@ inline std::vector<pid_t> workers_on_this_node() {
 }
 inline std::size_t entries(const char* folder) {
   std::size_t count = 0;
-  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(folder)) ++count;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    // MPI's own, and perhaps of another job that runs meanwhile.
+    count += entry.path().filename().string().find("_segment") == std::string::npos ? 1 : 0;
+  }
   return count;
 }
 
