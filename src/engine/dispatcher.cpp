@@ -29,7 +29,7 @@ void Dispatcher::handle(Command& command) {
           [&](SubmitWork& c) {
             const auto pool = pools_.find(c.pool);
             if (pool == pools_.end()) {  // it ended in the meantime
-              c.sink->cancelled(0, c.spec.items);
+              c.sink->cancelled(0, c.spec.open ? UINT64_MAX : c.spec.items);
               return;
             }
             works_.insert(raw(c.work), Work{std::move(c.sink), pool->second.get()});
@@ -49,6 +49,7 @@ void Dispatcher::handle(Command& command) {
             scheduler_.pool_closed(c.pool);
             if (c.cancel_pending) scheduler_.pool_cancelled(c.pool);
           },
+          [&](SealPool& c) { scheduler_.pool_sealed(c.pool); },
           [&](StopPool& c) { scheduler_.pool_stopped(c.pool, c.signal); },
           [&](EndJob&) { job_ended_ = true; },
       },
