@@ -28,7 +28,12 @@ void Dispatcher::handle(Command& command) {
                  [&](SubmitWork& c) {
                    const auto pool = pools_.find(c.pool);
                    if (pool == pools_.end()) {  // it ended in the meantime
-                     c.sink->cancelled(0, c.spec.items);
+                     const std::uint64_t items = c.spec.open ? UINT64_MAX : c.spec.items;
+                     if (const auto grave = graves_.find(c.pool); grave != graves_.end()) {
+                       c.sink->fail(0, items, grave->second);
+                     } else {
+                       c.sink->cancelled(0, items);
+                     }
                      return;
                    }
                    works_.insert(raw(c.work), Work{std::move(c.sink), pool->second.get()});
@@ -48,6 +53,7 @@ void Dispatcher::handle(Command& command) {
                    scheduler_.pool_closed(c.pool);
                    if (c.cancel_pending) scheduler_.pool_cancelled(c.pool);
                  },
+                 [&](SealPool& c) { scheduler_.pool_sealed(c.pool); },
                  [&](StopPool& c) { scheduler_.pool_stopped(c.pool, c.signal); },
                  [&](EndJob&) { job_ended_ = true; },
              },

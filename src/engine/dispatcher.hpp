@@ -113,7 +113,8 @@ class Dispatcher : public PortListener {
   schedule::Scheduler scheduler_;
   std::map<Rank, RankEntry> ranks_;
   std::map<PoolId, std::shared_ptr<PoolState>> pools_;
-  std::map<PoolId, detail::FailurePtr> graves_;  ///< why pools broke that have ended: for submissions that were under way
+  std::map<PoolId, detail::FailurePtr>
+      graves_;  ///< why pools broke that have ended: for submissions that were under way
   base::PagedTable<Work> works_;
   base::PagedTable<std::unique_ptr<Worker>> workers_;
   std::deque<Loss> losses_;  ///< the latest; the last one has the number `last_loss_`

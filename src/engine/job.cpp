@@ -81,7 +81,7 @@ void Job::close_all_pools() {
       pool::stop(engine_, *state, SIGTERM);
     }
   }
-  for (const auto& state : pools) pool::wait_ended(*state);
+  for (const auto& state : pools) pool::wait_ended(engine_, *state);
 }
 
 namespace pool {
@@ -108,7 +108,8 @@ void stop(Engine& engine, PoolState& state, int signal) {
   });
 }
 
-void wait_ended(PoolState& state) {
+void wait_ended(Engine& engine, PoolState& state) {
+  engine.mailbox().post(SealPool{state.id});
   {
     std::unique_lock lock(state.mutex);
     state.changed.wait(lock, [&] { return state.ended; });

@@ -39,7 +39,7 @@ namespace pool {
 void check_intake(PoolState& state);
 void close(Engine& engine, PoolState& state, bool cancel_pending);
 void stop(Engine& engine, PoolState& state, int signal);
-void wait_ended(PoolState& state);
+void wait_ended(Engine& engine, PoolState& state);
 void wait_ready(Engine& engine, PoolState& state);
 }  // namespace pool
 

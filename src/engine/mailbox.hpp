@@ -40,6 +40,10 @@ struct ClosePool {
   PoolId pool;
   bool cancel_pending;
 };
+/// Somebody waits for the pool to end: its open works get nothing appended any more.
+struct SealPool {
+  PoolId pool;
+};
 struct StopPool {
   PoolId pool;
   int signal;
@@ -47,7 +51,8 @@ struct StopPool {
 /// The job is over: all pools have ended, nothing follows.
 struct EndJob {};
 
-using Command = std::variant<SubmitWork, ExtendWork, SealWork, CancelWork, OpenPool, ClosePool, StopPool, EndJob>;
+using Command =
+    std::variant<SubmitWork, ExtendWork, SealWork, CancelWork, OpenPool, ClosePool, SealPool, StopPool, EndJob>;
 
 /// The way from the user's threads to the engine thread. Commands are taken in the order in which they were posted.
 class Mailbox {

@@ -52,7 +52,7 @@ class EnginePoolLink final : public PoolLink {
 
   void close(bool cancel_pending) override { engine::pool::close(job_->engine(), *state_, cancel_pending); }
   void stop(int signal) override { engine::pool::stop(job_->engine(), *state_, signal); }
-  void wait_ended() override { engine::pool::wait_ended(*state_); }
+  void wait_ended() override { engine::pool::wait_ended(job_->engine(), *state_); }
   void wait_ready() override { engine::pool::wait_ready(job_->engine(), *state_); }
   int workers_alive() const override {
     // The user's own closing shows at once, not when the engine gets to it.

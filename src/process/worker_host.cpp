@@ -176,6 +176,8 @@ void WorkerHost::flush(WorkerId worker) {
 }
 
 void WorkerHost::kill(WorkerId worker, int signal) {
+  // What it was still to be sent may be freed as soon as it is given up.
+  if (auto* const slot = impl_->find(worker)) slot->backlog.clear();
   impl_->keeper->send({KeeperMessage::Kind::kill, raw(worker), signal, 0});
 }
 

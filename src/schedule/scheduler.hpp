@@ -78,6 +78,8 @@ struct SendChunk {
   std::uint32_t count;
   bool operator==(const SendChunk&) const = default;
 };
+/// These items have failed. Where the end of an open work is not known, `first` + `count` is the largest number there
+/// is: whatever is appended behind `first` has failed as well. So with CancelItems.
 struct FailItems {
   WorkId work;
   std::uint64_t first;
@@ -132,7 +134,7 @@ class Scheduler {
   void rank_lost(Rank rank, LossId loss);
   /// Time passes; limits that have run out take effect. Also the time of the events up to the next tick.
   void tick(Time now);
-  /// When `tick` has to be called at the latest, or nothing.
+  /// When `tick` is to be called next if nothing else happens before, or nothing.
   [[nodiscard]] std::optional<Time> next_deadline() const;
 
   // -- pools
@@ -141,10 +143,14 @@ class Scheduler {
   void pool_opened(PoolId pool, PoolPolicy policy);
   /// Submitted work is finished, then the workers stop.
   void pool_closed(PoolId pool);
-  /// All that has not begun is cancelled (work submitted later too, if it was already under way). The pool stays as it
-  /// is.
+  /// Nothing is appended to the pool's open works any more: what might have followed is cancelled. To be said when
+  /// somebody waits for a closed pool to end, who may well be the one to append.
+  void pool_sealed(PoolId pool);
+  /// All that has not begun is cancelled, and open works are sealed (of a closed pool, so are works that are still
+  /// under way to it). The pool stays as it is.
   void pool_cancelled(PoolId pool);
-  /// Workers end now, by `signal`; not begun items are cancelled, running ones fail with forced_stop.
+  /// Workers end now, by `signal`; not begun items are cancelled, running ones fail with forced_stop. Those that
+  /// outlive another signal than SIGKILL by a second get SIGKILL. May be said again with another signal.
   void pool_stopped(PoolId pool, int signal);
   [[nodiscard]] int workers_alive(PoolId pool) const;
 

@@ -14,6 +14,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -147,8 +148,15 @@ class MapState final : public Sink {
   /// Called after items were appended (with the mutex free): those that failed to be encoded have ended by that.
   void appended() {
     const std::lock_guard lock(mutex_);
-    for (auto& [index, error] : items_.take_failures()) end_locked(index, 1, Problem(std::move(error)));
-    total_ = items_.size();
+    std::set<std::uint64_t> failed;
+    for (auto& [index, error] : items_.take_failures()) {
+      failed.insert(index);
+      end_locked(index, 1, Problem(std::move(error)));
+    }
+    const std::uint64_t known = std::exchange(total_, items_.size());
+    for (std::uint64_t i = known; ended_beyond_ && i < total_; ++i) {
+      if (!failed.contains(i)) end_locked(i, 1, *ended_beyond_ ? Problem(*ended_beyond_) : Problem(Skipped{}));
+    }
   }
   void input_ended() {
     const std::lock_guard lock(mutex_);
@@ -245,13 +253,10 @@ class MapState final : public Sink {
     end_locked(index, 1, Problem(std::move(encoded)));
   }
   void fail(std::uint64_t first, std::uint64_t count, const FailurePtr& why) noexcept override {
-    const std::lock_guard lock(mutex_);
-    for (std::uint64_t i = 0; i < std::min(count, total_ - std::min(first, total_)); ++i)
-      end_locked(first + i, 1, Problem(why));
+    end_without_outcome(first, count, why);
   }
   void cancelled(std::uint64_t first, std::uint64_t count) noexcept override {
-    const std::lock_guard lock(mutex_);
-    for (std::uint64_t i = 0; i < count; ++i) end_locked(first + i, 1, Problem(Skipped{}));
+    end_without_outcome(first, count, nullptr);
   }
 
  private:
@@ -280,6 +285,13 @@ class MapState final : public Sink {
     waiting_ = false;
     return there;
   }
+  /// What is appended behind `first` later has ended likewise if `count` has no end. Cancelled if `why` is null.
+  void end_without_outcome(std::uint64_t first, std::uint64_t count, const FailurePtr& why) noexcept {
+    const std::lock_guard lock(mutex_);
+    const std::uint64_t there = first < total_ ? std::min(count, total_ - first) : 0;
+    for (std::uint64_t i = 0; i < there; ++i) end_locked(first + i, 1, why ? Problem(why) : Problem(Skipped{}));
+    if (count >= UINT64_MAX - first) ended_beyond_ = why;
+  }
   void end_locked(std::uint64_t first, std::uint64_t count, Problem problem) noexcept {
     if (!abandoned_) problems_[first] = std::move(problem);
     ended(first, count);
@@ -305,6 +317,7 @@ class MapState final : public Sink {
   ArrivedItems arrived_;
   std::deque<std::pair<std::uint64_t, std::uint64_t>> arrivals_;  ///< unordered: {first, count} as they came
   std::map<std::uint64_t, Problem> problems_;
+  std::optional<FailurePtr> ended_beyond_;  ///< how items end that are appended after all have ended; null: cancelled
   std::uint64_t cursor_ = 0;
   std::uint64_t total_ = 0;
   std::uint64_t wanted_ = 0;

@@ -1,0 +1,56 @@
+#pragma once
+
+#include "base/ids.hpp"
+#include "schedule/work_table.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <vector>
+
+namespace rankpool::schedule {
+
+/// Items of one piece of work that stand in a row.
+struct Range {
+  WorkId work{};
+  std::uint64_t first = 0;
+  std::uint64_t count = 0;
+};
+
+/// What a pool has still to hand out: works in the order in which they came, and before them what was handed out to a
+/// worker that was lost. Chunks are cut here.
+class Backlog {
+ public:
+  explicit Backlog(WorkTable& works) : works_(works) {}
+
+  /// Items that wait.
+  [[nodiscard]] std::uint64_t items() const noexcept { return items_; }
+  [[nodiscard]] bool empty() const noexcept { return items_ == 0; }
+  /// Whether more than `few` chunks wait; of the works that are not first each counts as one.
+  [[nodiscard]] bool more_chunks_than(std::uint64_t few, std::size_t workers) const;
+
+  /// `more` items at the end of a work are new. A work that had run dry comes last again.
+  void append(WorkId work, std::uint64_t more);
+  /// The next to be handed out, before all else. What was given back together is never joined with anything.
+  void give_back(Range range);
+  /// Cuts the next chunk, if there is any item.
+  std::optional<Range> take(std::size_t workers);
+
+  /// Takes all that waits of one work.
+  std::vector<Range> withdraw(WorkId work);
+  /// Takes all that waits.
+  std::vector<Range> withdraw_all();
+
+ private:
+  [[nodiscard]] std::uint32_t size_of_next(WorkId work, std::uint64_t waiting, std::size_t workers) const;
+  void tidy();
+
+  WorkTable& works_;
+  std::uint64_t items_ = 0;
+  std::deque<Range> given_back_;
+  std::deque<WorkId> queue_;  ///< singles, and others while `ManyItems::queued`; may name what was withdrawn since
+  std::size_t withdrawn_ = 0;
+};
+
+}  // namespace rankpool::schedule

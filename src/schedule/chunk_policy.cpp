@@ -1,0 +1,45 @@
+#include "schedule/chunk_policy.hpp"
+
+#include <algorithm>
+
+namespace rankpool::schedule {
+namespace {
+
+constexpr double kShortest = 20.0 * static_cast<double>(ChunkPolicy::kRoundTrip.count());
+constexpr double kLongest = 50.0 * static_cast<double>(ChunkPolicy::kRoundTrip.count());
+// Rank 0 spends a microsecond or two on a chunk. With thousands of workers chunks have to last longer than 50 round
+// trips, or it could not keep up with them.
+constexpr double kForEachWorker = 4'000.0;
+constexpr std::uint64_t kShares = 4 * 2;
+constexpr std::uint32_t kGrowth = 8;
+
+}  // namespace
+
+std::uint32_t ChunkPolicy::next(std::uint64_t remaining, std::size_t workers, std::uint32_t max_chunk) const {
+  if (largest_ == 0) return 1;
+  workers = std::max<std::size_t>(workers, 1);
+  const double item = std::max(item_ns_, 0.1);
+  const double left = static_cast<double>(remaining);
+  const double share = left / static_cast<double>(kShares * workers);
+  const double longest = std::max(kLongest, kForEachWorker * static_cast<double>(workers)) / item;
+  const double shortest = std::min(kShortest / item, left / static_cast<double>(2 * workers));
+  const double grown = static_cast<double>(largest_) * kGrowth;
+  const double limit = std::min({grown, static_cast<double>(std::max(max_chunk, 1U)), left});
+  const double size = std::min(std::max(std::min(share, longest), shortest), limit);
+  return std::max(static_cast<std::uint32_t>(size), 1U);
+}
+
+void ChunkPolicy::measured(std::uint32_t items, Nanoseconds busy) {
+  if (items == 0) return;
+  const double sample = static_cast<double>(std::max<std::int64_t>(busy.count(), 0)) / static_cast<double>(items);
+  if (largest_ == 0) {
+    item_ns_ = sample;
+  } else {
+    item_ns_ += (sample - item_ns_) * (sample > item_ns_ ? 0.5 : 0.25);
+  }
+  // A first chunk of one item has warmed caches up at our cost: what larger chunks say counts at once.
+  if (items >= largest_ * 2) item_ns_ = sample;
+  largest_ = std::max(largest_, items);
+}
+
+}  // namespace rankpool::schedule

@@ -1,0 +1,60 @@
+#pragma once
+
+#include "schedule/scheduler.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+namespace rankpool::schedule {
+
+/// How many chunks a worker may hold beyond the one it works on.
+///
+/// Handing ahead hides the round trip, but what was handed ahead can no longer be cancelled and is stuck behind what is
+/// running, while another worker may fall idle. So:
+///
+///     mean chunk     handed ahead at most
+///     unknown        0
+///     >= 10 ms       0 (a round trip is nothing to it)
+///     >= 1 ms        1
+///     shorter        2; more, while all that are ahead last under 1 ms together
+///
+/// and a worker that was idle begins at 1 and earns one more with each short chunk, so that a long task after many
+/// short ones does not find a crowd behind it.
+class LookAhead {
+ public:
+  static constexpr std::uint8_t kFirstWindow = 1;
+  /// With the one that is running a worker holds 64 chunks at most.
+  static constexpr std::uint8_t kLargestWindow = 63;
+
+  /// A chunk has taken so long. A slow one counts in full at once; short ones are believed little by little.
+  void measured(Nanoseconds busy) noexcept {
+    busy = std::max(busy, Nanoseconds{0});
+    mean_ = known_ && busy < mean_ ? mean_ - (mean_ - busy + Nanoseconds{7}) / 8 : busy;
+    known_ = true;
+  }
+  /// A worker's window after a chunk that took so long; `backlog`: others were waiting behind it.
+  [[nodiscard]] static std::uint8_t window_after(std::uint8_t window, Nanoseconds busy, std::size_t backlog) noexcept {
+    if (busy >= kTogether || backlog == 0) return kFirstWindow;
+    return static_cast<std::uint8_t>(std::min<int>(window + 1, kLargestWindow));
+  }
+  [[nodiscard]] std::size_t allowed(std::uint8_t window) const noexcept {
+    if (!known_ || mean_ >= kLong) return 0;
+    if (mean_ >= kTogether) return 1;
+    const auto fit = mean_.count() == 0 ? kLargestWindow : (kTogether.count() - 1) / mean_.count();
+    return std::min<std::size_t>(window, static_cast<std::size_t>(std::max<std::int64_t>(fit, 2)));
+  }
+  /// Handing ahead begins only when more chunks than this wait: until then each may be the one that an idle worker
+  /// will lack, and tasks that wait for each other must not end up on one worker.
+  [[nodiscard]] std::size_t reserve(std::size_t workers) const noexcept {
+    return mean_ >= kTogether ? 4 * workers : workers;
+  }
+
+ private:
+  static constexpr Nanoseconds kTogether{1'000'000};
+  static constexpr Nanoseconds kLong{10'000'000};
+  Nanoseconds mean_{0};
+  bool known_ = false;
+};
+
+}  // namespace rankpool::schedule

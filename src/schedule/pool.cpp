@@ -1,0 +1,263 @@
+#include "schedule/pool.hpp"
+
+#include <algorithm>
+#include <limits>
+
+namespace rankpool::schedule {
+namespace {
+
+constexpr std::uint64_t kNoEnd = std::numeric_limits<std::uint64_t>::max();
+
+}  // namespace
+
+using Single = WorkTable::Single;
+
+Pool::Pool(PoolId id, const PoolPolicy& policy, Common& common)
+    : id_(id), policy_(policy), common_(common), backlog_(common.works), wanted_(std::max(policy.max_workers, 1)) {}
+
+// -- works
+
+void Pool::submitted(WorkId work, const WorkSpec& spec) {
+  common_.works.add(work, id_, spec);
+  ++works_;
+  if (spec.items > 0) backlog_.append(work, spec.items);
+  if (spec.items == 0 && !spec.open) {
+    end_work(work);
+  } else if (phase_ == Phase::broken) {
+    seal_all_open();
+    end_backlog({Reason::pool_broken, loss_});
+  } else if (cancelled_ || phase_ == Phase::stopped) {
+    seal_all_open();
+    end_backlog({});
+  } else if (sealed_ && spec.open) {
+    seal_all_open();
+  }
+  settle();
+}
+
+void Pool::extended(WorkId work, std::uint64_t more) {
+  ManyItems* const many = common_.works.find_many(work);
+  if (many == nullptr || !many->open || more == 0) return;
+  more = std::min(more, kNoEnd - many->items);
+  many->items += more;
+  backlog_.append(work, more);
+  settle();
+}
+
+void Pool::sealed(WorkId work) {
+  ManyItems* const many = common_.works.find_many(work);
+  if (many == nullptr || !many->open) return;
+  many->open = false;
+  items_settled(work, 0);
+  settle();
+}
+
+void Pool::cancelled(WorkId work) {
+  WorkTable::Entry* const entry = common_.works.find(work);
+  if (entry == nullptr) return;
+  const auto ranges = backlog_.withdraw(work);
+  if (entry->single() == Single::no) {
+    ManyItems& many = common_.works.many(*entry);
+    many.cancelled = true;
+    many.open = false;
+  } else {
+    entry->set(Single::handed_out_and_cancelled);
+  }
+  for (const Range& range : ranges) end_items(range, {});
+  if (ranges.empty()) items_settled(work, 0);
+  settle();
+}
+
+void Pool::seal() {
+  sealed_ = true;
+  seal_all_open();
+  settle();
+}
+
+void Pool::cancel() {
+  if (!takes_chunks()) return;
+  cancelled_ = phase_ == Phase::closed;
+  for (Worker* const worker : members_) {
+    for (std::size_t i = 0; i < worker->chunks.size(); ++i) {
+      WorkTable::Entry* const entry = common_.works.find(worker->chunks[i].work);
+      if (entry != nullptr && entry->single() != Single::no) entry->set(Single::handed_out_and_cancelled);
+    }
+  }
+  for (const WorkId work : common_.works.many_of(id_)) common_.works.find_many(work)->cancelled = true;
+  seal_all_open();
+  end_backlog({});
+  settle();
+}
+
+void Pool::close() {
+  if (phase_ != Phase::open) return;
+  phase_ = Phase::closed;
+  settle();
+}
+
+bool Pool::is_cancelled(WorkId work) {
+  const WorkTable::Entry* const entry = common_.works.find(work);
+  if (entry == nullptr) return true;
+  return entry->single() == Single::no ? common_.works.many(*entry).cancelled
+                                       : entry->single() == Single::handed_out_and_cancelled;
+}
+
+/// Whatever their owners append from now on has ended with what is said here.
+void Pool::seal_all_open() {
+  for (const WorkId work : common_.works.many_of(id_)) {
+    ManyItems& many = *common_.works.find_many(work);
+    if (!many.open) continue;
+    many.open = false;
+    const std::uint64_t rest = kNoEnd - many.items;
+    if (phase_ == Phase::broken) {
+      common_.actions.emplace_back(FailItems{work, many.items, rest, Reason::pool_broken, loss_});
+    } else {
+      common_.actions.emplace_back(CancelItems{work, many.items, rest});
+    }
+    items_settled(work, 0);
+  }
+}
+
+void Pool::end_backlog(const Ending& how) {
+  for (const Range& range : backlog_.withdraw_all()) end_items(range, how);
+}
+
+void Pool::end_items(const Range& range, const Ending& how) {
+  if (range.count == 0) return;
+  if (how.reason) {
+    common_.actions.emplace_back(FailItems{range.work, range.first, range.count, *how.reason, how.loss});
+  } else {
+    common_.actions.emplace_back(CancelItems{range.work, range.first, range.count});
+  }
+  if (!retries_.empty() && range.count == 1) retries_.erase({range.work, range.first});
+  items_settled(range.work, range.count);
+}
+
+void Pool::items_settled(WorkId work, std::uint64_t count) {
+  const WorkTable::Entry* const entry = common_.works.find(work);
+  if (entry == nullptr) return;
+  if (entry->single() == Single::no) {
+    ManyItems& many = common_.works.many(*entry);
+    many.ended += count;
+    if (many.open || many.ended < many.items) return;
+  } else if (count == 0) {
+    return;
+  }
+  end_work(work);
+}
+
+void Pool::end_work(WorkId work) {
+  common_.works.erase(work);
+  --works_;
+  common_.actions.emplace_back(WorkEnded{work});
+}
+
+// -- who gets what
+
+void Pool::feed() {
+  while (!backlog_.empty()) {
+    Worker* const worker = worker_for_next();
+    if (worker == nullptr) return;
+    const auto chunk = backlog_.take(static_cast<std::size_t>(std::max(alive(), 1)));
+    if (!chunk) return;
+    hand(*worker, *chunk);
+  }
+}
+
+Worker* Pool::worker_for_next() {
+  if (Worker* const worker = ready_.idle()) return worker;
+  // Soon there will be an idle one: tasks that wait for each other must not end up behind each other.
+  if (count(WorkerState::starting) + count(WorkerState::stopping) > 0) return nullptr;
+  const auto workers = static_cast<std::size_t>(alive());
+  if (!backlog_.more_chunks_than(look_ahead_.reserve(workers), workers)) return nullptr;
+  while (Worker* const worker = ready_.least_busy()) {
+    if (worker->chunks.size() <= look_ahead_.allowed(worker->window)) return worker;
+    ready_.withhold(*worker);  // until one of its chunks has left it
+  }
+  return nullptr;
+}
+
+void Pool::hand(Worker& worker, const Range& range) {
+  const ChunkId id{common_.next_chunk++};
+  const auto size = static_cast<std::uint32_t>(range.count);
+  worker.chunks.push_back({id, range.work, range.first, size, 0});
+  ++worker.chunks_given;
+  common_.actions.emplace_back(SendChunk{worker.id, id, range.work, range.first, size});
+  const auto most = static_cast<std::uint32_t>(policy_.max_chunks_per_worker);
+  ready_.place(worker);
+  if (most != 0 && worker.chunks_given >= most) ready_.withhold(worker);
+}
+
+/// One chunk less: it may have more, or has had its last.
+void Pool::chunk_left(Worker& worker) {
+  const auto most = static_cast<std::uint32_t>(policy_.max_chunks_per_worker);
+  if (most == 0 || worker.chunks_given < most) {
+    ready_.place(worker);
+  } else if (worker.chunks.empty()) {
+    stop_gently(worker);
+  }
+}
+
+void Pool::item_began(Worker& worker) {
+  if (policy_.task_timeout <= Nanoseconds{0} || worker.chunks.empty()) return;
+  stop_timer(worker);
+  worker.item_began = common_.now;
+  timed_.push_back(worker);
+}
+
+void Pool::items_ended(Worker& worker, std::uint32_t count) {
+  if (worker.chunks.empty()) return;
+  stop_timer(worker);
+  Chunk& chunk = worker.chunks.front();
+  count = std::min(count, chunk.count - chunk.ended);
+  chunk.ended += count;
+  if (!retries_.empty() && chunk.count == 1) retries_.erase({chunk.work, chunk.first});
+  if (count > 0) items_settled(chunk.work, count);
+}
+
+void Pool::chunk_done(Worker& worker, Nanoseconds busy) {
+  if (worker.chunks.empty()) return;
+  stop_timer(worker);
+  const Chunk chunk = worker.chunks.front();
+  worker.chunks.pop_front();
+  look_ahead_.measured(busy);
+  worker.window = LookAhead::window_after(worker.window, busy, worker.chunks.size());
+  if (ManyItems* const many = common_.works.find_many(chunk.work)) many->policy.measured(chunk.count, busy);
+  if (chunk.ended < chunk.count) {
+    backlog_.give_back({chunk.work, chunk.first + chunk.ended, chunk.count - chunk.ended});
+  }
+  chunk_left(worker);
+  settle();
+}
+
+void Pool::chunk_declined(Worker& worker, ChunkId id) {
+  for (std::size_t i = 0; i < worker.chunks.size(); ++i) {
+    const Chunk chunk = worker.chunks[i];
+    if (chunk.id != id) continue;
+    worker.chunks.erase(i);
+    --worker.chunks_given;
+    if (!retries_.empty()) retries_.erase({chunk.work, chunk.first});
+    items_settled(chunk.work, chunk.count - chunk.ended);
+    chunk_left(worker);
+    settle();
+    return;
+  }
+}
+
+// -- rest
+
+void Pool::settle() {
+  if (over_) return;
+  if (takes_chunks()) {
+    start_missing();
+    feed();
+    if (phase_ == Phase::closed && works_ == 0 && count(WorkerState::starting) + count(WorkerState::ready) > 0) {
+      for (Worker* const worker : members_) stop_gently(*worker);
+    }
+  }
+  if (phase_ == Phase::open || works_ > 0 || !members_.empty()) return;
+  over_ = true;
+  common_.actions.emplace_back(PoolEnded{id_});
+}
+
+}  // namespace rankpool::schedule

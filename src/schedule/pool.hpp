@@ -1,0 +1,142 @@
+#pragma once
+
+#include "base/ids.hpp"
+#include "base/paged_table.hpp"
+#include "schedule/backlog.hpp"
+#include "schedule/look_ahead.hpp"
+#include "schedule/ranks.hpp"
+#include "schedule/ready_workers.hpp"
+#include "schedule/scheduler.hpp"
+#include "schedule/work_table.hpp"
+#include "schedule/worker.hpp"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace rankpool::schedule {
+
+/// What all pools of a scheduler share.
+struct Common {
+  Ranks ranks;
+  WorkTable works;
+  base::PagedTable<std::unique_ptr<Worker>> workers;
+  std::vector<Action> actions;
+  Time now{0};
+  std::uint32_t next_worker = 0;
+  std::uint64_t next_chunk = 0;
+};
+
+/// One pool: its policy, its workers and its backlog. Every event ends in `settle`, which brings the pool to rest:
+/// workers are started where some are missing, chunks handed out, the pool ended if nothing is left of it.
+///
+///     open ──► closed ──► (over)
+///       └─────────┴─► broken, stopped ──► (over)
+class Pool {
+ public:
+  Pool(PoolId id, const PoolPolicy& policy, Common& common);
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
+
+  [[nodiscard]] PoolId id() const noexcept { return id_; }
+  /// PoolEnded was said: to be forgotten.
+  [[nodiscard]] bool over() const noexcept { return over_; }
+  [[nodiscard]] int workers_alive() const noexcept;
+  [[nodiscard]] std::optional<Time> next_deadline() const noexcept;
+  void tick();
+
+  void open();
+  void close();
+  void seal();
+  void cancel();
+  void stop(int signal);
+
+  void submitted(WorkId work, const WorkSpec& spec);
+  void extended(WorkId work, std::uint64_t more);
+  void sealed(WorkId work);
+  void cancelled(WorkId work);
+
+  // A worker that has ended is gone when these return.
+  void rank_joined();
+  void rank_lost(Rank rank, LossId loss);
+  void ready(Worker& worker);
+  void failed_to_start(Worker& worker, LossId loss);
+  void initializer_failed(Worker& worker, LossId loss);
+  void item_began(Worker& worker);
+  void items_ended(Worker& worker, std::uint32_t count);
+  void chunk_done(Worker& worker, Nanoseconds busy);
+  void chunk_declined(Worker& worker, ChunkId chunk);
+  void ended(Worker& worker, LossId loss, bool inside_item);
+
+ private:
+  enum class Phase : std::uint8_t { open, closed, broken, stopped };
+  /// How items end that have no outcome; without a reason they are cancelled.
+  struct Ending {
+    std::optional<Reason> reason;
+    LossId loss = LossId::none;
+  };
+  using ItemKey = std::pair<WorkId, std::uint64_t>;
+
+  // pool.cpp: works, and who gets what
+  void feed();
+  [[nodiscard]] Worker* worker_for_next();
+  void hand(Worker& worker, const Range& range);
+  void chunk_left(Worker& worker);
+  void items_settled(WorkId work, std::uint64_t count);
+  void end_work(WorkId work);
+  void end_items(const Range& range, const Ending& how);
+  void end_backlog(const Ending& how);
+  void seal_all_open();
+  [[nodiscard]] bool is_cancelled(WorkId work);
+  void settle();
+
+  // pool_workers.cpp: their lives
+  [[nodiscard]] int count(WorkerState state) const noexcept { return counts_[static_cast<std::size_t>(state)]; }
+  [[nodiscard]] int alive() const noexcept;
+  [[nodiscard]] bool takes_chunks() const noexcept { return phase_ == Phase::open || phase_ == Phase::closed; }
+  void start(Rank rank);
+  [[nodiscard]] bool lacks_workers() const noexcept;
+  void start_missing();
+  void replace_on(Rank rank);
+  void stop_gently(Worker& worker);
+  void kill(Worker& worker, int signal);
+  void kill_all(int signal);
+  void change(Worker& worker, WorkerState to);
+  void forget(Worker& worker);
+  void stop_timer(Worker& worker);
+  void timed_out(Worker& worker);
+  void take_back(Worker& worker, bool inside, const Ending& item_inside);
+  void lost(Worker& worker, LossId loss, bool inside);
+  void break_up(Breakage why, LossId loss, const std::vector<Worker*>& inside);
+
+  const PoolId id_;
+  const PoolPolicy policy_;
+  Common& common_;
+
+  Phase phase_ = Phase::open;
+  bool over_ = false;
+  bool cancelled_ = false;  ///< works that come now were cancelled on their way
+  bool sealed_ = false;     ///< no work is extended any more
+  LossId loss_ = LossId::none;
+
+  Backlog backlog_;
+  std::uint64_t works_ = 0;         ///< that have not ended
+  std::map<ItemKey, int> retries_;  ///< of items that were tried before, and only of these
+  LookAhead look_ahead_;
+
+  std::vector<Worker*> members_;  ///< all whose process has not ended
+  std::array<int, 4> counts_{};   ///< of `members_`, by state
+  std::vector<int> on_rank_;      ///< of `members_` but for the killed ones
+  ReadyWorkers ready_;
+  int wanted_ = 0;           ///< workers; fewer than the policy says where they cannot be had
+  int failed_in_a_row_ = 0;  ///< workers that ended before they were ready, none having become so meanwhile
+  LinkedList<Worker, &Worker::by_deadline> timed_;  ///< the longest running item first
+  std::optional<Time> patience_ends_;               ///< when those that ignore a signal get SIGKILL
+};
+
+}  // namespace rankpool::schedule

@@ -1,0 +1,309 @@
+#include "schedule/pool.hpp"
+
+#include <algorithm>
+#include <csignal>
+
+namespace rankpool::schedule {
+namespace {
+
+/// A start that fails once may be bad luck (memory, processes); one that always does is a fact.
+constexpr int kFailedStartsInARow = 3;
+/// How long processes that were told to end may take before they are ended. Closing is promised to last 2 s at most.
+constexpr Nanoseconds kPatience{1'000'000'000};
+
+}  // namespace
+
+int Pool::alive() const noexcept {
+  return count(WorkerState::starting) + count(WorkerState::ready) + count(WorkerState::stopping);
+}
+
+int Pool::workers_alive() const noexcept { return takes_chunks() && !over_ ? alive() : 0; }
+
+// -- starting
+
+void Pool::open() {
+  for (const Rank rank : common_.ranks.spread(wanted_)) start(rank);
+}
+
+void Pool::start(Rank rank) {
+  const WorkerId id{common_.next_worker++};
+  auto& worker = *common_.workers.insert(raw(id), std::make_unique<Worker>(id, *this, rank));
+  worker.member = static_cast<std::uint32_t>(members_.size());
+  members_.push_back(&worker);
+  ++counts_[static_cast<std::size_t>(WorkerState::starting)];
+  const auto number = static_cast<std::size_t>(raw(rank));
+  if (number >= on_rank_.size()) on_rank_.resize(number + 1);
+  ++on_rank_[number];
+  common_.actions.emplace_back(StartWorker{id, id_, rank});
+}
+
+bool Pool::lacks_workers() const noexcept {
+  if (!takes_chunks() || alive() >= wanted_) return false;
+  // A closed pool needs no more than can still be given something to do.
+  const auto coming = static_cast<std::uint64_t>(count(WorkerState::starting));
+  return phase_ == Phase::open || coming < backlog_.items();
+}
+
+void Pool::start_missing() {
+  while (lacks_workers()) {
+    const auto rank = common_.ranks.emptiest(on_rank_);
+    if (!rank) return;
+    start(*rank);
+  }
+}
+
+/// A worker has gone, another is to come: where it was, if that rank lives.
+void Pool::replace_on(Rank rank) {
+  if (common_.ranks.alive(rank) && lacks_workers()) start(rank);
+}
+
+void Pool::rank_joined() {
+  if (takes_chunks() && members_.empty()) settle();
+}
+
+void Pool::ready(Worker& worker) {
+  if (worker.state != WorkerState::starting) return;
+  failed_in_a_row_ = 0;
+  change(worker, WorkerState::ready);
+  ready_.place(worker);
+  settle();
+}
+
+void Pool::failed_to_start(Worker& worker, LossId loss) {
+  const bool awaited = worker.state == WorkerState::starting && takes_chunks();
+  const Rank rank = worker.rank;
+  forget(worker);
+  if (awaited) {
+    if (alive() == 0) {
+      break_up(Breakage::no_workers_start, loss, {});
+    } else if (++failed_in_a_row_ > kFailedStartsInARow) {
+      --wanted_;
+    } else {
+      replace_on(rank);
+    }
+  }
+  settle();
+}
+
+void Pool::initializer_failed(Worker& worker, LossId loss) {
+  if (!takes_chunks() || worker.state == WorkerState::killed) return;
+  break_up(Breakage::initializer_failed, loss, {});
+  kill_all(SIGKILL);
+  settle();
+}
+
+// -- ending
+
+void Pool::change(Worker& worker, WorkerState to) {
+  --counts_[static_cast<std::size_t>(worker.state)];
+  worker.state = to;
+  ++counts_[static_cast<std::size_t>(to)];
+}
+
+void Pool::stop_gently(Worker& worker) {
+  if (worker.state != WorkerState::starting && worker.state != WorkerState::ready) return;
+  worker.chunks.clear();  // all items of it have ended, if it has not said yet that it is through
+  ready_.remove(worker);
+  change(worker, WorkerState::stopping);
+  common_.actions.emplace_back(StopWorker{worker.id});
+}
+
+void Pool::kill(Worker& worker, int signal) {
+  if (worker.state == WorkerState::killed) return;
+  stop_timer(worker);
+  worker.chunks.clear();
+  ready_.remove(worker);
+  change(worker, WorkerState::killed);
+  --on_rank_[static_cast<std::size_t>(raw(worker.rank))];
+  common_.actions.emplace_back(KillWorker{worker.id, signal});
+}
+
+void Pool::kill_all(int signal) {
+  for (Worker* const worker : members_) kill(*worker, signal);
+}
+
+void Pool::forget(Worker& worker) {
+  stop_timer(worker);
+  ready_.remove(worker);
+  --counts_[static_cast<std::size_t>(worker.state)];
+  if (worker.state != WorkerState::killed) --on_rank_[static_cast<std::size_t>(raw(worker.rank))];
+  members_.back()->member = worker.member;
+  members_[worker.member] = members_.back();
+  members_.pop_back();
+  common_.workers.erase(raw(worker.id));
+}
+
+void Pool::stop(int signal) {
+  if (phase_ == Phase::stopped) {  // once more, and more firmly
+    for (const Worker* const worker : members_) common_.actions.emplace_back(KillWorker{worker->id, signal});
+    return;
+  }
+  if (phase_ == Phase::broken) return;
+  phase_ = Phase::stopped;
+  for (Worker* const worker : members_) {
+    for (std::size_t i = 0; i < worker->chunks.size(); ++i) {
+      const Chunk chunk = worker->chunks[i];
+      Range rest{chunk.work, chunk.first + chunk.ended, chunk.count - chunk.ended};
+      if (i == 0 && rest.count > 0) {
+        end_items({rest.work, rest.first, 1}, {Reason::forced_stop});
+        ++rest.first;
+        --rest.count;
+      }
+      end_items(rest, {});
+    }
+    worker->chunks.clear();
+  }
+  seal_all_open();
+  end_backlog({});
+  retries_.clear();
+  kill_all(signal);
+  if (signal != SIGKILL) patience_ends_ = common_.now + kPatience;
+  settle();
+}
+
+/// Every item of the pool fails: what the workers in `inside` were at with `worker_lost`, the rest with `pool_broken`.
+void Pool::break_up(Breakage why, LossId loss, const std::vector<Worker*>& inside) {
+  phase_ = Phase::broken;
+  loss_ = loss;
+  common_.actions.emplace_back(PoolBroken{id_, why, loss});
+  for (Worker* const worker : inside) {
+    if (worker->chunks.empty()) continue;
+    Chunk& chunk = worker->chunks.front();
+    if (chunk.ended == chunk.count) continue;
+    const std::uint64_t item = chunk.first + chunk.ended++;
+    end_items({chunk.work, item, 1}, {Reason::worker_lost, loss});
+  }
+  const Ending broken{Reason::pool_broken, loss};
+  for (Worker* const worker : members_) {
+    for (std::size_t i = 0; i < worker->chunks.size(); ++i) {
+      const Chunk chunk = worker->chunks[i];
+      end_items({chunk.work, chunk.first + chunk.ended, chunk.count - chunk.ended}, broken);
+    }
+    worker->chunks.clear();
+  }
+  seal_all_open();
+  end_backlog(broken);
+  retries_.clear();
+}
+
+/// Gives back what a lost worker held. The item it was inside is tried again or ends as `item_inside` says.
+void Pool::take_back(Worker& worker, bool inside, const Ending& item_inside) {
+  const auto give_back = [&](const Range& range) {
+    if (range.count == 0) return;
+    if (is_cancelled(range.work)) {
+      end_items(range, {});
+    } else {
+      backlog_.give_back(range);
+    }
+  };
+  while (!worker.chunks.empty()) {  // the last first, as each is put before those given back already
+    const std::size_t last = worker.chunks.size() - 1;
+    const Chunk chunk = worker.chunks[last];
+    worker.chunks.erase(last);
+    Range rest{chunk.work, chunk.first + chunk.ended, chunk.count - chunk.ended};
+    if (last > 0 || !inside || rest.count == 0) {
+      give_back(rest);
+      continue;
+    }
+    const Range item{rest.work, rest.first, 1};
+    give_back({rest.work, rest.first + 1, rest.count - 1});
+    const auto tried = retries_.find({item.work, item.first});
+    const int tries = tried == retries_.end() ? 0 : tried->second;
+    if (item_inside.reason == Reason::worker_lost && tries < policy_.max_retries) {
+      retries_[{item.work, item.first}] = tries + 1;
+      backlog_.give_back(item);  // cancelled or not: it had begun
+    } else {
+      end_items(item, item_inside);
+    }
+  }
+}
+
+void Pool::lost(Worker& worker, LossId loss, bool inside) {
+  take_back(worker, inside, {Reason::worker_lost, loss});
+  const bool came_up = worker.state == WorkerState::ready;
+  const Rank rank = worker.rank;
+  forget(worker);
+  if (!came_up && ++failed_in_a_row_ > kFailedStartsInARow) {
+    --wanted_;
+    if (alive() == 0 && wanted_ <= 0) break_up(Breakage::no_workers_start, loss, {});
+    return;
+  }
+  replace_on(rank);
+}
+
+void Pool::ended(Worker& worker, LossId loss, bool inside_item) {
+  if (worker.state == WorkerState::killed) {
+    forget(worker);
+  } else if (worker.state == WorkerState::stopping) {
+    const Rank rank = worker.rank;
+    forget(worker);
+    replace_on(rank);
+  } else if (policy_.replace_lost_workers) {
+    lost(worker, loss, inside_item);
+  } else {
+    break_up(Breakage::worker_lost, loss, inside_item ? std::vector{&worker} : std::vector<Worker*>{});
+    forget(worker);
+    kill_all(SIGKILL);
+  }
+  settle();
+}
+
+void Pool::rank_lost(Rank rank, LossId loss) {
+  std::vector<Worker*> gone;
+  std::vector<Worker*> missed;
+  for (Worker* const worker : members_) {
+    if (worker->rank != rank) continue;
+    gone.push_back(worker);
+    if (worker->state == WorkerState::starting || worker->state == WorkerState::ready) missed.push_back(worker);
+  }
+  if (gone.empty()) return;
+  const bool breaks = !missed.empty() && !policy_.replace_lost_workers;
+  if (breaks) {
+    break_up(Breakage::rank_lost, loss, missed);
+  } else {
+    // The pool goes on with the rest; those gone are replaced only if it has no rest.
+    for (Worker* const worker : missed) take_back(*worker, true, {Reason::worker_lost, loss});
+  }
+  for (Worker* const worker : gone) {
+    if (worker->state != WorkerState::killed) --wanted_;
+    forget(*worker);
+  }
+  if (breaks) kill_all(SIGKILL);
+  if (alive() == 0) wanted_ = std::max(std::min(policy_.max_workers, common_.ranks.capacity()), 1);
+  settle();
+}
+
+// -- time limits
+
+void Pool::stop_timer(Worker& worker) {
+  if (worker.by_deadline.linked) timed_.remove(worker);
+}
+
+std::optional<Time> Pool::next_deadline() const noexcept {
+  std::optional<Time> next = patience_ends_;
+  if (!timed_.empty()) {
+    // The limit itself is still within it.
+    const Time runs_out = timed_.front()->item_began + policy_.task_timeout + Nanoseconds{1};
+    next = next ? std::min(*next, runs_out) : runs_out;
+  }
+  return next;
+}
+
+void Pool::tick() {
+  const Time now = common_.now;
+  while (!timed_.empty() && now - timed_.front()->item_began > policy_.task_timeout) timed_out(*timed_.front());
+  if (patience_ends_ && now >= *patience_ends_) {
+    patience_ends_.reset();
+    for (const Worker* const worker : members_) common_.actions.emplace_back(KillWorker{worker->id, SIGKILL});
+  }
+}
+
+void Pool::timed_out(Worker& worker) {
+  take_back(worker, true, {Reason::task_timeout});
+  const Rank rank = worker.rank;
+  kill(worker, SIGKILL);
+  replace_on(rank);
+  settle();
+}
+
+}  // namespace rankpool::schedule

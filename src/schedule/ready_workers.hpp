@@ -1,0 +1,54 @@
+#pragma once
+
+#include "base/ids.hpp"
+#include "schedule/linked_list.hpp"
+#include "schedule/worker.hpp"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <vector>
+
+namespace rankpool::schedule {
+
+/// The workers of a pool that can be given a chunk, found by how many they hold, in constant time.
+///
+/// Of the idle ones the next is taken from the rank with the fewest busy workers, so that a few tasks spread over the
+/// nodes; among equals it is the one that fell idle last, which is still awake and warm. Of the busy ones with equally
+/// many chunks it is the one that has had so many for longest.
+class ReadyWorkers {
+ public:
+  /// Puts a worker in the place that its number of chunks gives it, wherever it was.
+  void place(Worker& worker);
+  /// It is not to be given more for now. It still counts as busy on its rank while it holds chunks.
+  void withhold(Worker& worker);
+  /// It is given nothing any more, and what it held does not count.
+  void remove(Worker& worker);
+
+  [[nodiscard]] Worker* idle() const;
+  /// One with the fewest chunks of those that hold at least one.
+  [[nodiscard]] Worker* least_busy() const;
+
+ private:
+  using Equals = LinkedList<Worker, &Worker::among_equals>;
+  struct RankShare {
+    Equals idle;
+    std::uint32_t busy = 0;
+    Link<RankShare> equally_busy;  ///< linked while `idle` is not empty
+  };
+  using RankShares = LinkedList<RankShare, &RankShare::equally_busy>;
+
+  [[nodiscard]] RankShare& share_of(const Worker& worker);
+  void list(RankShare& share);
+  void unlist(RankShare& share);
+  void count_busy(Worker& worker, bool busy);
+
+  std::deque<RankShare> ranks_;          ///< by rank; references stay valid as it grows
+  std::vector<RankShares> by_busy_;      ///< ranks with idle workers, by the number of busy ones
+  std::vector<std::uint64_t> any_rank_;  ///< which of `by_busy_` are not empty, a bit each
+  std::array<Equals, LookAhead::kLargestWindow + 1> by_chunks_;  ///< [n - 1]: workers that hold n chunks
+  std::uint64_t any_worker_ = 0;                                 ///< which of `by_chunks_` are not empty
+};
+
+}  // namespace rankpool::schedule
