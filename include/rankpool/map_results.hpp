@@ -123,6 +123,8 @@ class MapResults {
       all.push_back(std::move(*one));
     }
   }
+  /// True once the range is at its end.
+  [[nodiscard]] bool finished() const noexcept { return ended_; }
   /// Cancels what has not begun, and ends the range.
   void close() {
     if (ended_ || !state_) return;

@@ -122,11 +122,7 @@ void FutureBase::run_callbacks(std::vector<Callback> callbacks, bool inline_call
   if (inline_callbacks) {
     run();
   } else {
-    try {
-      api::post_callback(std::move(run));
-    } catch (...) {
-      base::log_error("callbacks of a future are lost: out of memory");
-    }
+    post_to_callback_thread(std::move(run));
   }
 }
 
@@ -211,6 +207,14 @@ std::string FutureBase::describe() {
     return "finished with " + boost::core::demangle(typeid(e).name());
   } catch (...) {
     return "finished with an exception";
+  }
+}
+
+void post_to_callback_thread(std::function<void()> callback) noexcept {
+  try {
+    api::post_callback(std::move(callback));
+  } catch (...) {
+    base::log_error("a callback is lost: out of memory");
   }
 }
 

@@ -82,6 +82,9 @@ class FutureBase : public Sink {
   std::unique_ptr<Listeners> listeners_;  // guarded by the lock of this address
 };
 
+/// Runs it on the library's own thread for callbacks. Never throws: for want of memory it is lost, and that is said.
+void post_to_callback_thread(std::function<void()> callback) noexcept;
+
 /// Says on stderr what a callback threw.
 void report_callback_error(const std::string& future) noexcept;
 

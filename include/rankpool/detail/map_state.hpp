@@ -2,6 +2,7 @@
 
 #include <rankpool/detail/codec.hpp>
 #include <rankpool/detail/exception_codec.hpp>
+#include <rankpool/detail/future_base.hpp>
 #include <rankpool/detail/map_input.hpp>
 #include <rankpool/detail/sink.hpp>
 #include <rankpool/timeout.hpp>
@@ -10,6 +11,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -161,6 +163,13 @@ class MapState final : public Sink {
   void input_ended() {
     const std::lock_guard lock(mutex_);
     sealed_ = true;
+    tell_if_complete();
+  }
+  /// Calls it once, on the callback thread, when the input has ended and so have all items. To be said before they are
+  /// handed in; only for results in order.
+  void when_complete(std::function<void()> told) {
+    const std::lock_guard lock(mutex_);
+    complete_ = std::move(told);
   }
 
   enum class Taken : std::uint8_t { outcome, end, timeout };
@@ -263,6 +272,9 @@ class MapState final : public Sink {
   /// Values that are worth waking the taker for when it wants all of them.
   static constexpr std::uint64_t kWorthWaking = 4096;
 
+  void tell_if_complete() noexcept {
+    if (complete_ && sealed_ && arrived_.prefix() >= total_) post_to_callback_thread(std::exchange(complete_, nullptr));
+  }
   [[nodiscard]] bool at_end() const { return sealed_ && cursor_ >= total_; }
   [[nodiscard]] bool enough() const {
     if (at_end()) return true;
@@ -305,6 +317,7 @@ class MapState final : public Sink {
       arrived_.add(first, count);
     }
     if (waiting_ && enough()) changed_.notify_one();
+    if (complete_) tell_if_complete();
   }
 
   const bool unordered_;
@@ -324,6 +337,7 @@ class MapState final : public Sink {
   bool sealed_ = false;
   bool waiting_ = false;
   bool abandoned_ = false;
+  std::function<void()> complete_;
 };
 
 }  // namespace rankpool::detail

@@ -7,6 +7,7 @@
 
 #include <climits>
 #include <cstdint>
+#include <functional>
 #include <iterator>
 #include <memory>
 #include <optional>
@@ -111,11 +112,12 @@ concept Contiguous = T::fixed_arguments && std::ranges::contiguous_range<Range> 
 
 template <class T, class F, class Source>
 MapResults<typename T::Result> submit_map(PoolLink& pool, const MapWish& wish, const F& f,
-                                          std::unique_ptr<Source> source) {
+                                          std::unique_ptr<Source> source, std::function<void()> when_complete = {}) {
   using Result = typename T::Result;
   using State = MapState<Result>;
   const auto deadline = wish.timeout.deadline();
   const Ref<State> state(new State(wish.unordered));
+  if (when_complete) state->when_complete(std::move(when_complete));
   {
     Bytes head;
     T::encode_head(head, f);
@@ -151,6 +153,15 @@ MapResults<typename T::Result> submit_map(PoolLink& pool, const MapWish& wish, c
           std::max<std::uint64_t>(chunk, 1)};
 }
 
+/// The same, and `told` is called on the callback thread once all items have ended.
+template <class F, class Range>
+auto map_ranges_told(PoolLink& pool, const MapWish& wish, std::function<void()> told, const F& f, Range&& range) {
+  using T = TaskType<F, std::ranges::range_reference_t<Range>>;
+  pool.check_open();
+  return submit_map<T>(pool, wish, f, std::make_unique<RangeSource<T, Range>>(std::forward<Range>(range)),
+                       std::move(told));
+}
+
 /// `map(f, ranges...)`: one task for each step through all of them.
 template <class F, class... Ranges>
 auto map_ranges(PoolLink& pool, const MapWish& wish, const F& f, Ranges&&... ranges) {
@@ -179,6 +190,15 @@ auto starmap_range(PoolLink& pool, const MapWish& wish, const F& f, Range&& tupl
   using T = typename StarTask<F, std::ranges::range_reference_t<Range>>::type;
   pool.check_open();
   return submit_map<T>(pool, wish, f, std::make_unique<RangeSource<T, Range>>(std::forward<Range>(tuples)));
+}
+
+/// The same, and `told` is called on the callback thread once all items have ended.
+template <class F, class Range>
+auto starmap_range_told(PoolLink& pool, const MapWish& wish, std::function<void()> told, const F& f, Range&& tuples) {
+  using T = typename StarTask<F, std::ranges::range_reference_t<Range>>::type;
+  pool.check_open();
+  return submit_map<T>(pool, wish, f, std::make_unique<RangeSource<T, Range>>(std::forward<Range>(tuples)),
+                       std::move(told));
 }
 
 }  // namespace rankpool::detail

@@ -1,0 +1,215 @@
+#pragma once
+
+#include <rankpool/async_result.hpp>
+#include <rankpool/callable.hpp>
+#include <rankpool/detail/pool_link.hpp>
+#include <rankpool/detail/submit.hpp>
+#include <rankpool/errors.hpp>
+#include <rankpool/map_results.hpp>
+#include <rankpool/timeout.hpp>
+
+#include <atomic>
+#include <concepts>
+#include <csignal>
+#include <functional>
+#include <future>
+#include <iterator>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <ranges>
+#include <stdexcept>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+namespace rankpool {
+
+struct PoolOptions {
+  /// Worker processes. Default: $RANKPOOL_MAX_WORKERS, else every core of the job. Below 1: std::invalid_argument.
+  std::optional<int> processes = std::nullopt;
+  /// Run once in every worker process before its first task. If it throws, the pool breaks.
+  Function<void()> initializer = {};
+  /// A worker process is replaced after so many tasks; a chunk counts as one. Below 1: std::invalid_argument.
+  std::optional<int> maxtasksperchild = std::nullopt;
+  /// An item that runs longer throws TaskTimeoutError; its worker is killed and replaced.
+  Timeout task_timeout = {};
+};
+
+/// Worker processes with the interface of Python's `multiprocessing.Pool`.
+///
+/// A worker that dies is replaced; only the tasks that it took with it fail, with TerminatedWorkerError. Every member
+/// may be called from any thread. The destructor is `terminate()` and `join()`, as leaving Python's `with Pool()` is.
+class Pool {
+ public:
+  /// @throws std::invalid_argument for numbers that make no sense; Error outside of `run`, or inside a task
+  Pool(PoolOptions options = {}) : link_(detail::PoolLink::open(config_of(options))) {}  // NOLINT
+  explicit Pool(std::integral auto processes) : Pool(with_processes(processes)) {}
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
+  ~Pool() {
+    try {
+      terminate();
+      join();
+    } catch (...) {  // only for want of memory
+    }
+  }
+
+  /// Runs `f` with the tuple's elements and waits. @throws what it throws
+  template <class F, class... Args>
+  auto apply(F f, std::tuple<Args...> args = {}) {
+    return submit(f, args).result();
+  }
+  /// Starts `f` with the tuple's elements. `callback` takes the value, `error_callback` the exception.
+  template <class F, class... Args>
+  auto apply_async(F f, std::tuple<Args...> args = {},
+                   typename detail::CallbackOf<detail::FutureResult<detail::TaskType<F, Args...>>>::type callback = {},
+                   detail::ErrorCallback error_callback = {}) {
+    using T = detail::FutureResult<detail::TaskType<F, Args...>>;
+    auto inner = submit(f, args);
+    if (!callback && !error_callback) return AsyncResult<T>(inner);
+    const detail::Ref<typename Future<T>::State> outer(new typename Future<T>::State);
+    inner.add_done_callback(
+        [outer, callback = std::move(callback), error_callback = std::move(error_callback)](const Future<T>& ended) {
+          detail::finish_async<T>(outer, callback, error_callback, [&] { return ended.result(); });
+        });
+    return AsyncResult<T>(Future<T>(outer));
+  }
+
+  /// Runs `f` on every element; returns when all have ended, and then throws the first error in the order of the input.
+  template <class F, std::ranges::input_range Range>
+  auto map(F f, Range&& iterable, std::optional<int> chunksize = {}) {
+    auto results = detail::map_ranges(*link_, wish_of(chunksize), f, std::forward<Range>(iterable));
+    return collect(results);
+  }
+  template <class F, std::ranges::input_range Range>
+  auto starmap(F f, Range&& tuples, std::optional<int> chunksize = {}) {
+    auto results = detail::starmap_range(*link_, wish_of(chunksize), f, std::forward<Range>(tuples));
+    return collect(results);
+  }
+  /// The same without waiting. Each callback is called at most once, with all values or with the first error.
+  template <class F, std::ranges::input_range Range, class Callback = std::nullptr_t>
+  auto map_async(F f, Range&& iterable, std::optional<int> chunksize = {}, Callback callback = {},
+                 detail::ErrorCallback error_callback = {}) {
+    using R = typename detail::TaskType<F, std::ranges::range_reference_t<Range>>::Result;
+    return collect_async<R>(callback, std::move(error_callback), [&](std::function<void()> told) {
+      return detail::map_ranges_told(*link_, wish_of(chunksize), std::move(told), f, std::forward<Range>(iterable));
+    });
+  }
+  template <class F, std::ranges::input_range Range, class Callback = std::nullptr_t>
+  auto starmap_async(F f, Range&& tuples, std::optional<int> chunksize = {}, Callback callback = {},
+                     detail::ErrorCallback error_callback = {}) {
+    using R = typename detail::StarTask<F, std::ranges::range_reference_t<Range>>::type::Result;
+    return collect_async<R>(callback, std::move(error_callback), [&](std::function<void()> told) {
+      return detail::starmap_range_told(*link_, wish_of(chunksize), std::move(told), f, std::forward<Range>(tuples));
+    });
+  }
+
+  /// Results one by one, in the order of the input. Lazy: the input is read at most `buffersize` chunks ahead (default:
+  /// 4 for each worker) of what was taken, so endless inputs work. An lvalue input must outlive the results.
+  template <class F, std::ranges::input_range Range>
+  auto imap(F f, Range&& iterable, int chunksize = 1, std::optional<int> buffersize = {}) {
+    return detail::map_ranges(*link_, lazy_wish(chunksize, buffersize, false), f, std::forward<Range>(iterable));
+  }
+  /// The same in the order in which they finish.
+  template <class F, std::ranges::input_range Range>
+  auto imap_unordered(F f, Range&& iterable, int chunksize = 1, std::optional<int> buffersize = {}) {
+    return detail::map_ranges(*link_, lazy_wish(chunksize, buffersize, true), f, std::forward<Range>(iterable));
+  }
+
+  /// Takes no more work; what was submitted is finished.
+  void close() {
+    closed_ = true;
+    link_->close(false);
+  }
+  /// Ends the workers now: what has not begun throws CancelledError, what runs BrokenProcessPool.
+  void terminate() {
+    closed_ = true;
+    link_->stop(SIGTERM);
+  }
+  /// Waits until all work is done and all workers have ended. @throws std::logic_error before `close` or `terminate`
+  void join() {
+    if (!closed_) throw std::logic_error("Pool is still running");
+    link_->wait_ended();
+  }
+
+ private:
+  static PoolOptions with_processes(std::integral auto number) {
+    PoolOptions options;
+    options.processes = std::in_range<int>(number) ? static_cast<int>(number)
+                        : number < 0               ? -1
+                                                   : std::numeric_limits<int>::max();
+    return options;
+  }
+  static detail::PoolConfig config_of(const PoolOptions& options) {
+    detail::PoolConfig config;
+    config.facade = detail::Facade::pool;
+    config.max_workers = options.processes;
+    if (options.initializer) detail::encode(config.initializer, options.initializer);
+    config.max_tasks_per_child = options.maxtasksperchild;
+    config.replace_lost_workers = true;
+    if (options.task_timeout.has_value()) config.task_timeout = options.task_timeout.value();
+    return config;
+  }
+  static detail::MapWish wish_of(const std::optional<int>& chunksize) {
+    detail::check_positive(chunksize, "chunksize");
+    detail::MapWish wish;
+    wish.chunksize = chunksize;
+    return wish;
+  }
+  detail::MapWish lazy_wish(int chunksize, const std::optional<int>& buffersize, bool unordered) const {
+    detail::MapWish wish = wish_of(chunksize);
+    detail::check_positive(buffersize, "buffersize");
+    wish.buffersize = static_cast<std::uint64_t>(buffersize.value_or(4 * link_->max_workers()));
+    wish.unordered = unordered;
+    return wish;
+  }
+  template <class F, class... Args>
+  auto submit(const F& f, const std::tuple<Args...>& args) {
+    return std::apply([&](const Args&... each) { return detail::submit_task(*link_, f, each...); }, args);
+  }
+  /// All results; each has ended before the first error is thrown.
+  template <class R>
+  static std::vector<R> collect(MapResults<R>& results) {
+    std::vector<R> all;
+    std::exception_ptr first;
+    while (true) {
+      try {
+        auto rest = results.to_vector();
+        if (first) std::rethrow_exception(std::exchange(first, nullptr));
+        if (all.empty()) return rest;
+        std::move(rest.begin(), rest.end(), std::back_inserter(all));
+        return all;
+      } catch (...) {
+        if (!first && results.finished()) throw;
+        if (!first) first = std::current_exception();
+      }
+    }
+  }
+  template <class R, class Callback, class Start>
+  static AsyncResult<std::vector<R>> collect_async(const Callback& callback, detail::ErrorCallback error_callback,
+                                                   Start&& start) {
+    using All = std::vector<R>;
+    using State = typename Future<All>::State;
+    typename detail::CallbackOf<All>::type told;
+    if constexpr (!std::is_same_v<Callback, std::nullptr_t>) told = callback;
+    const detail::Ref<State> outer(new State);
+    // The results are there before anybody can be told that they are complete: who is told waits for them to be put
+    // here.
+    struct Shared {
+      std::promise<MapResults<R>> results;
+    };
+    const auto shared = std::make_shared<Shared>();
+    auto results = start([outer, shared, told = std::move(told), error_callback = std::move(error_callback)] {
+      auto complete = shared->results.get_future().get();
+      detail::finish_async<All>(outer, told, error_callback, [&] { return collect(complete); });
+    });
+    shared->results.set_value(std::move(results));
+    return AsyncResult<All>(Future<All>(outer));
+  }
+
+  std::shared_ptr<detail::PoolLink> link_;
+  std::atomic<bool> closed_{false};
+};
+
+}  // namespace rankpool
