@@ -5,6 +5,7 @@
 #include "launch/own_facts.hpp"
 #include "launch/pmix.hpp"
 #include "launch/rank_zero.hpp"
+#include "launch/report.hpp"
 #include "launch/task_hooks.hpp"
 #include "liveness/lifeline.hpp"
 #include "process/keeper.hpp"
@@ -66,6 +67,7 @@ void await_end_of_job(int lifeline) {
 [[noreturn]] void keep(process::KeeperPair pair, pid_t rank, int number) {
   ::prctl(PR_SET_NAME, "rankpool keeper");
   pair.keep_keeper();
+  if (number == 0) report_start();
   int lifeline = -1;
   process::KeeperDuties duties;
   duties.rank = rank;
@@ -77,6 +79,7 @@ void await_end_of_job(int lifeline) {
     if (WIFSIGNALED(status) && lifeline >= 0) liveness::send_epitaph(lifeline, status);
   };
   const int status = pair.keeper->run(std::move(duties));
+  if (number == 0) report_exit(status);
   // A rank that exits by itself has left the job in order: MPI_Finalize or PMIx_Finalize came first.
   if (!WIFSIGNALED(status) || number == 0 || lifeline < 0) end_like(status);
   // From now on the launcher is not to notice: it would end all the others.
@@ -170,6 +173,7 @@ int run_launched(int argc, char** argv, const base::Settings& settings, const st
                  const std::function<int(int, char**)>& main) {
   const int number = rank_number();
   const pid_t keeper = ::getpid();
+  take_report_variable();
   process::KeeperPair pair = process::make_keeper_pair();
   const pid_t rank = ::fork();
   if (rank < 0) throw std::system_error(errno, std::generic_category(), "rankpool: fork");

@@ -22,7 +22,7 @@ std::uint32_t ChunkPolicy::next(std::uint64_t remaining, std::size_t workers, st
   const double left = static_cast<double>(remaining);
   const double share = left / static_cast<double>(kShares * workers);
   const double longest = std::max(kLongest, kForEachWorker * static_cast<double>(workers)) / item;
-  const double shortest = std::min(kShortest / item, left / static_cast<double>(2 * workers));
+  const double shortest = std::min(kShortest / item, 2.0 * share);
   const double grown = static_cast<double>(largest_) * kGrowth;
   const double limit = std::min({grown, static_cast<double>(std::max(max_chunk, 1U)), left});
   const double size = std::min(std::max(std::min(share, longest), shortest), limit);

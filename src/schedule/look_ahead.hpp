@@ -17,10 +17,10 @@ namespace rankpool::schedule {
 ///     unknown        0
 ///     >= 10 ms       0 (a round trip is nothing to it)
 ///     >= 1 ms        1
-///     shorter        2; more, while all that are ahead last under 1 ms together
+///     shorter        2; more, until all that are ahead last 100 µs together, which covers a slow round trip
 ///
-/// and a worker that was idle begins at 1 and earns one more with each short chunk, so that a long task after many
-/// short ones does not find a crowd behind it.
+/// (the contract would allow more while they last under 1 ms), and a worker that was idle begins at 1 and earns one
+/// more with each short chunk, so that a long task after many short ones does not find a crowd behind it.
 class LookAhead {
  public:
   static constexpr std::uint8_t kFirstWindow = 1;
@@ -38,11 +38,12 @@ class LookAhead {
     if (busy >= kTogether || backlog == 0) return kFirstWindow;
     return static_cast<std::uint8_t>(std::min<int>(window + 1, kLargestWindow));
   }
-  [[nodiscard]] std::size_t allowed(std::uint8_t window) const noexcept {
+  [[nodiscard]] std::size_t allowed(std::uint8_t window, std::size_t workers) const noexcept {
     if (!known_ || mean_ >= kLong) return 0;
     if (mean_ >= kTogether) return 1;
-    const auto fit = mean_.count() == 0 ? kLargestWindow : (kTogether.count() - 1) / mean_.count();
-    return std::min<std::size_t>(window, static_cast<std::size_t>(std::max<std::int64_t>(fit, 2)));
+    const auto apart = std::max(mean_.count(), kRankZero.count() * static_cast<std::int64_t>(workers));
+    const auto enough = kCovered.count() / std::max<std::int64_t>(apart, 1);
+    return std::min<std::size_t>(window, static_cast<std::size_t>(std::max<std::int64_t>(enough, 2)));
   }
   /// Handing ahead begins only when more chunks than this wait: until then each may be the one that an idle worker
   /// will lack, and tasks that wait for each other must not end up on one worker.
@@ -52,6 +53,10 @@ class LookAhead {
 
  private:
   static constexpr Nanoseconds kTogether{1'000'000};
+  static constexpr Nanoseconds kCovered{100'000};
+  /// Rank 0 needs about so long for each task: with many workers none gets its tasks faster than that times their
+  /// number.
+  static constexpr Nanoseconds kRankZero{200};
   static constexpr Nanoseconds kLong{10'000'000};
   Nanoseconds mean_{0};
   bool known_ = false;

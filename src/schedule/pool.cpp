@@ -171,7 +171,7 @@ Worker* Pool::worker_for_next() {
   const auto workers = static_cast<std::size_t>(alive());
   if (!backlog_.more_chunks_than(look_ahead_.reserve(workers), workers)) return nullptr;
   while (Worker* const worker = ready_.least_busy()) {
-    if (worker->chunks.size() <= look_ahead_.allowed(worker->window)) return worker;
+    if (worker->chunks.size() <= look_ahead_.allowed(worker->window, workers)) return worker;
     ready_.withhold(*worker);  // until one of its chunks has left it
   }
   return nullptr;

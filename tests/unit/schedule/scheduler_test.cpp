@@ -1,239 +1,403 @@
-#include "schedule/scheduler.hpp"
+// Who gets what: placement, order, chunks, look-ahead, cancelling and closing.
+#include "desk.hpp"
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
-#include <csignal>
-#include <map>
+#include <limits>
 #include <set>
 
-namespace rankpool::schedule {
+namespace rankpool::schedule::testing {
 namespace {
 
-constexpr PoolId kPool{1};
-constexpr WorkId kWork{1};
+constexpr std::uint64_t kNoEnd = std::numeric_limits<std::uint64_t>::max();
 
-/// A scheduler with its actions by kind.
-struct World {
-  Scheduler scheduler;
-  std::vector<Action> actions;
-  template <class A>
-  std::vector<A> take() {
-    actions.clear();
-    scheduler.take_actions(actions);
-    return of<A>();
-  }
-  template <class A>
-  std::vector<A> of() const {
-    std::vector<A> found;
-    for (const auto& action : actions) {
-      if (const auto* one = std::get_if<A>(&action)) found.push_back(*one);
-    }
-    return found;
-  }
-  /// Opens a pool of ready workers.
-  std::vector<WorkerId> open(PoolPolicy policy, int ranks = 1, int capacity = 2) {
-    for (int rank = 0; rank < ranks; ++rank) scheduler.rank_joined(Rank{rank}, capacity);
-    scheduler.pool_opened(kPool, policy);
-    std::vector<WorkerId> workers;
-    for (const auto& start : take<StartWorker>()) {
-      workers.push_back(start.worker);
-      scheduler.worker_ready(start.worker);
-    }
-    return workers;
+PoolPolicy workers(int count) {
+  PoolPolicy policy;
+  policy.max_workers = count;
+  return policy;
+}
+
+class Placement : public Desk {
+ protected:
+  std::vector<int> ranks_of(int count) {
+    scheduler.pool_opened(kPool, workers(count));
+    std::vector<int> result;
+    for (const StartWorker& start : take_all<StartWorker>()) result.push_back(raw(start.rank));
+    return result;
   }
 };
 
-TEST(Scheduler, workers_are_spread_over_the_ranks_in_turn_from_rank_0) {
-  World world;
-  for (int rank = 0; rank < 3; ++rank) world.scheduler.rank_joined(Rank{rank}, rank == 1 ? 1 : 2);
-  world.scheduler.pool_opened(kPool, {.max_workers = 5});
-  std::map<int, int> per_rank;
-  const auto started = world.take<StartWorker>();
-  EXPECT_EQ(started.front().rank, Rank{0});
-  for (const auto& start : started) ++per_rank[raw(start.rank)];
-  EXPECT_THAT(per_rank, ::testing::ElementsAre(std::pair(0, 2), std::pair(1, 1), std::pair(2, 2)));
+TEST_F(Placement, workers_are_spread_over_the_ranks_in_turn_up_to_their_capacity) {
+  scheduler.rank_joined(Rank{0}, 1);
+  scheduler.rank_joined(Rank{1}, 3);
+  scheduler.rank_joined(Rank{2}, 2);
+  EXPECT_THAT(ranks_of(6), ElementsAre(0, 1, 2, 1, 2, 1));
 }
 
-TEST(Scheduler, more_workers_than_capacity_are_allowed) {
-  World world;
-  EXPECT_EQ(world.open({.max_workers = 6}, 1, 2).size(), 6U);
+TEST_F(Placement, workers_beyond_the_capacity_are_spread_in_turn_again) {
+  scheduler.rank_joined(Rank{0}, 1);
+  scheduler.rank_joined(Rank{1}, 2);
+  EXPECT_THAT(ranks_of(7), ElementsAre(0, 1, 1, 0, 1, 0, 1));
 }
 
-TEST(Scheduler, an_idle_worker_gets_work_before_another_gets_a_second_piece) {  // SUB-38
-  World world;
-  world.open({.max_workers = 4});
-  for (std::uint64_t i = 1; i <= 4; ++i) world.scheduler.work_submitted(kPool, WorkId{i}, {});
-  std::set<std::uint32_t> busy;
-  for (const auto& send : world.take<SendChunk>()) busy.insert(raw(send.worker));
-  EXPECT_EQ(busy.size(), 4U);
+TEST_F(Placement, each_pool_is_placed_as_if_it_were_alone) {
+  scheduler.rank_joined(Rank{0}, 1);
+  scheduler.rank_joined(Rank{1}, 1);
+  scheduler.pool_opened(PoolId{9}, workers(1));
+  take();
+  EXPECT_THAT(ranks_of(2), ElementsAre(0, 1));
 }
 
-TEST(Scheduler, at_most_two_chunks_are_handed_ahead_unless_they_are_very_short) {
-  for (const auto& [busy, most] : {std::pair(Nanoseconds(2'000'000), 3U), std::pair(Nanoseconds(100), 64U)}) {
-    World world;
-    const auto worker = world.open({.max_workers = 1}).front();
-    for (std::uint64_t i = 1; i <= 200; ++i) world.scheduler.work_submitted(kPool, WorkId{i}, {});
-    std::size_t outstanding = world.take<SendChunk>().size();
-    std::size_t seen = outstanding;
-    for (int i = 0; i < 50; ++i) {
-      world.scheduler.items_ended(worker, 1);
-      world.scheduler.chunk_done(worker, busy);
-      outstanding += world.take<SendChunk>().size() - 1;
-      seen = std::max(seen, outstanding);
+TEST_F(Placement, a_lost_rank_gets_no_workers) {
+  scheduler.rank_joined(Rank{0}, 2);
+  scheduler.rank_joined(Rank{1}, 2);
+  scheduler.rank_lost(Rank{1}, kLoss);
+  EXPECT_THAT(ranks_of(2), ElementsAre(0, 0));
+}
+
+TEST_F(Placement, a_pool_without_any_rank_waits_for_the_first) {
+  EXPECT_THAT(ranks_of(2), IsEmpty());
+  scheduler.rank_joined(Rank{0}, 4);
+  EXPECT_EQ(take_all<StartWorker>().size(), 2U);
+}
+
+TEST_F(Placement, a_few_tasks_are_spread_over_the_ranks) {  // SUB-38
+  for (int rank = 0; rank < 3; ++rank) scheduler.rank_joined(Rank{rank}, 4);
+  start(workers(12));
+  for (int i = 0; i < 6; ++i) submit(static_cast<std::uint64_t>(i));
+  std::multiset<int> used;
+  for (const SendChunk& chunk : take_all<SendChunk>()) used.insert(static_cast<int>(raw(chunk.worker)) % 3);
+  EXPECT_THAT(used, ElementsAre(0, 0, 1, 1, 2, 2));
+}
+
+using Feeding = Desk;
+
+TEST_F(Feeding, one_task_after_the_other_stays_with_the_worker_that_is_awake) {
+  open(workers(4));
+  submit(0);
+  const auto first = take_all<SendChunk>();
+  ASSERT_EQ(first.size(), 1U);
+  for (std::uint64_t i = 1; i < 5; ++i) {
+    finish(static_cast<int>(raw(first[0].worker)));
+    take();
+    submit(i);
+    EXPECT_THAT(take_all<SendChunk>(), ElementsAre(::testing::Field(&SendChunk::worker, first[0].worker)));
+  }
+}
+
+TEST_F(Feeding, works_are_handed_out_in_the_order_in_which_they_came) {
+  open(workers(1));
+  for (std::uint64_t i = 0; i < 4; ++i) submit(i, i == 1 ? 2 : 1);
+  std::vector<std::uint64_t> order;
+  for (int i = 0; i < 5; ++i) {
+    for (const SendChunk& chunk : take_all<SendChunk>()) order.push_back(raw(chunk.work));
+    finish(0, 1, kLongTask);
+  }
+  EXPECT_THAT(order, ElementsAre(0, 1, 1, 2, 3));
+}
+
+TEST_F(Feeding, a_work_ends_after_its_last_item) {
+  open(workers(1));
+  submit(0, 2, 2);
+  EXPECT_THAT(take(), ElementsAre(SendChunk{worker(0), ChunkId{0}, work(0), 0, 2}));
+  scheduler.items_ended(worker(0), 1);
+  EXPECT_THAT(take(), IsEmpty());
+  scheduler.items_ended(worker(0), 1);
+  EXPECT_THAT(take(), ElementsAre(WorkEnded{work(0)}));
+}
+
+TEST_F(Feeding, a_work_without_items_ends_at_once) {  // MAP-44
+  open(workers(1));
+  submit(0, 0);
+  EXPECT_THAT(take(), ElementsAre(WorkEnded{work(0)}));
+}
+
+TEST_F(Feeding, an_explicit_chunk_is_kept_and_the_last_one_takes_what_is_left) {  // MAP-03
+  open(workers(1));
+  submit(0, 14, 6);
+  std::vector<std::uint32_t> sizes;
+  for (int i = 0; i < 3; ++i) {
+    for (const SendChunk& chunk : take_all<SendChunk>()) sizes.push_back(chunk.count);
+    finish(0, sizes.back(), kLongTask);
+  }
+  EXPECT_THAT(sizes, ElementsAre(6, 6, 2));
+  submit(1, 40, 50);
+  EXPECT_EQ(take_all<SendChunk>().at(0).count, 40U);
+}
+
+TEST_F(Feeding, no_chunk_spans_two_extensions) {  // MAP-28
+  open(workers(1));
+  submit(99);
+  take();
+  submit_open(0, 4, 2);
+  scheduler.work_extended(work(0), 2);
+  finish(0, 1, kLongTask);
+  std::vector<std::uint64_t> firsts;
+  for (int i = 0; i < 3; ++i) {
+    for (const SendChunk& chunk : take_all<SendChunk>()) {
+      EXPECT_EQ(chunk.count, 2U);
+      firsts.push_back(chunk.first);
     }
-    EXPECT_LE(seen, most);
-    EXPECT_GE(seen, most == 3U ? 2U : 10U);
+    finish(0, 2, kLongTask);
   }
+  EXPECT_THAT(firsts, ElementsAre(0, 2, 4));
 }
 
-TEST(Scheduler, an_explicit_chunk_is_kept) {  // MAP-03
-  World world;
-  const auto worker = world.open({.max_workers = 1}).front();
-  world.scheduler.work_submitted(kPool, kWork, {.items = 40, .chunk = 6});
-  std::vector<std::uint32_t> counts;
-  for (std::vector<SendChunk> sent = world.take<SendChunk>(); !sent.empty(); sent = world.take<SendChunk>()) {
-    for (const auto& send : sent) {
-      counts.push_back(send.count);
-      world.scheduler.items_ended(worker, send.count);
-      world.scheduler.chunk_done(worker, Nanoseconds(1'000'000));
-    }
+TEST_F(Feeding, an_open_work_ends_once_it_is_sealed) {
+  open(workers(1));
+  submit_open(0, 0);
+  EXPECT_THAT(take(), IsEmpty());
+  scheduler.work_extended(work(0), 1);
+  EXPECT_EQ(take_all<SendChunk>().size(), 1U);
+  finish(0);
+  EXPECT_THAT(take(), IsEmpty());
+  scheduler.work_sealed(work(0));
+  EXPECT_THAT(take(), ElementsAre(WorkEnded{work(0)}));
+}
+
+TEST_F(Feeding, a_declined_chunk_frees_its_worker_for_the_next) {  // BRK-06, SHU-09
+  open(workers(1));
+  submit(0);
+  submit(1);
+  const auto chunks = take_all<SendChunk>();
+  ASSERT_EQ(chunks.size(), 1U);
+  scheduler.chunk_declined(worker(0), chunks[0].chunk);
+  EXPECT_THAT(take(), ElementsAre(WorkEnded{work(0)}, SendChunk{worker(0), ChunkId{1}, work(1), 0, 1}));
+}
+
+class LookingAhead : public Desk {
+ protected:
+  /// How many chunks worker 0 of 1 holds while it works on one and `more` wait.
+  std::size_t held(std::uint64_t more) {
+    submit(1'000);
+    for (std::uint64_t i = 0; i < more; ++i) submit(1'001 + i);
+    return take_all<SendChunk>().size();
   }
-  EXPECT_THAT(counts, ::testing::ElementsAre(6, 6, 6, 6, 6, 6, 4));
+};
+
+TEST_F(LookingAhead, nothing_is_handed_ahead_before_any_task_was_measured) {
+  open(workers(1));
+  EXPECT_EQ(held(100), 1U);
 }
 
-TEST(Scheduler, a_lost_worker_breaks_the_pool_before_any_item_is_told) {  // BRK-01, BRK-02, BRK-10
-  World world;
-  const auto workers = world.open({.max_workers = 2});
-  for (std::uint64_t i = 1; i <= 5; ++i) world.scheduler.work_submitted(kPool, WorkId{i}, {});
-  const auto sent = world.take<SendChunk>();
-  world.scheduler.worker_ended(sent.front().worker, LossId{7}, true);
-  const auto broken = world.take<PoolBroken>();
-  ASSERT_EQ(broken.size(), 1U);
-  EXPECT_EQ(broken[0], (PoolBroken{kPool, Breakage::worker_lost, LossId{7}}));
-  EXPECT_TRUE(std::holds_alternative<PoolBroken>(world.actions.front()));
-  std::map<Reason, std::uint64_t> failed;
-  for (const auto& fail : world.of<FailItems>()) failed[fail.reason] += fail.count;
-  EXPECT_EQ(failed[Reason::worker_lost], 1U);
-  EXPECT_EQ(failed[Reason::pool_broken], 4U);
-  EXPECT_EQ(world.of<KillWorker>().size(), 1U);
-  EXPECT_EQ(world.scheduler.workers_alive(kPool), 0);
-  world.scheduler.worker_ended(world.of<KillWorker>()[0].worker, LossId{8}, true);
-  EXPECT_EQ(world.take<PoolEnded>().size(), 1U);
+TEST_F(LookingAhead, nothing_is_handed_ahead_of_long_tasks) {
+  open(workers(1));
+  teach(0, kLongTask);
+  EXPECT_EQ(held(100), 1U);
 }
 
-TEST(Scheduler, an_idle_workers_end_breaks_the_pool_too) {  // DLK-23
-  World world;
-  const auto workers = world.open({.max_workers = 2});
-  world.scheduler.worker_ended(workers[0], LossId{1}, false);
-  EXPECT_EQ(world.take<PoolBroken>().size(), 1U);
+TEST_F(LookingAhead, one_is_handed_ahead_of_tasks_of_a_millisecond) {
+  open(workers(1));
+  teach(0, Nanoseconds{1'500'000});
+  EXPECT_EQ(held(100), 2U);
 }
 
-TEST(Scheduler, with_replacement_only_the_running_item_is_lost_after_its_retries) {
-  World world;
-  auto worker = world.open({.max_workers = 1, .replace_lost_workers = true, .max_retries = 2}).front();
-  world.scheduler.work_submitted(kPool, kWork, {.items = 10, .chunk = 10});
-  ASSERT_EQ(world.take<SendChunk>().size(), 1U);
-  world.scheduler.items_ended(worker, 4);  // items 0 to 3 are done, 4 kills its worker
-  for (int death = 0; death < 3; ++death) {
-    world.scheduler.worker_ended(worker, LossId{1}, true);
-    const auto started = world.take<StartWorker>();
-    ASSERT_EQ(started.size(), 1U);
-    const auto failed = world.of<FailItems>();
-    EXPECT_EQ(failed.size(), death == 2 ? 1U : 0U);
-    if (death == 2) {
-      EXPECT_EQ(failed[0], (FailItems{kWork, 4, 1, Reason::worker_lost, LossId{1}}));
-    }
-    worker = started[0].worker;
-    world.scheduler.worker_ready(worker);
-    const auto sent = world.take<SendChunk>();
-    ASSERT_FALSE(sent.empty());
-    EXPECT_EQ(sent[0].first, death == 2 ? 5U : 4U);
-    if (death < 2) {
-      EXPECT_EQ(sent[0].count, 1U);  // alone: it hurts no other
-    }
+TEST_F(LookingAhead, a_worker_that_was_idle_holds_two_ahead_at_most) {  // SHU-07, SHU-23, MAP-13
+  open(workers(1));
+  for (std::uint64_t i = 0; i < 50; ++i) teach(i, kShortTask);
+  EXPECT_LE(held(10), 3U);
+}
+
+TEST_F(LookingAhead, more_is_handed_ahead_while_short_tasks_follow_each_other) {
+  open(workers(1));
+  teach(0, kShortTask);
+  std::size_t outstanding = held(10'000);
+  for (int i = 0; i < 200; ++i) {
+    finish(0);
+    --outstanding;
+    outstanding += take_all<SendChunk>().size();
+    EXPECT_LE(outstanding, 64U);
   }
+  EXPECT_EQ(outstanding, 64U);
 }
 
-TEST(Scheduler, a_worker_gets_no_more_chunks_than_its_life_allows) {  // MTC-01, MTC-03, MTC-13
-  World world;
-  auto worker = world.open({.max_workers = 1, .max_chunks_per_worker = 2}).front();
-  for (std::uint64_t i = 1; i <= 6; ++i) world.scheduler.work_submitted(kPool, WorkId{i}, {});
-  int done = 0;
-  for (int life = 0; life < 3; ++life) {
-    int chunks = 0;
-    bool stopped = false;
-    while (!stopped) {
-      const auto sent = world.take<SendChunk>();
-      stopped = !world.of<StopWorker>().empty();
-      for (const auto& send : sent) {
-        EXPECT_EQ(send.worker, worker);
-        world.scheduler.items_ended(worker, 1);
-        world.scheduler.chunk_done(worker, Nanoseconds(1'000'000));
-        ++chunks;
-        ++done;
-      }
-    }
-    EXPECT_EQ(chunks, 2);
-    world.scheduler.worker_ended(worker, LossId::none, false);
-    const auto started = world.take<StartWorker>();
-    ASSERT_EQ(started.size(), 1U);
-    EXPECT_TRUE(world.of<PoolBroken>().empty());
-    worker = started[0].worker;
-    world.scheduler.worker_ready(worker);
+TEST_F(LookingAhead, all_that_are_ahead_last_less_than_a_millisecond) {
+  open(workers(1));
+  const Nanoseconds busy{40'000};
+  teach(0, busy);
+  std::size_t outstanding = held(10'000);
+  for (int i = 0; i < 200; ++i) {
+    finish(0, 1, busy);
+    --outstanding;
+    outstanding += take_all<SendChunk>().size();
+    EXPECT_LE((outstanding - 1) * static_cast<std::size_t>(busy.count()), 1'000'000U);
   }
-  EXPECT_EQ(done, 6);
+  EXPECT_GT(outstanding, 2U);
 }
 
-TEST(Scheduler, an_overdue_item_fails_and_its_worker_is_replaced) {
-  World world;
-  const auto worker = world.open({.max_workers = 1, .task_timeout = Nanoseconds(100)}).front();
-  world.scheduler.work_submitted(kPool, kWork, {.items = 3, .chunk = 3});
-  world.take<SendChunk>();
-  world.scheduler.tick(Time(1000));
-  world.scheduler.item_began(worker);
-  ASSERT_TRUE(world.scheduler.next_deadline());
-  EXPECT_GE(*world.scheduler.next_deadline(), Time(1100));
-  EXPECT_LE(*world.scheduler.next_deadline(), Time(1110));
-  world.scheduler.tick(Time(1050));
-  EXPECT_TRUE(world.take<FailItems>().empty());
-  world.scheduler.tick(Time(1200));
-  const auto failed = world.take<FailItems>();
-  ASSERT_EQ(failed.size(), 1U);
-  EXPECT_EQ(failed[0].reason, Reason::task_timeout);
-  EXPECT_EQ(world.of<KillWorker>().size(), 1U);
-  EXPECT_EQ(world.of<StartWorker>().size(), 1U);
-  EXPECT_TRUE(world.of<PoolBroken>().empty());
-}
-
-TEST(Scheduler, a_failed_initializer_breaks_every_kind_of_pool) {  // INI-07, INI-14
-  for (const bool replace : {false, true}) {
-    World world;
-    world.scheduler.rank_joined(Rank{0}, 2);
-    world.scheduler.pool_opened(kPool, {.max_workers = 2, .replace_lost_workers = replace});
-    const auto started = world.take<StartWorker>();
-    world.scheduler.worker_ready(started[0].worker);
-    world.scheduler.initializer_failed(started[1].worker, LossId{3});
-    const auto broken = world.take<PoolBroken>();
-    ASSERT_EQ(broken.size(), 1U);
-    EXPECT_EQ(broken[0].why, Breakage::initializer_failed);
+TEST_F(LookingAhead, one_slow_task_ends_it_at_once) {
+  open(workers(1));
+  teach(0, kShortTask);
+  std::size_t outstanding = held(10'000);
+  for (int i = 0; i < 20; ++i) {
+    finish(0);
+    outstanding += take_all<SendChunk>().size() - 1;
   }
+  ASSERT_GT(outstanding, 10U);
+  finish(0, 1, kLongTask);
+  EXPECT_THAT(take_all<SendChunk>(), IsEmpty());
 }
 
-TEST(Scheduler, workers_that_never_start_break_the_pool_in_the_end) {  // MTC-10
-  World world;
-  world.scheduler.rank_joined(Rank{0}, 1);
-  world.scheduler.pool_opened(kPool, {.max_workers = 1, .replace_lost_workers = true});
-  world.scheduler.work_submitted(kPool, kWork, {});
-  int tries = 0;
-  for (auto started = world.take<StartWorker>(); !started.empty(); started = world.take<StartWorker>()) {
-    ++tries;
-    ASSERT_LT(tries, 10);
-    world.scheduler.worker_failed_to_start(started[0].worker, LossId{2});
-  }
-  EXPECT_EQ(world.of<PoolBroken>().size(), 1U);
-  EXPECT_EQ(world.of<FailItems>().size(), 1U);
+TEST_F(LookingAhead, nothing_is_handed_ahead_while_a_worker_comes_up) {
+  scheduler.rank_joined(Rank{0}, 2);
+  scheduler.pool_opened(kPool, workers(2));
+  take();
+  scheduler.worker_ready(worker(0));
+  teach(0, kShortTask);
+  EXPECT_EQ(held(100), 1U);
+  scheduler.worker_ready(worker(1));
+  EXPECT_FALSE(take_all<SendChunk>().empty());
+}
+
+TEST_F(LookingAhead, as_many_tasks_as_workers_all_run_at_once_though_one_is_busy_with_something_else) {
+  open(workers(4));
+  for (std::uint64_t i = 0; i < 50; ++i) teach(i, kShortTask);
+  submit(100);
+  const auto busy = take_all<SendChunk>();
+  ASSERT_EQ(busy.size(), 1U);
+  for (std::uint64_t i = 0; i < 4; ++i) submit(200 + i);
+  EXPECT_EQ(take_all<SendChunk>().size(), 3U);
+  finish(static_cast<int>(raw(busy[0].worker)));
+  EXPECT_THAT(take_all<SendChunk>(), ElementsAre(::testing::Field(&SendChunk::worker, busy[0].worker)));
+}
+
+using Cancelling = Desk;
+
+TEST_F(Cancelling, what_was_not_handed_out_is_cancelled_and_the_rest_goes_on) {  // MAP-13, MAP-14, SHU-20
+  open(workers(1));
+  submit(0, 10);
+  take();
+  scheduler.work_cancelled(work(0));
+  EXPECT_THAT(take(), ElementsAre(CancelItems{work(0), 1, 9}));
+  finish(0);
+  EXPECT_THAT(take(), ElementsAre(WorkEnded{work(0)}));
+}
+
+TEST_F(Cancelling, a_work_that_waits_behind_others_is_cancelled_at_once) {  // FUT-23
+  open(workers(1));
+  for (std::uint64_t i = 0; i < 4; ++i) submit(i);
+  take();
+  scheduler.work_cancelled(work(2));
+  EXPECT_THAT(take(), ElementsAre(CancelItems{work(2), 0, 1}, WorkEnded{work(2)}));
+  finish(0, 1, kLongTask);
+  finish(0, 1, kLongTask);
+  EXPECT_EQ(take_all<SendChunk>().back().work, work(3));
+}
+
+TEST_F(Cancelling, cancelling_the_pool_leaves_what_runs_and_takes_new_work) {  // SHU-19, SHU-23
+  open(workers(1));
+  for (std::uint64_t i = 0; i < 3; ++i) submit(i);
+  take();
+  scheduler.pool_cancelled(kPool);
+  EXPECT_THAT(take(), ElementsAre(CancelItems{work(1), 0, 1}, WorkEnded{work(1)}, CancelItems{work(2), 0, 1},
+                                  WorkEnded{work(2)}));
+  submit(3);
+  finish(0, 1, kLongTask);
+  EXPECT_THAT(take(), ElementsAre(WorkEnded{work(0)}, SendChunk{worker(0), ChunkId{1}, work(3), 0, 1}));
+}
+
+TEST_F(Cancelling, cancelling_the_pool_seals_its_open_works) {
+  open(workers(1));
+  submit_open(0, 3);
+  take();
+  scheduler.pool_cancelled(kPool);
+  EXPECT_THAT(take(), ElementsAre(CancelItems{work(0), 3, kNoEnd - 3}, CancelItems{work(0), 1, 2}));
+  scheduler.work_extended(work(0), 5);
+  finish(0);
+  EXPECT_THAT(take(), ElementsAre(WorkEnded{work(0)}));
+}
+
+using Closing = Desk;
+
+TEST_F(Closing, work_is_finished_before_the_workers_stop) {  // SHU-06, SHU-11, SHU-16
+  open(workers(1));
+  submit(0);
+  submit(1);
+  scheduler.pool_closed(kPool);
+  EXPECT_EQ(take_all<SendChunk>().size(), 1U);
+  finish(0, 1, kLongTask);
+  take();
+  finish(0, 1, kLongTask);
+  EXPECT_THAT(take(), ElementsAre(WorkEnded{work(1)}, StopWorker{worker(0)}));
+  scheduler.worker_ended(worker(0), kLoss, false);
+  EXPECT_THAT(take(), ElementsAre(PoolEnded{kPool}));
+  EXPECT_EQ(scheduler.workers_alive(kPool), 0);
+}
+
+TEST_F(Closing, workers_that_are_still_coming_up_are_stopped_too) {  // SHU-10
+  scheduler.rank_joined(Rank{0}, 2);
+  scheduler.pool_opened(kPool, workers(2));
+  take();
+  scheduler.pool_closed(kPool);
+  EXPECT_THAT(take(), ElementsAre(StopWorker{worker(0)}, StopWorker{worker(1)}));
+  scheduler.worker_ready(worker(0));
+  scheduler.worker_ended(worker(0), kLoss, false);
+  scheduler.worker_ended(worker(1), kLoss, false);
+  EXPECT_THAT(take(), ElementsAre(PoolEnded{kPool}));
+}
+
+TEST_F(Closing, work_that_was_under_way_is_still_done) {
+  open(workers(1));
+  scheduler.pool_closed(kPool);
+  take();
+  submit(0);
+  scheduler.worker_ended(worker(0), kLoss, false);
+  EXPECT_THAT(take(), ElementsAre(StartWorker{worker(1), kPool, Rank{0}}));
+  scheduler.worker_ready(worker(1));
+  EXPECT_EQ(take_all<SendChunk>().size(), 1U);
+}
+
+TEST_F(Closing, work_that_was_under_way_to_a_cancelled_pool_is_cancelled) {  // SHU-17
+  open(workers(1));
+  scheduler.pool_closed(kPool);
+  scheduler.pool_cancelled(kPool);
+  take();
+  submit(0, 3);
+  EXPECT_THAT(take(), ElementsAre(CancelItems{work(0), 0, 3}, WorkEnded{work(0)}));
+}
+
+TEST_F(Closing, work_for_a_pool_that_has_ended_is_cancelled) {
+  submit_open(0, 3);
+  EXPECT_THAT(take(), ElementsAre(CancelItems{work(0), 0, kNoEnd}, WorkEnded{work(0)}));
+}
+
+TEST_F(Closing, a_closed_pool_waits_for_its_open_works) {
+  open(workers(1));
+  submit_open(0, 1);
+  scheduler.pool_closed(kPool);
+  take();
+  finish(0);
+  EXPECT_THAT(take(), IsEmpty());
+  scheduler.work_extended(work(0), 1);
+  EXPECT_EQ(take_all<SendChunk>().size(), 1U);
+  finish(0);
+  scheduler.work_sealed(work(0));
+  EXPECT_THAT(take(), ElementsAre(WorkEnded{work(0)}, StopWorker{worker(0)}));
+}
+
+TEST_F(Closing, a_sealed_pool_ends_though_its_open_works_were_left_half_read) {
+  open(workers(1));
+  submit_open(0, 1);
+  scheduler.pool_closed(kPool);
+  scheduler.pool_sealed(kPool);
+  take();
+  finish(0);
+  EXPECT_THAT(take(), ElementsAre(WorkEnded{work(0)}, StopWorker{worker(0)}));
+}
+
+TEST_F(Closing, a_repeated_close_changes_nothing) {  // SHU-18, SHU-21
+  open(workers(1));
+  for (int i = 0; i < 3; ++i) scheduler.pool_closed(kPool);
+  EXPECT_THAT(take(), ElementsAre(StopWorker{worker(0)}));
+}
+
+TEST_F(Closing, a_stop_after_the_close_still_stops) {  // TKW-07
+  open(workers(1));
+  submit(0, 2, 1);
+  scheduler.pool_closed(kPool);
+  take();
+  scheduler.pool_stopped(kPool, SIGKILL);
+  EXPECT_THAT(take(), ElementsAre(FailItems{work(0), 0, 1, Reason::forced_stop, LossId::none},
+                                  CancelItems{work(0), 1, 1}, WorkEnded{work(0)}, KillWorker{worker(0), SIGKILL}));
 }
 
 }  // namespace
-}  // namespace rankpool::schedule
+}  // namespace rankpool::schedule::testing
