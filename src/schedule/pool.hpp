@@ -86,6 +86,10 @@ class Pool {
   void feed();
   [[nodiscard]] Worker* worker_for_next();
   void hand(Worker& worker, const Range& range);
+  [[nodiscard]] bool worn_out(const Worker& worker) const noexcept {
+    return policy_.max_chunks_per_worker > 0 &&
+           worker.chunks_given >= static_cast<std::uint32_t>(policy_.max_chunks_per_worker);
+  }
   void chunk_left(Worker& worker);
   void items_settled(WorkId work, std::uint64_t count);
   void end_work(WorkId work);
