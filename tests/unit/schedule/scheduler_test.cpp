@@ -236,6 +236,13 @@ TEST_F(LookingAhead, one_slow_task_ends_it_at_once) {
   EXPECT_THAT(take_all<SendChunk>(), IsEmpty());
 }
 
+TEST_F(LookingAhead, one_slow_task_outweighs_all_short_ones_before_it) {
+  open(workers(1));
+  for (std::uint64_t i = 0; i < 50; ++i) teach(i, kShortTask);
+  teach(50, kLongTask);
+  EXPECT_EQ(held(100), 1U);
+}
+
 TEST_F(LookingAhead, nothing_is_handed_ahead_while_a_worker_comes_up) {
   scheduler.rank_joined(Rank{0}, 2);
   scheduler.pool_opened(kPool, workers(2));
