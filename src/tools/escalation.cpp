@@ -8,7 +8,7 @@ namespace rankpool::tools {
 void Escalation::kill_at(Clock::time_point when) { kill_at_ = kill_at_ ? std::min(*kill_at_, when) : when; }
 
 std::vector<int> Escalation::on_signal(int signal, Sender sender, Clock::time_point now) {
-  if (signal == SIGINT || signal == SIGTERM || signal == SIGHUP) asked_to_end_ = true;
+  if (!asked_to_end_ && (signal == SIGINT || signal == SIGTERM || signal == SIGHUP)) asked_to_end_ = signal;
   if (signal == SIGINT && ++interrupts_ >= 2) {
     if (interrupts_ > 2) return {SIGKILL};
     kill_at(now + patience_.after_term);

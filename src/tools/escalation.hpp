@@ -34,8 +34,8 @@ class Escalation {
   /// What is due by now.
   std::vector<int> due(Clock::time_point now);
   [[nodiscard]] std::optional<Clock::time_point> next() const;
-  /// Whether a signal from outside asked for the end.
-  [[nodiscard]] bool asked_to_end() const noexcept { return asked_to_end_; }
+  /// The signal from outside that asked for the end first.
+  [[nodiscard]] std::optional<int> asked_to_end() const noexcept { return asked_to_end_; }
 
  private:
   void kill_at(Clock::time_point when);
@@ -43,7 +43,7 @@ class Escalation {
   Patience patience_;
   int interrupts_ = 0;
   int terms_ = 0;
-  bool asked_to_end_ = false;
+  std::optional<int> asked_to_end_;
   bool rank_0_ended_ = false;
   std::optional<Clock::time_point> term_at_;
   std::optional<Clock::time_point> kill_at_;

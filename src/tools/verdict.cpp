@@ -11,11 +11,12 @@ int shell_status(int wait_status) {
   return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
 }
 
-Verdict judge_ending(const Plan& plan, const RankZeroNews& news, int launcher_status, bool asked_to_end) {
+Verdict judge_ending(const Plan& plan, const RankZeroNews& news, int launcher_status, std::optional<int> asked_to_end) {
   if (news.wait_status) return {shell_status(*news.wait_status), ""};
+  // An mpirun that is told to end may kill rank 0's keeper before that can report.
+  if (asked_to_end) return {128 + *asked_to_end, ""};
   const int own = shell_status(launcher_status);
   const std::string& launcher = plan.command.front();
-  if (asked_to_end) return {own != 0 ? own : 128 + SIGTERM, ""};
   if (!news.lost.empty()) {
     return {own != 0 ? own : 128 + SIGKILL, "rank 0 is lost, with its keeper or its whole node: " + news.lost};
   }

@@ -3,6 +3,7 @@
 #include "tools/plan.hpp"
 #include "tools/report_server.hpp"
 
+#include <optional>
 #include <string>
 
 namespace rankpool::tools {
@@ -17,7 +18,7 @@ struct Verdict {
 int shell_status(int wait_status);
 
 /// @param launcher_status  as waitpid gives it
-/// @param asked_to_end  whether the user has interrupted the job: then there is nothing to explain
-Verdict judge_ending(const Plan& plan, const RankZeroNews& news, int launcher_status, bool asked_to_end);
+/// @param asked_to_end  the signal by which the user has ended the job: then there is nothing to explain
+Verdict judge_ending(const Plan& plan, const RankZeroNews& news, int launcher_status, std::optional<int> asked_to_end);
 
 }  // namespace rankpool::tools

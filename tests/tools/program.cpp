@@ -41,6 +41,12 @@ int app(int argc, char** argv) {
               << executor.submit(square, 7).result() << std::endl;
     return 0;
   }
+  if (what == "echo") {
+    std::string line;
+    std::getline(std::cin, line);
+    std::cout << line << std::endl;
+    return 0;
+  }
   if (what == "exit") return std::stoi(argument);
   if (what == "signal") {
     std::raise(std::stoi(argument));

@@ -26,7 +26,7 @@ TEST(Escalation, hands_each_signal_on_once) {
 TEST(Escalation, does_not_repeat_what_the_terminal_has_told_the_launcher) {
   Escalation escalation({});
   EXPECT_THAT(escalation.on_signal(SIGINT, Sender::terminal, kStart), IsEmpty());
-  EXPECT_TRUE(escalation.asked_to_end());
+  EXPECT_EQ(escalation.asked_to_end(), SIGINT);
   EXPECT_THAT(escalation.on_signal(SIGINT, Sender::terminal, kStart), ElementsAre(SIGTERM));
 }
 
@@ -56,7 +56,7 @@ TEST(Escalation, after_rank_0_the_launcher_has_some_seconds_to_end) {
   EXPECT_THAT(escalation.due(kStart + 5s), ElementsAre(SIGTERM));
   EXPECT_THAT(escalation.due(kStart + 6s), IsEmpty());
   EXPECT_THAT(escalation.due(kStart + 7s), ElementsAre(SIGKILL));
-  EXPECT_FALSE(escalation.asked_to_end());
+  EXPECT_EQ(escalation.asked_to_end(), std::nullopt);
 }
 
 TEST(Escalation, a_users_term_kills_later_only_where_that_is_wanted) {
@@ -84,48 +84,48 @@ TEST(Verdict, is_what_rank_0_reported_whatever_the_launcher_says) {
   news.began = true;
   for (const int launcher : {exited(0), exited(137), static_cast<int>(SIGKILL)}) {
     news.wait_status = exited(7);
-    EXPECT_EQ(judge_ending(plan_of(Plan::Zero::doubted), news, launcher, false).status, 7);
+    EXPECT_EQ(judge_ending(plan_of(Plan::Zero::doubted), news, launcher, {}).status, 7);
     news.wait_status = SIGSEGV;
-    EXPECT_EQ(judge_ending(plan_of(Plan::Zero::doubted), news, launcher, false).status, 139);
+    EXPECT_EQ(judge_ending(plan_of(Plan::Zero::doubted), news, launcher, {}).status, 139);
     news.wait_status = exited(0);
-    const Verdict verdict = judge_ending(plan_of(Plan::Zero::doubted), news, launcher, false);
+    const Verdict verdict = judge_ending(plan_of(Plan::Zero::doubted), news, launcher, {});
     EXPECT_EQ(verdict.status, 0);
     EXPECT_EQ(verdict.text, "");
   }
 }
 
 TEST(Verdict, without_a_report_is_the_launchers_and_explained) {
-  const Verdict failed = judge_ending(plan_of(Plan::Zero::doubted), {}, exited(3), false);
+  const Verdict failed = judge_ending(plan_of(Plan::Zero::doubted), {}, exited(3), {});
   EXPECT_EQ(failed.status, 3);
   EXPECT_EQ(failed.text,
             "mpirun ended with exit code 3 and rank 0 did not report. What mpirun has to say stands above. ADVICE");
-  const Verdict killed = judge_ending(plan_of(Plan::Zero::doubted), {}, SIGKILL, false);
+  const Verdict killed = judge_ending(plan_of(Plan::Zero::doubted), {}, SIGKILL, {});
   EXPECT_EQ(killed.status, 137);
   EXPECT_THAT(killed.text, HasSubstr("mpirun ended by SIGKILL"));
 }
 
 TEST(Verdict, a_zero_that_means_nothing_is_no_success) {
-  const Verdict verdict = judge_ending(plan_of(Plan::Zero::doubted), {}, exited(0), false);
+  const Verdict verdict = judge_ending(plan_of(Plan::Zero::doubted), {}, exited(0), {});
   EXPECT_EQ(verdict.status, 1);
   EXPECT_THAT(verdict.text, HasSubstr("Is this a rankpool program"));
-  EXPECT_EQ(judge_ending(plan_of(Plan::Zero::believed), {}, exited(0), false).status, 0);
+  EXPECT_EQ(judge_ending(plan_of(Plan::Zero::believed), {}, exited(0), {}).status, 0);
 }
 
 TEST(Verdict, a_lost_rank_0_is_never_a_success) {
   RankZeroNews news;
   news.began = true;
   news.lost = "connection closed";
-  const Verdict verdict = judge_ending(plan_of(Plan::Zero::believed), news, exited(0), false);
+  const Verdict verdict = judge_ending(plan_of(Plan::Zero::believed), news, exited(0), {});
   EXPECT_EQ(verdict.status, 137);
   EXPECT_THAT(verdict.text, HasSubstr("rank 0 is lost"));
-  EXPECT_EQ(judge_ending(plan_of(Plan::Zero::believed), news, exited(205), false).status, 205);
+  EXPECT_EQ(judge_ending(plan_of(Plan::Zero::believed), news, exited(205), {}).status, 205);
 }
 
 TEST(Verdict, what_the_user_has_interrupted_needs_no_words) {
-  const Verdict verdict = judge_ending(plan_of(Plan::Zero::doubted), {}, exited(0), true);
+  const Verdict verdict = judge_ending(plan_of(Plan::Zero::doubted), {}, exited(1), SIGTERM);
   EXPECT_EQ(verdict.status, 143);
   EXPECT_EQ(verdict.text, "");
-  EXPECT_EQ(judge_ending(plan_of(Plan::Zero::doubted), {}, SIGINT, true).status, 130);
+  EXPECT_EQ(judge_ending(plan_of(Plan::Zero::doubted), {}, exited(0), SIGINT).status, 130);
 }
 
 }  // namespace
