@@ -65,6 +65,13 @@ bool Agent::take_messages() {
     }
   }
   arrived_.clear();
+  if (any) {
+    for (const auto& broken : transport_.take_broken()) {
+      if (broken.peer != kRank0 || ending_) continue;
+      base::log_error("rank 0 cannot be reached any more: " + broken.how);
+      ending_ = Ending::rank_0_lost;
+    }
+  }
   for (const WorkerId worker : written_) host_.flush(worker);
   written_.clear();
   return any;

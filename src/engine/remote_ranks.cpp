@@ -95,6 +95,9 @@ bool RemoteRanks::poll(std::chrono::steady_clock::time_point now) {
   bool any = transport_.poll(arrived_);
   for (const auto& message : arrived_) receive(message);
   arrived_.clear();
+  if (any) {
+    for (const auto& broken : transport_.take_broken()) lose(broken.peer, broken.how);
+  }
   if (now >= next_look_) {
     next_look_ = now + kLookEvery;
     any |= lifelines_.poll(events_);
