@@ -242,6 +242,14 @@ void RemoteRanks::lose(Rank rank, const std::string& how) {
   assemble();
 }
 
+void RemoteRanks::tell_to_stop() {
+  for (std::int32_t number = 1; number < transport_.size(); ++number) {
+    detail::Bytes message;
+    wire::append(message, wire::StopRequested{});
+    send(Rank{number}, std::move(message));
+  }
+}
+
 void RemoteRanks::dismiss(bool rank_lost) {
   for (std::int32_t number = 1; number < transport_.size(); ++number) {
     Peer& member = peer(Rank{number});

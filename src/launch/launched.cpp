@@ -29,6 +29,9 @@ namespace {
 /// What a descriptor is that the rank asks its keeper to hold.
 enum class Held : std::int32_t { pmix = 0, lifeline = 1 };
 
+/// How long a rank outlives rank 0, in milliseconds.
+constexpr int kAfterRank0 = 300;
+
 int rank_number() {
   for (const char* name : {"OMPI_COMM_WORLD_RANK", "PMIX_RANK"}) {
     if (const char* const text = std::getenv(name)) return std::atoi(text);
@@ -135,6 +138,9 @@ int serve_as_agent(std::unique_ptr<process::KeeperLink> link, const base::Settin
       leave_mpi(std::move(transport), true);
       ::_exit(0);
     case agent::Ending::rank_0_lost:
+      // Launchers report who ended first: that is to be rank 0, which says more.
+      ::poll(nullptr, 0, kAfterRank0);
+      break;
     case agent::Ending::keeper_lost:
       break;
   }
@@ -188,7 +194,7 @@ int run_launched(int argc, char** argv, const base::Settings& settings, const st
 }
 
 void serve_tasks(process::Channel channel, process::RankPage* page, int wake) {
-  become_worker();
+  become_worker(*page);
   process::worker_main(std::move(channel), page, wake, task_hooks());
 }
 

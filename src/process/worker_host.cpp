@@ -175,6 +175,8 @@ void WorkerHost::flush(WorkerId worker) {
   if (auto* const slot = impl_->find(worker)) impl_->publish(*slot);
 }
 
+void WorkerHost::tell_to_stop() noexcept { impl_->keeper->page().stop_requested.store(1, std::memory_order_relaxed); }
+
 void WorkerHost::kill(WorkerId worker, int signal) {
   // What it was still to be sent may be freed as soon as it is given up.
   if (auto* const slot = impl_->find(worker)) slot->backlog.clear();
