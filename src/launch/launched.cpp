@@ -70,9 +70,10 @@ void await_end_of_job(int lifeline) {
 [[noreturn]] void keep(process::KeeperPair pair, pid_t rank, int number) {
   ::prctl(PR_SET_NAME, "rankpool keeper");
   pair.keep_keeper();
-  if (number == 0) report_start();
   int lifeline = -1;
   process::KeeperDuties duties;
+  if (number == 0) duties.signal_line = report_start();
+  duties.take_signal = take_reported_signal;
   duties.rank = rank;
   duties.worker_main = serve_tasks;
   duties.hold = [&](int fd, std::int32_t what) {

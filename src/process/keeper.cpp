@@ -134,12 +134,19 @@ int Keeper::run(KeeperDuties duties) {
   if (duties_.rank_is_parent) parent = static_cast<int>(::syscall(SYS_pidfd_open, duties_.rank, 0));
   bool rank_gone = false;
   while (!rank_gone) {
-    std::array<pollfd, 3> fds{{{control_, POLLIN, 0}, {signals, POLLIN, 0}, {parent, POLLIN, 0}}};
+    std::array<pollfd, 4> fds{
+        {{control_, POLLIN, 0}, {signals, POLLIN, 0}, {parent, POLLIN, 0}, {duties_.signal_line, POLLIN, 0}}};
     ::poll(fds.data(), fds.size(), kill_overdue());
     signalfd_siginfo info{};
     while (::read(signals, &info, sizeof info) == sizeof info) {
       const int signal = static_cast<int>(info.ssi_signo);
       if (signal != SIGCHLD && !duties_.rank_is_parent && !rank_status_) ::kill(duties_.rank, signal);
+    }
+    if (fds[3].revents != 0) {
+      bool ended = false;
+      const auto signal = duties_.take_signal(ended);
+      if (signal && !rank_status_) ::kill(duties_.rank, *signal);
+      if (ended) duties_.signal_line = -1;
     }
     reap();
     KeeperMessage message;

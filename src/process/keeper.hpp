@@ -57,6 +57,10 @@ struct KeeperDuties {
   std::function<void(int wait_status)> rank_ended;
   /// A descriptor that the rank wants held until the keeper ends.
   std::function<void(int fd, std::int32_t what)> hold;
+  /// Where signals for the rank may come from besides, or -1; and how they are read, once it is readable. `ended`: no
+  /// more.
+  int signal_line = -1;
+  std::function<std::optional<int>(bool& ended)> take_signal;
 };
 
 /// The parent of a rank's worker processes: a single-threaded loop. Runs in a process of its own.
