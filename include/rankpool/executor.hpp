@@ -54,7 +54,8 @@ struct MapOptions {
   /// std::invalid_argument.
   std::optional<int> chunksize = std::nullopt;
   /// Read the input only so many chunks ahead of what was handed out (chunks of one item unless told), so that endless
-  /// inputs work. Default: the whole input is read at the call. Below 1: std::invalid_argument.
+  /// inputs work. When the pool breaks or is shut down, what was not read is dropped, after an item that says why.
+  /// Default: the whole input is read at the call. Below 1: std::invalid_argument.
   std::optional<int> buffersize = std::nullopt;
   /// One deadline for all results, counted from the call of `map`.
   Timeout timeout = {};
