@@ -51,6 +51,8 @@ class Channel {
   ~Channel();
 
   [[nodiscard]] int fd() const noexcept { return fd_; }
+  /// The memory stays.
+  void close_descriptor() noexcept;
   [[nodiscard]] Control& control() noexcept { return *control_; }
   [[nodiscard]] std::byte* in(std::uint64_t position) noexcept { return in_ + position % kRing; }
   [[nodiscard]] std::byte* out(std::uint64_t position) noexcept { return out_ + position % kRing; }

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -77,6 +78,7 @@ class Keeper {
   int kill_overdue();
   void reap();
   void report(const KeeperMessage& message);
+  void send_reports();
   void end_all_children();
 
   int control_;
@@ -86,6 +88,7 @@ class Keeper {
   std::unordered_map<std::uint32_t, pid_t> pids_;
   std::unordered_map<pid_t, std::uint32_t> workers_;
   std::unordered_map<std::uint32_t, std::chrono::steady_clock::time_point> asked_to_end_;
+  std::deque<KeeperMessage> unsent_;  ///< reports for which the socket had no room
   std::optional<int> rank_status_;
 };
 
