@@ -72,7 +72,9 @@ const process::WorkerHooks& task_hooks() {
       head = payload.subspan(sizeof ref);
       return reinterpret_cast<detail::Invoker>(const_cast<void*>(detail::resolve(ref)));
     };
-    own.encode_current_exception = [](std::span<const std::byte>) { return detail::encode_current_exception(place()); };
+    own.encode_current_exception = [](const std::string& task) {
+      return detail::encode_current_exception(task.empty() ? place() : place() + " in " + task);
+    };
     return own;
   }();
   return hooks;
