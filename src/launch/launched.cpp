@@ -29,15 +29,16 @@ namespace {
 /// What a descriptor is that the rank asks its keeper to hold.
 enum class Held : std::int32_t { pmix = 0, lifeline = 1 };
 
-/// How long a rank outlives rank 0, in milliseconds.
-constexpr int kAfterRank0 = 300;
-
 int rank_number() {
   for (const char* name : {"OMPI_COMM_WORLD_RANK", "PMIX_RANK"}) {
     if (const char* const text = std::getenv(name)) return std::atoi(text);
   }
   return 0;
 }
+
+/// So much longer than rank 0 an agent lives that has lost it: a launcher takes the job's status from whoever ends
+/// badly first, and that is to be rank 0.
+constexpr int kOutliveRankZeroMs = 500;
 
 /// Waits until rank 0 has closed its end of the line: the job is over.
 void await_end_of_job(int lifeline) {
@@ -129,8 +130,8 @@ int serve_as_agent(std::unique_ptr<process::KeeperLink> link, const base::Settin
   options.share_lifeline = [&](int fd) {
     keeper.send({process::KeeperMessage::Kind::hold, 0, static_cast<std::int32_t>(Held::lifeline), 0}, fd);
   };
-  process::WorkerHost host(std::move(link));
-  agent::Agent agent(*transport, host, std::move(options));
+  auto host = std::make_unique<process::WorkerHost>(std::move(link));
+  agent::Agent agent(*transport, *host, std::move(options));
   switch (agent.run()) {
     case agent::Ending::dismissed:
       leave_mpi(std::move(transport), false);
@@ -139,8 +140,8 @@ int serve_as_agent(std::unique_ptr<process::KeeperLink> link, const base::Settin
       leave_mpi(std::move(transport), true);
       ::_exit(0);
     case agent::Ending::rank_0_lost:
-      // Launchers report who ended first: that is to be rank 0, which says more.
-      ::poll(nullptr, 0, kAfterRank0);
+      host.reset();  // ends the workers
+      ::poll(nullptr, 0, kOutliveRankZeroMs);
       break;
     case agent::Ending::keeper_lost:
       break;
