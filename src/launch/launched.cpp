@@ -29,6 +29,9 @@ namespace {
 /// What a descriptor is that the rank asks its keeper to hold.
 enum class Held : std::int32_t { pmix = 0, lifeline = 1 };
 
+/// Seconds that the launcher's daemon may take to let a rank go that has lost rank 0.
+constexpr unsigned kLastWords = 1;
+
 int rank_number() {
   for (const char* name : {"OMPI_COMM_WORLD_RANK", "PMIX_RANK"}) {
     if (const char* const text = std::getenv(name)) return std::atoi(text);
@@ -142,11 +145,15 @@ int serve_as_agent(std::unique_ptr<process::KeeperLink> link, const base::Settin
     case agent::Ending::rank_0_lost:
       host.reset();  // ends the workers
       ::poll(nullptr, 0, kOutliveRankZeroMs);
-      break;
+      // It may live, behind a cable that was cut: a launcher that hears of us again must not end the job for us.
+      ::signal(SIGALRM, SIG_DFL);
+      ::alarm(kLastWords);
+      leave_mpi(std::move(transport), true);
+      ::_exit(0);
     case agent::Ending::keeper_lost:
       break;
   }
-  // Nobody is left to leave with. The keeper ends what is below it.
+  // The launcher knows already: the keeper was its child.
   ::_exit(1);
 }
 
