@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -117,6 +118,11 @@ class ArrivedItems {
       prefix_ = std::max(prefix_, ranges_.begin()->second);
       ranges_.erase(ranges_.begin());
     }
+  }
+  [[nodiscard]] bool contains(std::uint64_t item) const {
+    if (item < prefix_) return true;
+    const auto behind = ranges_.upper_bound(item);
+    return behind != ranges_.begin() && item < std::prev(behind)->second;
   }
   /// All items before this one are there.
   [[nodiscard]] std::uint64_t prefix() const noexcept { return prefix_; }
@@ -238,7 +244,9 @@ class MapState final : public Sink {
   void values(std::uint64_t first, std::uint32_t count, std::span<const std::byte> bytes) noexcept override {
     const std::lock_guard lock(mutex_);
     if (bytes.size() != std::size_t{count} * sizeof(R) || !ResultStore<R>::fixed) {
-      return end_locked(first, count, Problem(std::make_exception_ptr(SerializationError("results of a wrong size"))));
+      const auto error = std::make_exception_ptr(SerializationError("results of a wrong size"));
+      for (std::uint64_t i = first; i < first + count; ++i) end_locked(i, 1, Problem(error));
+      return;
     }
     if (!abandoned_) store_.put_fixed(first, count, bytes.data());
     ended(first, count);
@@ -297,11 +305,14 @@ class MapState final : public Sink {
     waiting_ = false;
     return there;
   }
+  /// Leaves alone what has ended: items that could not be encoded, and all that was done when the whole pool ends.
   /// What is appended behind `first` later has ended likewise if `count` has no end. Cancelled if `why` is null.
   void end_without_outcome(std::uint64_t first, std::uint64_t count, const FailurePtr& why) noexcept {
     const std::lock_guard lock(mutex_);
     const std::uint64_t there = first < total_ ? std::min(count, total_ - first) : 0;
-    for (std::uint64_t i = 0; i < there; ++i) end_locked(first + i, 1, why ? Problem(why) : Problem(Skipped{}));
+    for (std::uint64_t i = first; i < first + there; ++i) {
+      if (!arrived_.contains(i)) end_locked(i, 1, why ? Problem(why) : Problem(Skipped{}));
+    }
     if (count >= UINT64_MAX - first) ended_beyond_ = why;
   }
   void end_locked(std::uint64_t first, std::uint64_t count, Problem problem) noexcept {
@@ -310,12 +321,9 @@ class MapState final : public Sink {
   }
   void ended(std::uint64_t first, std::uint64_t count) noexcept {
     items_.release(first, count);
+    arrived_.add(first, count);
     if (abandoned_) return;
-    if (unordered_) {
-      arrivals_.emplace_back(first, count);
-    } else {
-      arrived_.add(first, count);
-    }
+    if (unordered_) arrivals_.emplace_back(first, count);
     if (waiting_ && enough()) changed_.notify_one();
     if (complete_) tell_if_complete();
   }
