@@ -118,13 +118,13 @@ class ArrivedItems {
       ranges_.erase(ranges_.begin());
     }
   }
+  [[nodiscard]] bool contains(std::uint64_t item) const {
+    if (item < prefix_) return true;
+    const auto behind = ranges_.upper_bound(item);
+    return behind != ranges_.begin() && item < std::prev(behind)->second;
+  }
   /// All items before this one are there.
   [[nodiscard]] std::uint64_t prefix() const noexcept { return prefix_; }
-  [[nodiscard]] bool contains(std::uint64_t index) const {
-    if (index < prefix_) return true;
-    const auto behind = ranges_.upper_bound(index);
-    return behind != ranges_.begin() && index < std::prev(behind)->second;
-  }
 
  private:
   std::uint64_t prefix_ = 0;
@@ -242,7 +242,9 @@ class MapState final : public Sink {
   void values(std::uint64_t first, std::uint32_t count, std::span<const std::byte> bytes) noexcept override {
     const std::lock_guard lock(mutex_);
     if (bytes.size() != std::size_t{count} * sizeof(R) || !ResultStore<R>::fixed) {
-      return end_locked(first, count, Problem(std::make_exception_ptr(SerializationError("results of a wrong size"))));
+      const auto error = std::make_exception_ptr(SerializationError("results of a wrong size"));
+      for (std::uint64_t i = first; i < first + count; ++i) end_locked(i, 1, Problem(error));
+      return;
     }
     if (!abandoned_) store_.put_fixed(first, count, bytes.data());
     ended(first, count);
@@ -301,6 +303,7 @@ class MapState final : public Sink {
     waiting_ = false;
     return there;
   }
+  /// Leaves alone what has ended: items that could not be encoded, and all that was done when the whole pool ends.
   /// What is appended behind `first` later has ended likewise if `count` has no end. Cancelled if `why` is null.
   void end_without_outcome(std::uint64_t first, std::uint64_t count, const FailurePtr& why) noexcept {
     const std::lock_guard lock(mutex_);
@@ -319,8 +322,8 @@ class MapState final : public Sink {
   }
   void ended(std::uint64_t first, std::uint64_t count) noexcept {
     items_.release(first, count);
-    if (abandoned_) return;
     arrived_.add(first, count);
+    if (abandoned_) return;
     if (unordered_) arrivals_.emplace_back(first, count);
     if (waiting_ && enough()) changed_.notify_one();
     if (complete_) tell_if_complete();
