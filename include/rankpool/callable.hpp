@@ -4,10 +4,14 @@
 #include <rankpool/detail/codec.hpp>
 #include <rankpool/serialization.hpp>
 
+#include <boost/core/demangle.hpp>
+
 #include <functional>
+#include <string>
 #include <string_view>
 #include <tuple>
 #include <type_traits>
+#include <typeinfo>
 #include <utility>
 
 namespace rankpool {
@@ -108,6 +112,18 @@ constexpr void check_argument() {
                 "rankpool: a pointer means nothing in another process: pass what it points to");
 }
 
+/// What a task is called in texts: "is_prime(long)", "app()::{lambda(int)#1}".
+template <class F>
+std::string task_name(const F& f) {
+  if constexpr (is_function_pointer<F>) {
+    return code_name(reinterpret_cast<const void*>(f));
+  } else if constexpr (requires { f.name_of_function(); }) {
+    return "partial(" + f.name_of_function() + ")";
+  } else {
+    return boost::core::demangle(typeid(F).name());
+  }
+}
+
 }  // namespace detail
 
 /// A function with its first arguments bound: Python's `functools.partial`. It is a task wherever a function is, and
@@ -124,6 +140,8 @@ class Partial {
         [&](const Bound&... bound) -> decltype(auto) { return std::invoke(f_, bound..., std::forward<Args>(args)...); },
         bound_);
   }
+  // For the library's own use.
+  [[nodiscard]] std::string name_of_function() const { return detail::task_name(f_); }
 
  private:
   friend class boost::serialization::access;

@@ -27,6 +27,12 @@ enum class OnWorkerDeath {
   replace,     ///< the worker is replaced, what it ran is tried again `max_retries` times, and everything else goes on
 };
 
+/// What an executor does when the program is asked to stop: `stop_requested()`.
+enum class OnStop {
+  carry_on,        ///< nothing: the program sees to it
+  finish_running,  ///< what has not begun is cancelled, what runs finishes and is delivered, and no more work is taken
+};
+
 struct ExecutorOptions {
   /// Worker processes. Default: $RANKPOOL_MAX_WORKERS, else every core of the job. Below 1: std::invalid_argument.
   std::optional<int> max_workers = std::nullopt;
@@ -39,6 +45,8 @@ struct ExecutorOptions {
   int max_retries = 0;
   /// An item that runs longer throws TaskTimeoutError; its worker is killed and replaced, and the pool goes on.
   Timeout task_timeout = {};
+  /// SIGINT, SIGTERM or SIGUSR1 (Slurm's `--signal`) does this to the executor, and does not end the program any more.
+  OnStop on_stop = OnStop::carry_on;
 };
 
 struct MapOptions {
@@ -46,7 +54,8 @@ struct MapOptions {
   /// std::invalid_argument.
   std::optional<int> chunksize = std::nullopt;
   /// Read the input only so many chunks ahead of what was handed out (chunks of one item unless told), so that endless
-  /// inputs work. Default: the whole input is read at the call. Below 1: std::invalid_argument.
+  /// inputs work. When the pool breaks or is shut down, what was not read is dropped, after an item that says why.
+  /// Default: the whole input is read at the call. Below 1: std::invalid_argument.
   std::optional<int> buffersize = std::nullopt;
   /// One deadline for all results, counted from the call of `map`.
   Timeout timeout = {};
@@ -147,6 +156,7 @@ class ProcessPoolExecutor {
     config.max_workers = options.max_workers;
     if (options.initializer) detail::encode(config.initializer, options.initializer);
     config.max_tasks_per_child = options.max_tasks_per_child;
+    config.close_on_stop = options.on_stop == OnStop::finish_running;
     config.replace_lost_workers = options.on_worker_death == OnWorkerDeath::replace;
     config.max_retries = options.max_retries;
     if (options.task_timeout.has_value()) config.task_timeout = options.task_timeout.value();

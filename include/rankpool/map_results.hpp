@@ -160,8 +160,11 @@ class MapResults {
     started_ = true;
     const std::uint64_t read = state_->items().size();
     if (read >= handed_out + lead_) return;
-    const std::uint64_t wanted = (handed_out + lead_ - read) / chunk_ * chunk_;
+    std::uint64_t wanted = (handed_out + lead_ - read) / chunk_ * chunk_;
     if (wanted == 0) return;
+    // One more item tells that the rest is not run; an endless input would never end telling it.
+    const bool last = state_->ended_beyond();
+    if (last) wanted = 1;
     std::uint64_t got = 0;
     try {
       got = source_->read(state_->items(), wanted);
@@ -171,7 +174,7 @@ class MapResults {
       source_.reset();
     }
     state_->items().flush();
-    if (source_ && got < wanted) source_.reset();
+    if (last || got < wanted) source_.reset();
     state_->appended();
     if (got > 0) control_->extend(got);
     if (!source_) {

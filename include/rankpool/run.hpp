@@ -60,6 +60,13 @@ struct WorkerInfo {
 /// @throws Error outside of a worker
 [[nodiscard]] const WorkerInfo& this_worker();
 
+/// True once the program is asked to stop: SIGINT, SIGTERM or SIGUSR1 has come to rank 0, as Ctrl-C, `scancel` or
+/// Slurm's `--signal=USR1@300` send them. In tasks too, on every rank. Thread-safe.
+///
+/// A program that asks takes the stopping upon itself: from its first call on (or its first executor with
+/// `OnStop::finish_running`) rank 0 is not ended by the first of these signals, but still at once by a second.
+[[nodiscard]] bool stop_requested() noexcept;
+
 /// One rank of the job.
 struct RankInfo {
   int rank = 0;

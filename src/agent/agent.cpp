@@ -65,6 +65,13 @@ bool Agent::take_messages() {
     }
   }
   arrived_.clear();
+  if (any) {
+    for (const auto& broken : transport_.take_broken()) {
+      if (broken.peer != kRank0 || ending_) continue;
+      base::log_error("rank 0 cannot be reached any more: " + broken.how);
+      ending_ = Ending::rank_0_lost;
+    }
+  }
   for (const WorkerId worker : written_) host_.flush(worker);
   written_.clear();
   return any;
@@ -78,6 +85,8 @@ void Agent::handle(const wire::Message& message) {
     host_.start(start->worker);
   } else if (const auto* kill = std::get_if<wire::KillWorker>(&message)) {
     host_.kill(kill->worker, kill->signal);
+  } else if (std::holds_alternative<wire::StopRequested>(message)) {
+    host_.tell_to_stop();
   } else if (const auto* quit = std::get_if<wire::Quit>(&message)) {
     ending_ = quit->rank_lost ? Ending::dismissed_with_loss : Ending::dismissed;
   } else if (const auto* invitation = std::get_if<wire::Welcome>(&message)) {

@@ -80,73 +80,75 @@ const std::error_category* category(const std::string& name) {
   return nullptr;
 }
 
-/// A system_error whose text is exactly the given one.
-template <class E>
+/// What a system_error, or what derives from it, is made of.
 struct Code {
   int value = 0;
   std::string category;
-  std::string first;
-  std::string second;
+  std::optional<std::string> text;  // as it was given to the constructor, if one was
+  std::string path1;
+  std::string path2;
   template <class Archive>
   void serialize(Archive& archive, unsigned) {
-    archive& value& category& first& second;
+    archive& value& category& text& path1& path2;
   }
 };
 
 /// The text given to a system_error, without what its code adds.
-std::string without_code(const std::string& what, const std::error_code& code) {
-  const std::string tail = code.message();
-  if (what == tail) return "";
-  if (what.size() > tail.size() + 2 && what.ends_with(": " + tail))
-    return what.substr(0, what.size() - tail.size() - 2);
+std::optional<std::string> without_code(const std::string& what, const std::error_code& code) {
+  const std::string tail = ": " + code.message();
+  if (what.ends_with(tail)) return what.substr(0, what.size() - tail.size());
+  if (what == code.message()) return std::nullopt;
   return what;
 }
+
+const std::system_error* as_system_error(const std::system_error& e) { return &e; }
+const std::system_error* as_system_error(const std::future_error&) { return nullptr; }
 
 template <class E, class Make>
 ExceptionCodec with_code(Make) {
   ExceptionCodec codec;
   codec.encode = [](Bytes& to, const void* error) {
     const auto& e = *static_cast<const E*>(error);
-    Code<E> code{e.code().value(), e.code().category().name(), without_code(e.what(), e.code()), ""};
+    Code code;
+    code.value = e.code().value();
+    code.category = e.code().category().name();
+    // Not the what() of filesystem_error, which tells the paths too.
+    if (const auto* const base = as_system_error(e))
+      code.text = without_code(base->std::system_error::what(), e.code());
     if constexpr (std::is_same_v<E, std::filesystem::filesystem_error>) {
-      code.first = e.path1().string();
-      code.second = e.path2().string();
+      code.path1 = e.path1().string();
+      code.path2 = e.path2().string();
     }
     encode(to, code);
   };
   codec.decode = [](std::span<const std::byte> from, const std::string& what, const std::string& trace) {
-    const auto code = decode<Code<E>>(from);
+    const auto code = decode<Code>(from);
     const auto* const known = category(code.category);
     if (known == nullptr) return make_traced(RemoteError(boost::core::demangle(typeid(E).name()), what), trace);
-    return make_traced(Make::make(code, std::error_code(code.value, *known), what), trace);
+    return make_traced(Make::make(code, std::error_code(code.value, *known)), trace);
   };
   return codec;
 }
 struct MakeSystemError {
-  static std::system_error make(const Code<std::system_error>& code, std::error_code error, const std::string&) {
-    return code.first.empty() ? std::system_error(error) : std::system_error(error, code.first);
+  static std::system_error make(const Code& code, std::error_code error) {
+    return code.text ? std::system_error(error, *code.text) : std::system_error(error);
   }
 };
 struct MakeIosFailure {
-  static std::ios_base::failure make(const Code<std::ios_base::failure>& code, std::error_code error,
-                                     const std::string&) {
-    return std::ios_base::failure(code.first, error);
+  static std::ios_base::failure make(const Code& code, std::error_code error) {
+    return std::ios_base::failure(code.text.value_or(""), error);
   }
 };
 struct MakeFutureError {
-  static std::future_error make(const Code<std::future_error>&, std::error_code error, const std::string&) {
+  static std::future_error make(const Code&, std::error_code error) {
     return std::future_error(static_cast<std::future_errc>(error.value()));
   }
 };
 struct MakeFilesystemError {
-  static std::filesystem::filesystem_error make(const Code<std::filesystem::filesystem_error>& code,
-                                                std::error_code error, const std::string& what) {
-    // what() is "filesystem error: TEXT: MESSAGE [path1] [path2]"
-    std::string text = what;
-    if (text.starts_with("filesystem error: ")) text = text.substr(18);
-    if (const auto end = text.find(": " + error.message()); end != std::string::npos) text = text.substr(0, end);
-    if (!code.second.empty()) return {text, code.first, code.second, error};
-    if (!code.first.empty()) return {text, code.first, error};
+  static std::filesystem::filesystem_error make(const Code& code, std::error_code error) {
+    const std::string text = code.text.value_or("");
+    if (!code.path2.empty()) return {text, code.path1, code.path2, error};
+    if (!code.path1.empty()) return {text, code.path1, error};
     return {text, error};
   }
 };

@@ -29,7 +29,9 @@ void Dispatcher::handle(Command& command) {
                    const auto pool = pools_.find(c.pool);
                    if (pool == pools_.end()) {  // it ended in the meantime
                      const std::uint64_t items = c.spec.open ? UINT64_MAX : c.spec.items;
-                     if (const auto grave = graves_.find(c.pool); grave != graves_.end()) {
+                     if (failed_) {
+                       c.sink->fail(0, items, failed_);
+                     } else if (const auto grave = graves_.find(c.pool); grave != graves_.end()) {
                        c.sink->fail(0, items, grave->second);
                      } else {
                        c.sink->cancelled(0, items);
@@ -45,6 +47,7 @@ void Dispatcher::handle(Command& command) {
                  [&](OpenPool& c) {
                    const PoolId id = c.state->id;
                    PoolState& state = *c.state;
+                   if (failed_) return end_by_failure(state);
                    pools_[id] = std::move(c.state);
                    scheduler_.pool_opened(id, c.policy);
                    update_alive(state);
@@ -285,7 +288,22 @@ void Dispatcher::not_ready_any_more(Worker& worker) {
   --worker.pool->ready;
 }
 
-void Dispatcher::update_alive(PoolState& pool) { pool.alive.store(scheduler_.workers_alive(pool.id)); }
+void Dispatcher::update_alive(PoolState& pool) {
+  const int now = scheduler_.workers_alive(pool.id);
+  {
+    const std::lock_guard lock(pool.mutex);
+    if (pool.alive.exchange(now) == now) return;
+  }
+  pool.changed.notify_all();
+}
+
+std::vector<std::shared_ptr<PoolState>> Dispatcher::pools_to_stop() const {
+  std::vector<std::shared_ptr<PoolState>> found;
+  for (const auto& [id, pool] : pools_) {
+    if (pool->close_on_stop) found.push_back(pool);
+  }
+  return found;
+}
 
 schedule::LossId Dispatcher::note(Loss loss) {
   constexpr std::size_t kept = 4096;  // far more than one round of the loop can bring; older ones have been told
@@ -342,22 +360,27 @@ detail::FailurePtr Dispatcher::failure_for(schedule::Reason reason, schedule::Lo
   return failure;
 }
 
+void Dispatcher::end_by_failure(PoolState& pool) {
+  const std::lock_guard lock(pool.mutex);
+  if (!pool.broken) pool.broken = failed_;
+  pool.alive.store(0);
+  pool.ended = true;
+  pool.changed.notify_all();
+}
+
 void Dispatcher::fail_everything(const std::string& why) noexcept {
   try {
     auto failure = std::make_shared<detail::Failure>();
     failure->kind = detail::Failure::Kind::broken;
     failure->text = "the process pool is broken: " + why;
+    failed_ = std::move(failure);
     for (auto& [id, pool] : pools_) {
       const std::lock_guard lock(pool->mutex);
-      if (!pool->broken) pool->broken = failure;
+      if (!pool->broken) pool->broken = failed_;
       pool->alive.store(0);
     }
-    works_.for_each([&](std::uint64_t, Work& work) { work.sink->fail(0, UINT64_MAX, failure); });
-    for (auto& [id, pool] : pools_) {
-      const std::lock_guard lock(pool->mutex);
-      pool->ended = true;
-      pool->changed.notify_all();
-    }
+    works_.for_each([&](std::uint64_t, Work& work) { work.sink->fail(0, UINT64_MAX, failed_); });
+    for (auto& [id, pool] : pools_) end_by_failure(*pool);
     pools_.clear();
   } catch (...) {
     base::log_error("out of memory while failing the pending tasks");

@@ -45,6 +45,8 @@ class Dispatcher : public PortListener {
   bool carry_out();
   /// Ends everything that is pending with `why`: the engine itself has failed. Never throws.
   void fail_everything(const std::string& why) noexcept;
+  /// Open pools that are to be closed when the program is asked to stop.
+  [[nodiscard]] std::vector<std::shared_ptr<PoolState>> pools_to_stop() const;
 
   [[nodiscard]] bool job_ended() const noexcept { return job_ended_; }
   [[nodiscard]] bool any_rank_lost() const noexcept { return any_rank_lost_; }
@@ -97,6 +99,7 @@ class Dispatcher : public PortListener {
                       detail::Bytes* owned);
   void not_ready_any_more(Worker& worker);
   void update_alive(PoolState& pool);
+  void end_by_failure(PoolState& pool);
 
   schedule::LossId note(Loss loss);
   [[nodiscard]] const Loss* find_loss(schedule::LossId id) const;
@@ -121,6 +124,7 @@ class Dispatcher : public PortListener {
   std::uint32_t last_loss_ = 0;
   std::vector<schedule::Action> actions_;
   detail::Gather gather_;
+  detail::FailurePtr failed_;  ///< why nothing works any more
   bool job_ended_ = false;
   bool any_rank_lost_ = false;
 };

@@ -1,9 +1,12 @@
 #include "engine/engine.hpp"
 
 #include "base/log.hpp"
+#include "base/wait_status.hpp"
+#include "engine/job.hpp"
 
 #include <poll.h>
 #include <pthread.h>
+#include <unistd.h>
 #include <array>
 #include <csignal>
 #include <stdexcept>
@@ -16,6 +19,25 @@ using Clock = std::chrono::steady_clock;
 
 /// Room that the list of commands keeps between two bursts; more is given back.
 constexpr std::size_t kKeptCommands = 4096;
+/// What a program that is told to end has left, from the breaking of its futures to the signal: launchers wait a second
+/// or two between SIGTERM and SIGKILL.
+constexpr std::chrono::milliseconds kGrace{1000};
+
+class ToldToEnd : public std::runtime_error {
+ public:
+  explicit ToldToEnd(int signal) : std::runtime_error("the job was told to end by " + base::signal_name(signal)) {}
+};
+
+/// What the signal would have done without us.
+[[noreturn]] void end_process_by(int signal) {
+  ::signal(signal, SIG_DFL);
+  sigset_t only;
+  sigemptyset(&only);
+  sigaddset(&only, signal);
+  pthread_sigmask(SIG_UNBLOCK, &only, nullptr);
+  ::raise(signal);
+  ::_exit(128 + signal);
+}
 
 }  // namespace
 
@@ -40,6 +62,12 @@ Engine::~Engine() {
 
 void Engine::wait_assembled() { assembled_future_.get(); }
 
+void Engine::ask_to_stop(int signal, bool end) noexcept {
+  if (end) end_on_stop_.store(true);
+  stop_signal_.store(signal);
+  mailbox_.wake();
+}
+
 void Engine::end() {
   mailbox_.post(EndJob{});
   thread_.join();
@@ -61,23 +89,57 @@ void Engine::thread_main() noexcept {
       dispatcher_->rank_joined(options_.own.facts);
     }
     loop();
-    leave();
-  } catch (const std::exception& e) {
-    if (!std::exchange(told_assembled_, true)) {
-      assembled_.set_exception(std::current_exception());
-    } else {
-      base::log_error(std::string("the engine has failed: ") + e.what());
+    leave(dispatcher_->any_rank_lost());
+  } catch (const ToldToEnd& e) {
+    refuse(e.what());
+    try {
+      leave(true);  // why it was told is not known: a node may be gone
+    } catch (const std::exception& error) {
+      base::log_error(std::string("the job could not be ended in order: ") + error.what());
     }
-    if (dispatcher_) dispatcher_->fail_everything(std::string("the engine has failed: ") + e.what());
+  } catch (const std::exception& e) {
+    const std::string why = std::string("the engine has failed: ") + e.what();
+    if (told_assembled_) base::log_error(why);
+    refuse(why);
   } catch (...) {
-    if (dispatcher_) dispatcher_->fail_everything("the engine has failed");
+    refuse("the engine has failed");
   }
+}
+
+void Engine::refuse(const std::string& why) noexcept {
+  try {
+    if (dispatcher_) dispatcher_->fail_everything(why);
+    if (!std::exchange(told_assembled_, true)) {
+      assembled_.set_exception(std::make_exception_ptr(std::runtime_error(why)));
+    }
+    const auto until = Clock::now() + kGrace;
+    const bool end_by_signal = end_on_stop_.load();
+    while (dispatcher_ && !dispatcher_->job_ended()) {
+      if (end_by_signal && Clock::now() >= until) end_process_by(stop_signal_.load());
+      if (take_commands()) continue;
+      pollfd fd{mailbox_.fd(), POLLIN, 0};
+      if (mailbox_.prepare_sleep()) ::poll(&fd, 1, end_by_signal ? 20 : -1);
+      mailbox_.awake();
+    }
+  } catch (...) {
+    base::log_error("out of memory while failing the pending tasks");
+    ::_exit(1);
+  }
+}
+
+void Engine::pass_on_stop() {
+  if (end_on_stop_.load()) throw ToldToEnd(stop_signal_.load());
+  stop_passed_on_ = true;
+  options_.host->tell_to_stop();
+  if (remote_) remote_->tell_to_stop();
+  for (const auto& state : dispatcher_->pools_to_stop()) pool::close(*this, *state, true);
 }
 
 void Engine::loop() {
   while (true) {
     const auto now = Clock::now();
     dispatcher_->tick(now.time_since_epoch());
+    if (stop_signal_.load() != 0 && !stop_passed_on_) pass_on_stop();
     bool any = take_commands();
     any |= local_->poll();
     if (remote_) any |= remote_->poll(now);
@@ -108,8 +170,8 @@ bool Engine::take_commands() {
 }
 
 void Engine::sleep(Clock::time_point now) {
-  const bool nothing_yet =
-      mailbox_.prepare_sleep() && options_.host->prepare_sleep() && (!remote_ || remote_->prepare_sleep());
+  const bool nothing_yet = mailbox_.prepare_sleep() && (stop_signal_.load() == 0 || stop_passed_on_) &&
+                           options_.host->prepare_sleep() && (!remote_ || remote_->prepare_sleep());
   if (nothing_yet) {
     int timeout = -1;
     if (const auto deadline = dispatcher_->next_deadline()) {
@@ -127,8 +189,7 @@ void Engine::sleep(Clock::time_point now) {
   options_.host->awake();
 }
 
-void Engine::leave() {
-  const bool rank_lost = dispatcher_->any_rank_lost();
+void Engine::leave(bool rank_lost) {
   if (remote_) {
     remote_->dismiss(rank_lost);
     // What is under way to the living leaves before MPI does; the dead do not count, and nobody waits for ever.

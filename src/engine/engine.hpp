@@ -10,6 +10,7 @@
 #include "process/worker_host.hpp"
 #include "transport/transport.hpp"
 
+#include <atomic>
 #include <functional>
 #include <future>
 #include <memory>
@@ -49,6 +50,10 @@ class Engine {
   /// Ends the job: workers and agents leave. All pools must have ended. Waits for the thread.
   void end();
 
+  /// From a signal handler: the program is asked to stop. `end`: it does not know how to, so that the engine breaks
+  /// what is pending and ends the process by this signal, unless the program is quicker.
+  void ask_to_stop(int signal, bool end) noexcept;
+
   [[nodiscard]] Mailbox& mailbox() noexcept { return mailbox_; }
   [[nodiscard]] const Roster& roster() const noexcept { return roster_; }
   [[nodiscard]] const base::Settings& settings() const noexcept { return options_.settings; }
@@ -58,7 +63,10 @@ class Engine {
   void loop();
   bool take_commands();
   void sleep(std::chrono::steady_clock::time_point now);
-  void leave();
+  void leave(bool rank_lost);
+  void pass_on_stop();
+  /// The engine can do nothing any more: whatever is asked of it fails, until the job ends.
+  void refuse(const std::string& why) noexcept;
 
   EngineOptions options_;
   Mailbox mailbox_;
@@ -66,6 +74,8 @@ class Engine {
   std::promise<void> assembled_;
   std::future<void> assembled_future_;
   bool told_assembled_ = false;
+  std::atomic<int> stop_signal_{0};
+  std::atomic<bool> end_on_stop_{false};
 
   // Engine thread only.
   std::optional<Dispatcher> dispatcher_;
@@ -74,6 +84,7 @@ class Engine {
   std::unique_ptr<RemoteRanks> remote_;
   std::vector<Command> commands_;
   base::Idler idler_;
+  bool stop_passed_on_ = false;
 
   std::thread thread_;
 };

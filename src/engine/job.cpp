@@ -2,6 +2,7 @@
 
 #include "api/callbacks.hpp"
 #include "base/log.hpp"
+#include "engine/stop_signals.hpp"
 
 #include <rankpool/errors.hpp>
 
@@ -48,6 +49,8 @@ std::shared_ptr<PoolState> Job::open_pool(detail::PoolConfig config) {
   state->max_workers =
       config.max_workers.value_or(engine_.settings().max_workers.value_or(std::max(1, engine_.roster().capacity())));
   state->initializer = std::move(config.initializer);
+  state->close_on_stop = config.close_on_stop;
+  if (config.close_on_stop) stop_signals::watch();
   state->announce_items = config.task_timeout.has_value();
   state->alive.store(state->max_workers);
   schedule::PoolPolicy policy;
@@ -121,10 +124,12 @@ void wait_ready(Engine& engine, PoolState& state) {
   const auto check = [&] { engine.mailbox().locked([&] { check_intake(state); }); };
   check();
   std::unique_lock lock(state.mutex);
-  state.changed.wait(lock, [&] { return state.ready >= state.max_workers || state.broken || state.ended; });
-  const bool ready = state.ready >= state.max_workers;
+  // Fewer than were asked for may be all there is: starts can fail, ranks can be lost.
+  const auto ready = [&] { return state.ready > 0 && state.ready >= std::min(state.max_workers, state.alive.load()); };
+  state.changed.wait(lock, [&] { return ready() || state.broken || state.ended; });
+  if (ready()) return;
   lock.unlock();
-  if (!ready) check();
+  check();
 }
 
 }  // namespace pool

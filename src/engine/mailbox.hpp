@@ -104,9 +104,10 @@ class Mailbox {
   void awake();
   [[nodiscard]] int fd() const noexcept { return fd_; }
 
- private:
+  /// Any thread, signal handlers too: makes a sleeping engine look around.
   void wake() noexcept;
 
+ private:
   int fd_ = -1;
   std::atomic<bool> sleeping_{false};
   std::atomic<bool> filled_{false};

@@ -24,6 +24,7 @@ struct PoolState {
   int max_workers = 0;
   detail::Bytes initializer;
   bool announce_items = false;
+  bool close_on_stop = false;
 
   /// Guarded by the mailbox's mutex, so that no submission comes behind the closing.
   Intake intake = Intake::open;

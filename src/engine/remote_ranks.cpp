@@ -95,6 +95,9 @@ bool RemoteRanks::poll(std::chrono::steady_clock::time_point now) {
   bool any = transport_.poll(arrived_);
   for (const auto& message : arrived_) receive(message);
   arrived_.clear();
+  if (any) {
+    for (const auto& broken : transport_.take_broken()) lose(broken.peer, broken.how);
+  }
   if (now >= next_look_) {
     next_look_ = now + kLookEvery;
     any |= lifelines_.poll(events_);
@@ -237,6 +240,14 @@ void RemoteRanks::lose(Rank rank, const std::string& how) {
   lifelines_.drop(rank);
   listener_.rank_lost(rank, how);
   assemble();
+}
+
+void RemoteRanks::tell_to_stop() {
+  for (std::int32_t number = 1; number < transport_.size(); ++number) {
+    detail::Bytes message;
+    wire::append(message, wire::StopRequested{});
+    send(Rank{number}, std::move(message));
+  }
 }
 
 void RemoteRanks::dismiss(bool rank_lost) {

@@ -35,6 +35,8 @@ class RemoteRanks {
   /// True once every rank has joined, was refused, or did not answer in time; the listener has then been told of those
   /// that did.
   [[nodiscard]] bool assembled() const noexcept { return assembled_; }
+  /// Lets all workers see that the program is asked to stop.
+  void tell_to_stop();
   /// Asks every rank that is left to leave.
   void dismiss(bool rank_lost);
 

@@ -29,12 +29,19 @@ namespace {
 /// What a descriptor is that the rank asks its keeper to hold.
 enum class Held : std::int32_t { pmix = 0, lifeline = 1 };
 
+/// Seconds that the launcher's daemon may take to let a rank go that has lost rank 0.
+constexpr unsigned kLastWords = 1;
+
 int rank_number() {
   for (const char* name : {"OMPI_COMM_WORLD_RANK", "PMIX_RANK"}) {
     if (const char* const text = std::getenv(name)) return std::atoi(text);
   }
   return 0;
 }
+
+/// So much longer than rank 0 an agent lives that has lost it: a launcher takes the job's status from whoever ends
+/// badly first, and that is to be rank 0.
+constexpr int kOutliveRankZeroMs = 500;
 
 /// Waits until rank 0 has closed its end of the line: the job is over.
 void await_end_of_job(int lifeline) {
@@ -67,9 +74,10 @@ void await_end_of_job(int lifeline) {
 [[noreturn]] void keep(process::KeeperPair pair, pid_t rank, int number) {
   ::prctl(PR_SET_NAME, "rankpool keeper");
   pair.keep_keeper();
-  if (number == 0) report_start();
   int lifeline = -1;
   process::KeeperDuties duties;
+  if (number == 0) duties.signal_line = report_start();
+  duties.take_signal = take_reported_signal;
   duties.rank = rank;
   duties.worker_main = serve_tasks;
   duties.hold = [&](int fd, std::int32_t what) {
@@ -125,8 +133,8 @@ int serve_as_agent(std::unique_ptr<process::KeeperLink> link, const base::Settin
   options.share_lifeline = [&](int fd) {
     keeper.send({process::KeeperMessage::Kind::hold, 0, static_cast<std::int32_t>(Held::lifeline), 0}, fd);
   };
-  process::WorkerHost host(std::move(link));
-  agent::Agent agent(*transport, host, std::move(options));
+  auto host = std::make_unique<process::WorkerHost>(std::move(link));
+  agent::Agent agent(*transport, *host, std::move(options));
   switch (agent.run()) {
     case agent::Ending::dismissed:
       leave_mpi(std::move(transport), false);
@@ -135,10 +143,17 @@ int serve_as_agent(std::unique_ptr<process::KeeperLink> link, const base::Settin
       leave_mpi(std::move(transport), true);
       ::_exit(0);
     case agent::Ending::rank_0_lost:
+      host.reset();  // ends the workers
+      ::poll(nullptr, 0, kOutliveRankZeroMs);
+      // It may live, behind a cable that was cut: a launcher that hears of us again must not end the job for us.
+      ::signal(SIGALRM, SIG_DFL);
+      ::alarm(kLastWords);
+      leave_mpi(std::move(transport), true);
+      ::_exit(0);
     case agent::Ending::keeper_lost:
       break;
   }
-  // Nobody is left to leave with. The keeper ends what is below it.
+  // The launcher knows already: the keeper was its child.
   ::_exit(1);
 }
 
@@ -188,7 +203,7 @@ int run_launched(int argc, char** argv, const base::Settings& settings, const st
 }
 
 void serve_tasks(process::Channel channel, process::RankPage* page, int wake) {
-  become_worker();
+  become_worker(*page);
   process::worker_main(std::move(channel), page, wake, task_hooks());
 }
 

@@ -3,6 +3,7 @@
 #include "api/callbacks.hpp"
 #include "base/log.hpp"
 #include "engine/job.hpp"
+#include "engine/stop_signals.hpp"
 
 #include <rankpool/errors.hpp>
 
@@ -58,6 +59,7 @@ class Ending {
     try {
       job_->close_all_pools();
       api::stop_callbacks();
+      engine::stop_signals::detach();
       job_->engine().end();
     } catch (const std::exception& e) {
       base::log_error(std::string("the job could not be ended in order: ") + e.what());
@@ -76,6 +78,7 @@ class Ending {
 
 int serve_as_rank_zero(engine::EngineOptions options, const std::function<int(int, char**)>& main, int argc,
                        char** argv) {
+  const bool launched = options.connect != nullptr;
   const auto job = std::make_shared<engine::Job>(std::move(options));
   try {
     job->engine().wait_assembled();
@@ -85,6 +88,7 @@ int serve_as_rank_zero(engine::EngineOptions options, const std::function<int(in
     return 1;
   }
   engine::Job::set_current(job);
+  engine::stop_signals::attach(job->engine(), launched);
   Ending::arm(job);
   int status = 1;
   try {

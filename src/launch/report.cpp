@@ -145,7 +145,7 @@ void take_report_variable() noexcept {
   }
 }
 
-void report_start() noexcept {
+int report_start() noexcept {
   try {
     take_report_variable();
     if (const auto& to = g_invitation) {
@@ -158,6 +158,24 @@ void report_start() noexcept {
     }
   } catch (...) {
   }
+  return g_line;
+}
+
+std::optional<int> take_reported_signal(bool& ended) noexcept {
+  static ReportRecord record;
+  static std::size_t filled = 0;
+  const ssize_t got = ::recv(g_line, reinterpret_cast<char*>(&record) + filled, sizeof record - filled, MSG_DONTWAIT);
+  ended = got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR);
+  if (got <= 0 || (filled += static_cast<std::size_t>(got)) < sizeof record) return std::nullopt;
+  filled = 0;
+  const ReportRecord expected;
+  if (record.magic != expected.magic || record.version != expected.version ||
+      record.kind != ReportRecord::Kind::signal || !g_invitation ||
+      !liveness::same_token(record.token, g_invitation->token)) {
+    ended = true;
+    return std::nullopt;
+  }
+  return record.wait_status;
 }
 
 void report_exit(int wait_status) noexcept {

@@ -1,5 +1,8 @@
 #include "launch/task_hooks.hpp"
 
+#include "engine/stop_signals.hpp"
+#include "launch/batch_signals.hpp"
+
 #include <rankpool/callable.hpp>
 #include <rankpool/detail/code_ref.hpp>
 #include <rankpool/detail/exception_codec.hpp>
@@ -17,6 +20,7 @@ namespace rankpool {
 namespace {
 
 bool g_in_worker = false;
+const process::RankPage* g_page = nullptr;
 WorkerInfo g_worker;
 
 /// "worker 5 (rank 3 on n2, pid 4711)"
@@ -34,10 +38,18 @@ const WorkerInfo& this_worker() {
   return g_worker;
 }
 
+bool stop_requested() noexcept {
+  if (g_in_worker) return g_page->stop_requested.load(std::memory_order_relaxed) != 0;
+  engine::stop_signals::watch();
+  return engine::stop_signals::requested();
+}
+
 namespace launch {
 
-void become_worker() {
+void become_worker(const process::RankPage& page) {
   g_in_worker = true;
+  g_page = &page;
+  shield_from_batch_system();
   g_worker.pid = ::getpid();
 }
 
@@ -60,7 +72,9 @@ const process::WorkerHooks& task_hooks() {
       head = payload.subspan(sizeof ref);
       return reinterpret_cast<detail::Invoker>(const_cast<void*>(detail::resolve(ref)));
     };
-    own.encode_current_exception = [](std::span<const std::byte>) { return detail::encode_current_exception(place()); };
+    own.encode_current_exception = [](const std::string& task) {
+      return detail::encode_current_exception(task.empty() ? place() : place() + " in " + task);
+    };
     return own;
   }();
   return hooks;

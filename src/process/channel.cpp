@@ -58,7 +58,11 @@ Channel::~Channel() {
   if (control_ != nullptr) ::munmap(control_, kControl);
   if (in_ != nullptr) ::munmap(in_, 2 * kRing);
   if (out_ != nullptr) ::munmap(out_, 2 * kRing);
-  if (fd_ >= 0) ::close(fd_);
+  close_descriptor();
+}
+
+void Channel::close_descriptor() noexcept {
+  if (fd_ >= 0) ::close(std::exchange(fd_, -1));
 }
 
 void Channel::map() {

@@ -11,6 +11,7 @@ namespace rankpool::process {
 struct RankPage {
   std::atomic<std::uint32_t> host_sleeping{0};
   std::atomic<std::uint32_t> keeper_events{0};  ///< messages the keeper has sent
+  std::atomic<std::uint32_t> stop_requested{0};
 };
 
 /// One worker's shared memory, as host and worker see it:
@@ -50,6 +51,8 @@ class Channel {
   ~Channel();
 
   [[nodiscard]] int fd() const noexcept { return fd_; }
+  /// The memory stays.
+  void close_descriptor() noexcept;
   [[nodiscard]] Control& control() noexcept { return *control_; }
   [[nodiscard]] std::byte* in(std::uint64_t position) noexcept { return in_ + position % kRing; }
   [[nodiscard]] std::byte* out(std::uint64_t position) noexcept { return out_ + position % kRing; }

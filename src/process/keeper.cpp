@@ -27,7 +27,8 @@ namespace {
 /// How long a worker that got SIGTERM may take to end before it gets SIGKILL.
 constexpr std::chrono::milliseconds kGrace{500};
 
-bool send_message(int socket, const KeeperMessage& message, int fd) {
+/// False with EAGAIN in errno if there is no room and `flags` forbid to wait for it.
+bool send_message(int socket, const KeeperMessage& message, int fd, int flags = 0) {
   iovec part{const_cast<KeeperMessage*>(&message), sizeof message};
   alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
   msghdr packet{};
@@ -43,7 +44,7 @@ bool send_message(int socket, const KeeperMessage& message, int fd) {
     std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
   }
   while (true) {
-    if (::sendmsg(socket, &packet, MSG_NOSIGNAL) >= 0) return true;
+    if (::sendmsg(socket, &packet, MSG_NOSIGNAL | flags) >= 0) return true;
     if (errno != EINTR) return false;
   }
 }
@@ -134,12 +135,21 @@ int Keeper::run(KeeperDuties duties) {
   if (duties_.rank_is_parent) parent = static_cast<int>(::syscall(SYS_pidfd_open, duties_.rank, 0));
   bool rank_gone = false;
   while (!rank_gone) {
-    std::array<pollfd, 3> fds{{{control_, POLLIN, 0}, {signals, POLLIN, 0}, {parent, POLLIN, 0}}};
+    const short awaited = unsent_.empty() ? POLLIN : POLLIN | POLLOUT;
+    std::array<pollfd, 4> fds{
+        {{control_, awaited, 0}, {signals, POLLIN, 0}, {parent, POLLIN, 0}, {duties_.signal_line, POLLIN, 0}}};
     ::poll(fds.data(), fds.size(), kill_overdue());
+    send_reports();
     signalfd_siginfo info{};
     while (::read(signals, &info, sizeof info) == sizeof info) {
       const int signal = static_cast<int>(info.ssi_signo);
       if (signal != SIGCHLD && !duties_.rank_is_parent && !rank_status_) ::kill(duties_.rank, signal);
+    }
+    if (fds[3].revents != 0) {
+      bool ended = false;
+      const auto signal = duties_.take_signal(ended);
+      if (signal && !rank_status_) ::kill(duties_.rank, *signal);
+      if (ended) duties_.signal_line = -1;
     }
     reap();
     KeeperMessage message;
@@ -265,10 +275,18 @@ void Keeper::reap() {
 }
 
 void Keeper::report(const KeeperMessage& message) {
-  if (control_ < 0) return;
-  send_message(control_, message, -1);
-  // Behind the message: who sees the count finds the message there.
-  page_->keeper_events.fetch_add(1, std::memory_order_seq_cst);
+  unsent_.push_back(message);
+  send_reports();
+}
+
+void Keeper::send_reports() {
+  // Never waits for the rank to read: it may itself be waiting for room in the other direction.
+  while (!unsent_.empty()) {
+    if (control_ >= 0 && !send_message(control_, unsent_.front(), -1, MSG_DONTWAIT) && errno == EAGAIN) return;
+    unsent_.pop_front();
+    // Behind the message: who sees the count finds the message there.
+    page_->keeper_events.fetch_add(1, std::memory_order_seq_cst);
+  }
 }
 
 void Keeper::end_all_children() {

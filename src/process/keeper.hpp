@@ -6,6 +6,7 @@
 #include <sys/types.h>
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -57,6 +58,10 @@ struct KeeperDuties {
   std::function<void(int wait_status)> rank_ended;
   /// A descriptor that the rank wants held until the keeper ends.
   std::function<void(int fd, std::int32_t what)> hold;
+  /// Where signals for the rank may come from besides, or -1; and how they are read, once it is readable. `ended`: no
+  /// more.
+  int signal_line = -1;
+  std::function<std::optional<int>(bool& ended)> take_signal;
 };
 
 /// The parent of a rank's worker processes: a single-threaded loop. Runs in a process of its own.
@@ -73,6 +78,7 @@ class Keeper {
   int kill_overdue();
   void reap();
   void report(const KeeperMessage& message);
+  void send_reports();
   void end_all_children();
 
   int control_;
@@ -82,6 +88,7 @@ class Keeper {
   std::unordered_map<std::uint32_t, pid_t> pids_;
   std::unordered_map<pid_t, std::uint32_t> workers_;
   std::unordered_map<std::uint32_t, std::chrono::steady_clock::time_point> asked_to_end_;
+  std::deque<KeeperMessage> unsent_;  ///< reports for which the socket had no room
   std::optional<int> rank_status_;
 };
 

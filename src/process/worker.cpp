@@ -63,7 +63,7 @@ class Worker final : public detail::TaskContext {
   // TaskContext
   void end_with_encoded(detail::Bytes encoded) override { end_with_frame(FrameKind::value, encoded); }
   void end_with_current_exception() override {
-    end_with_frame(FrameKind::error, hooks_.encode_current_exception(head_));
+    end_with_frame(FrameKind::error, hooks_.encode_current_exception(task()));
   }
   void end_skipped() override {
     const detail::Bytes nothing;
@@ -113,6 +113,14 @@ class Worker final : public detail::TaskContext {
     publish();
   }
 
+  /// What the task is called; empty if that cannot be told. Called while an exception is handled.
+  [[nodiscard]] std::string task() const {
+    try {
+      return name_ == nullptr ? std::string() : name_(callable_);
+    } catch (...) {
+      return {};
+    }
+  }
   [[nodiscard]] std::uint64_t item() const { return ended_ - chunk_base_; }
   FrameHeader outcome(FrameKind kind, std::uint32_t count) const {
     FrameHeader header;
@@ -156,7 +164,7 @@ class Worker final : public detail::TaskContext {
       flush_streams();
       write(&header, sizeof header);
     } catch (...) {
-      const detail::Bytes error = hooks_.encode_current_exception({});
+      const detail::Bytes error = hooks_.encode_current_exception("the initializer");
       flush_streams();
       header.kind = FrameKind::init_failed;
       header.length = error.size();
@@ -170,16 +178,17 @@ class Worker final : public detail::TaskContext {
     chunk_ = header;
     chunk_base_ = ended_;
     count_ = header.count;
+    name_ = nullptr;
     announce_ = header.flags == FrameFlag::announce;
     if (header.extra > payload.size()) ::_exit(70);
-    head_ = payload.first(static_cast<std::size_t>(header.extra));
-    items_ = payload.subspan(head_.size());
+    const auto head = payload.first(static_cast<std::size_t>(header.extra));
+    items_ = payload.subspan(head.size());
     const auto begin = Clock::now();
     last_check_ = begin;
     until_flush_check_ = stride_ = 1;
     if (!announce_) until_flush_check_ = stride_;
     try {
-      const detail::Invoker invoke = hooks_.resolve(head_, callable_);
+      const detail::Invoker invoke = hooks_.resolve(head, callable_);
       invoke(*this);
     } catch (...) {
       // What the invoker itself could not do: each item that is left ends so.
@@ -302,7 +311,6 @@ class Worker final : public detail::TaskContext {
   std::uint64_t out_tail_ = 0;
   FrameHeader chunk_;
   std::uint64_t chunk_base_ = 0;
-  std::span<const std::byte> head_;
   std::byte* opened_ = nullptr;
   std::uint64_t open_first_ = 0;
   std::uint32_t stride_ = 1;

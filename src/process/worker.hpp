@@ -18,7 +18,7 @@ struct WorkerHooks {
   void (*run_initializer)(std::span<const std::byte> encoded) = nullptr;
   /// The task that a chunk names; `head` is the rest, the callable. Throws what is to become of each item.
   detail::Invoker (*resolve)(std::span<const std::byte> payload, std::span<const std::byte>& head) = nullptr;
-  detail::Bytes (*encode_current_exception)(std::span<const std::byte> head) = nullptr;
+  detail::Bytes (*encode_current_exception)(const std::string& task) = nullptr;
 };
 
 /// Serves one channel until it is told to stop. The whole life of a worker process.

@@ -6,6 +6,7 @@
 
 #include <unistd.h>
 #include <algorithm>
+#include <csignal>
 #include <cstring>
 #include <deque>
 #include <unordered_map>
@@ -37,11 +38,16 @@ class WorkerHost::Impl {
     const auto found = index.find(raw(id));
     return found == index.end() ? nullptr : found->second;
   }
+  /// A worker whose counters make no sense: nothing of its memory is believed any more, and its end is told as ever.
+  void give_up(Slot& slot) {
+    if (std::exchange(slot.rogue, true)) return;
+    keeper->send({KeeperMessage::Kind::kill, raw(slot.id), SIGKILL, 0});
+  }
   /// Copies as much as there is room for; returns how much.
   std::size_t put(Slot& slot, std::span<const std::byte> bytes) {
     const std::uint64_t head = slot.channel.control().in_head.value.load(std::memory_order_acquire);
     if (head > slot.in_tail || slot.in_tail - head > Channel::kRing) {
-      slot.rogue = true;
+      give_up(slot);
       return 0;
     }
     const std::size_t room = Channel::kRing - static_cast<std::size_t>(slot.in_tail - head);
@@ -86,8 +92,7 @@ class WorkerHost::Impl {
     const std::uint64_t tail = slot.channel.control().out_tail.value.load(std::memory_order_acquire);
     if (tail == slot.out_head) return 0;
     if (tail < slot.out_head || tail - slot.out_head > Channel::kRing) {
-      slot.rogue = true;
-      keeper->send({KeeperMessage::Kind::kill, raw(slot.id), 9, 0});
+      give_up(slot);
       return 0;
     }
     const std::size_t size = std::min(limit, static_cast<std::size_t>(tail - slot.out_head));
@@ -147,6 +152,7 @@ void WorkerHost::start(WorkerId worker) {
       impl_->failed.emplace_back(worker, "the keeper is gone");
       return;
     }
+    slot->channel.close_descriptor();  // a worker is not to cost an open file
     impl_->index[raw(worker)] = slot.get();
     impl_->slots.push_back(std::move(slot));
   } catch (const std::exception& e) {
@@ -174,6 +180,8 @@ void WorkerHost::write(WorkerId worker, std::span<const std::byte> bytes, std::s
 void WorkerHost::flush(WorkerId worker) {
   if (auto* const slot = impl_->find(worker)) impl_->publish(*slot);
 }
+
+void WorkerHost::tell_to_stop() noexcept { impl_->keeper->page().stop_requested.store(1, std::memory_order_relaxed); }
 
 void WorkerHost::kill(WorkerId worker, int signal) {
   // What it was still to be sent may be freed as soon as it is given up.

@@ -61,6 +61,8 @@ class WorkerHost {
   void flush(WorkerId worker);
   /// Sends a signal to the worker and all processes it started.
   void kill(WorkerId worker, int signal);
+  /// Lets all workers see that the program is asked to stop.
+  void tell_to_stop() noexcept;
 
   /// Looks once at all channels and at the keeper; calls `listener` for what there is. True if there was anything.
   /// `max_output` bounds the bytes given out in one call (back-pressure).

@@ -167,6 +167,17 @@ ReportServer::~ReportServer() = default;
 const liveness::Invitation& ReportServer::invitation() const { return impl_->invitation; }
 int ReportServer::fd() const { return impl_->epoll; }
 
+bool ReportServer::send_signal(int signal) {
+  ReportRecord record;
+  record.token = impl_->invitation.token;
+  record.kind = ReportRecord::Kind::signal;
+  record.wait_status = signal;
+  for (const auto& [fd, line] : impl_->lines) {
+    if (line.holding) return ::send(fd, &record, sizeof record, MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof record;
+  }
+  return false;
+}
+
 const RankZeroNews& ReportServer::poll() {
   std::array<epoll_event, 16> events;
   const int count = ::epoll_wait(impl_->epoll, events.data(), static_cast<int>(events.size()), 0);

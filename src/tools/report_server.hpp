@@ -27,6 +27,8 @@ class ReportServer {
   /// To wait on: readable when `poll` has something to do.
   [[nodiscard]] int fd() const;
   const RankZeroNews& poll();
+  /// Has rank 0's keeper send it a signal. False if there is no connection to it.
+  bool send_signal(int signal);
 
  private:
   class Impl;

@@ -54,7 +54,8 @@ int supervise(const Plan& plan, const Patience& patience, const std::string& int
       if (signal == SIGCHLD) continue;
       const bool typed = info.ssi_code == SI_KERNEL && launcher.shares_terminal();
       for (const int one : escalation.on_signal(signal, typed ? Sender::terminal : Sender::process, Clock::now())) {
-        launcher.send(one);
+        // Launchers make another signal of it, or end the job at once: rank 0 is to decide.
+        if (one != signal || !server.send_signal(one)) launcher.send(one);
       }
     }
     const RankZeroNews& news = server.poll();

@@ -19,6 +19,7 @@ class MpiTransport final : public Transport {
   [[nodiscard]] int size() const override;
   void send(Rank to, detail::Bytes message) override;
   bool poll(std::vector<Incoming>& arrived) override;
+  std::vector<BrokenPeer> take_broken() override;
   void forget(Rank peer) override;
   [[nodiscard]] std::size_t unsent() const override;
   [[nodiscard]] bool busy() const override;

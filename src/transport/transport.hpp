@@ -5,6 +5,7 @@
 #include <rankpool/detail/bytes.hpp>
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 namespace rankpool::transport {
@@ -13,6 +14,12 @@ namespace rankpool::transport {
 struct Incoming {
   Rank from{};
   detail::Bytes bytes;
+};
+
+/// A peer with which nothing can be exchanged any more, though nobody has said that it is dead.
+struct BrokenPeer {
+  Rank peer{};
+  std::string how;
 };
 
 /// The seam between ranks: reliable messages, in order between any two ranks, of any size.
@@ -29,6 +36,8 @@ class Transport {
   virtual void send(Rank to, detail::Bytes message) = 0;
   /// Lets pending transfers go on and appends what has arrived. True if anything moved.
   virtual bool poll(std::vector<Incoming>& arrived) = 0;
+  /// Peers that broke since the last call; each is told once. After a `poll` that returned true there may be some.
+  virtual std::vector<BrokenPeer> take_broken() = 0;
   /// The peer is dead: nothing is sent to it or received from it any more, what is under way is abandoned.
   virtual void forget(Rank peer) = 0;
 

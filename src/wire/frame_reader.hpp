@@ -5,7 +5,6 @@
 #include <rankpool/detail/bytes.hpp>
 
 #include <algorithm>
-#include <cstring>
 #include <span>
 
 namespace rankpool::wire {
@@ -21,7 +20,7 @@ class FrameReader {
     while (true) {
       if (header_bytes_ < sizeof header_) {
         const std::size_t taken = std::min(sizeof header_ - header_bytes_, bytes.size());
-        std::memcpy(reinterpret_cast<std::byte*>(&header_) + header_bytes_, bytes.data(), taken);
+        std::copy_n(bytes.data(), taken, reinterpret_cast<std::byte*>(&header_) + header_bytes_);
         header_bytes_ += taken;
         bytes = bytes.subspan(taken);
         if (header_bytes_ < sizeof header_) return true;

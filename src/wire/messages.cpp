@@ -123,7 +123,7 @@ void fields(Each& each, auto& message) {
   } else if constexpr (std::is_same_v<M, WorkerEnded>) {
     each(message.pid), each(message.wait_status), each(message.inside_item);
   } else {
-    static_assert(std::is_same_v<M, StartWorker>);
+    static_assert(std::is_same_v<M, StartWorker> || std::is_same_v<M, StopRequested>);
   }
 }
 

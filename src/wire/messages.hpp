@@ -48,6 +48,11 @@ struct Quit {
   bool operator==(const Quit&) const = default;
 };
 
+/// The program is asked to stop: tasks may look.
+struct StopRequested {
+  bool operator==(const StopRequested&) const = default;
+};
+
 // agent to rank 0
 /// First message of every agent.
 struct Hello {
@@ -90,7 +95,7 @@ struct Farewell {
 };
 
 using Message = std::variant<Welcome, StartWorker, Input, KillWorker, Quit, Hello, WorkerStarted, WorkerFailedToStart,
-                             Output, WorkerEnded, Farewell>;
+                             Output, WorkerEnded, Farewell, StopRequested>;
 
 /// A message that is not one.
 class ProtocolError : public std::runtime_error {

@@ -1,6 +1,8 @@
 #include "support.hpp"
 
 #include <sys/wait.h>
+#include <future>
+#include <numeric>
 #include <ranges>
 
 namespace {
@@ -124,6 +126,36 @@ TEST_P(CrashTable, with_replace_only_the_task_fails) {
   for (long i = 0; i < 40; ++i) EXPECT_EQ(good[static_cast<std::size_t>(i)].result(kLong), i * i);
   executor.bootup();
   EXPECT_EQ(executor.num_workers(), 2);
+}
+
+TEST_P(CrashTable, a_Pool_loses_only_the_task_and_is_back_at_full_strength) {  // ASY-14
+  const CrashCase& crash = GetParam();
+  rankpool::Pool pool(2);
+  std::vector<long> items(40);
+  std::iota(items.begin(), items.end(), 0L);
+  const auto before = pool.map_async(square, items, 1);
+  const auto lost = pool.apply_async(carry, std::tuple(Bomb{crash.stage, crash.way}));
+  const auto after = pool.map_async(square, items, 1);
+  EXPECT_THAT(thrown<rankpool::TerminatedWorkerError>([&] { lost.get(kLong); }), ::testing::HasSubstr(crash.told));
+  EXPECT_EQ(before.get(kLong).size(), 40U);
+  EXPECT_EQ(after.get(kLong).back(), 39 * 39);
+  Gate gate;
+  const auto first = pool.apply_async(pass_gate, std::tuple(gate.name(), 1));
+  const auto second = pool.apply_async(pass_gate, std::tuple(gate.name(), 2));
+  EXPECT_TRUE(gate.await_marks(2));
+  gate.open();
+  EXPECT_EQ(first.get(kLong) + second.get(kLong), 3);
+}
+
+TEST_P(CrashTable, submitted_from_a_callback_it_ends_the_same_way) {  // CB-13
+  const CrashCase& crash = GetParam();
+  ProcessPoolExecutor executor(2);
+  std::promise<Future<Bomb>> submitted;
+  executor.submit(square, 1).add_done_callback([&](const Future<long>&) {
+    submitted.set_value(executor.submit(carry, Bomb{crash.stage, crash.way}));
+  });
+  const auto future = submitted.get_future().get();
+  EXPECT_THAT(thrown<rankpool::TerminatedWorkerError>([&] { future.result(kLong); }), ::testing::HasSubstr(crash.told));
 }
 
 TEST_F(Crashes, a_worker_killed_while_idle_is_noticed) {  // DLK-23

@@ -272,4 +272,64 @@ TEST_F(Imap, a_half_read_one_holds_nothing_up) {  // IMAP-19 to IMAP-22
   }
 }
 
+TEST_F(Imap, next_with_a_timeout_loses_nothing) {  // IMAP-16
+  Pool pool(1);
+  Gate gate;
+  const std::vector<std::pair<std::string, int>> items{{gate.name(), 1}, {gate.name(), 2}};
+  auto results =
+      pool.imap([](const std::pair<std::string, int>& item) { return pass_gate(item.first, item.second); }, items);
+  for (int round = 0; round < 3; ++round) EXPECT_THROW(results.next(5ms), rankpool::TimeoutError);
+  gate.open();
+  EXPECT_EQ(results.next(kLong), 1);
+  EXPECT_EQ(results.next(kLong), 2);
+  EXPECT_FALSE(results.next(kLong));
+}
+
+TEST_F(Imap, unordered_gives_the_quick_one_first) {  // IMAP-05
+  Pool pool(2);
+  Gate gate;
+  const std::vector<std::pair<std::string, int>> items{{gate.name(), 1}, {"", 2}};
+  const auto task = [](const std::pair<std::string, int>& item) {
+    return item.first.empty() ? item.second : pass_gate(item.first, item.second);
+  };
+  auto results = pool.imap_unordered(task, items);
+  EXPECT_EQ(results.next(kLong), 2);
+  gate.open();
+  EXPECT_EQ(results.next(kLong), 1);
+}
+
+TEST_F(Imap, a_worker_that_dies_costs_only_its_item) {  // ASY-14
+  Pool pool(2);
+  const auto task = [](long x) { return x == 7 ? die_by(SIGKILL) : x; };
+  for (const int chunk : {1, 5}) {
+    auto results = pool.imap(task, numbers(20), chunk);
+    for (long i = 0; i < 20; ++i) {
+      if (i == 7) {
+        EXPECT_THROW(results.next(kLong), rankpool::TerminatedWorkerError);
+      } else {
+        EXPECT_EQ(results.next(kLong), i);
+      }
+    }
+    EXPECT_FALSE(results.next(kLong));
+  }
+}
+
+TEST_F(Imap, ten_million_items_take_no_memory_on_rank_0) {  // IMAP-18, NST-04
+  const auto resident = [] {
+    long pages = 0;
+    std::ifstream("/proc/self/statm") >> pages >> pages;
+    return pages * ::sysconf(_SC_PAGESIZE);
+  };
+  Pool pool(2);
+  const long before = resident();
+  long most = before;
+  long expected = 0;
+  for (const long result : pool.imap(square, std::views::iota(0L, 10'000'000L), 1000)) {
+    ASSERT_EQ(result, expected * expected);
+    if (++expected % 100'000 == 0) most = std::max(most, resident());
+  }
+  EXPECT_EQ(expected, 10'000'000L);
+  EXPECT_LT(most - before, 50'000'000L);
+}
+
 }  // namespace

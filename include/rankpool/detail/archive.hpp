@@ -9,12 +9,15 @@
 #include <boost/serialization/array_optimization.hpp>
 #include <boost/serialization/array_wrapper.hpp>
 #include <boost/serialization/collection_size_type.hpp>
+#include <boost/serialization/detail/stack_constructor.hpp>
 #include <boost/serialization/is_bitwise_serializable.hpp>
 #include <boost/serialization/item_version_type.hpp>
 #include <boost/serialization/serialization.hpp>
 #include <boost/serialization/string.hpp>
 
+#include <algorithm>
 #include <cstring>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -67,6 +70,15 @@ inline constexpr bool plain_bytes =
     std::is_trivially_copyable_v<T> && !std::is_pointer_v<T> && !std::is_member_pointer_v<T> && !std::is_array_v<T> &&
     (std::is_arithmetic_v<T> || std::is_enum_v<T> || (!has_member_serialize<T>() && !HasFreeSerialize<T>));
 
+/// Containers whose elements travel without the number of buckets, which Boost would send: no bound is known for it.
+template <class T>
+concept Bucketed = from_std_or_boost<T>() && requires(T& container, std::size_t count) {
+  typename T::hasher;
+  typename T::value_type;
+  container.bucket_count();
+  container.rehash(count);
+};
+
 /// A Boost.Serialization archive that writes to Bytes.
 class OArchive : public boost::archive::detail::common_oarchive<OArchive> {
   using Base = boost::archive::detail::common_oarchive<OArchive>;
@@ -89,6 +101,9 @@ class OArchive : public boost::archive::detail::common_oarchive<OArchive> {
       save_binary(&value, sizeof value);
     } else if constexpr (plain_bytes<T> && std::is_class_v<T>) {
       save_binary(&value, sizeof value);
+    } else if constexpr (Bucketed<T>) {
+      save_size(value.size());
+      for (const auto& element : value) *this << element;
     } else {
       Base::save_override(value);
     }
@@ -139,7 +154,7 @@ class IArchive : public boost::archive::detail::common_iarchive<IArchive> {
   [[nodiscard]] std::size_t left() const noexcept { return rest_.size(); }
   void load_binary(void* to, std::size_t size) {
     check(size);
-    std::memcpy(to, rest_.data(), size);
+    if (size != 0) std::memcpy(to, rest_.data(), size);
     rest_ = rest_.subspan(size);
   }
   template <class T>
@@ -162,6 +177,8 @@ class IArchive : public boost::archive::detail::common_iarchive<IArchive> {
       load_binary(&value, sizeof value);
     } else if constexpr (plain_bytes<T> && std::is_class_v<T>) {
       load_binary(static_cast<void*>(&value), sizeof value);
+    } else if constexpr (Bucketed<T>) {
+      load_elements(value);
     } else {
       Base::load_override(value);
     }
@@ -213,6 +230,19 @@ class IArchive : public boost::archive::detail::common_iarchive<IArchive> {
     load_binary(&size, sizeof size);
     if (each != 0 ? size > rest_.size() / each : size > 8 * rest_.size() + 8) check(static_cast<std::size_t>(-1));
     return static_cast<std::size_t>(size);
+  }
+  template <class Container>
+  void load_elements(Container& container) {
+    using Element = typename Container::value_type;
+    const std::size_t size = load_size(0);
+    container.clear();
+    container.reserve(std::min(size, left()));
+    for (std::size_t i = 0; i < size; ++i) {
+      boost::serialization::detail::stack_construct<IArchive, Element> element(*this, 0);
+      *this >> element.reference();
+      const auto at = container.insert(container.end(), std::move(element.reference()));
+      this->reset_object_address(std::addressof(*at), element.address());
+    }
   }
   template <class T>
   void load(T& value) {

@@ -2,7 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
+#include <string>
 
 namespace rankpool::detail {
 
@@ -18,6 +18,8 @@ struct CodeRef {
 CodeRef code_ref(const void* code);
 /// The function in this process. Throws SerializationError if the module is not loaded here or has no such code.
 const void* resolve(CodeRef ref);
+/// The name of the function that begins there, "is_prime(long)", for people; its place if the program has no symbols.
+std::string code_name(const void* code);
 /// The identity of the program itself: two processes with the same one run the same build.
 std::uint64_t build_identity();
 

@@ -84,6 +84,7 @@ struct Task {
 
   /// The Invoker of this task.
   static void invoke_chunk(TaskContext& context) {
+    context.set_name(&name);
     const F f = decode_or_explain<F>(context.callable(), "the task's callable");
     std::span<const std::byte> rest = context.items();
     for (std::uint32_t i = 0; i < context.count(); ++i) {
@@ -110,6 +111,7 @@ struct Task {
   }
 
  private:
+  static std::string name(std::span<const std::byte> callable) { return task_name(decode<F>(callable)); }
   template <class... T>
   static void encode_tuple(Bytes& to, const T&... args) {
     if constexpr (sizeof...(T) == 1) {

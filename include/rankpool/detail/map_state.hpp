@@ -12,11 +12,11 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -120,6 +120,11 @@ class ArrivedItems {
   }
   /// All items before this one are there.
   [[nodiscard]] std::uint64_t prefix() const noexcept { return prefix_; }
+  [[nodiscard]] bool contains(std::uint64_t index) const {
+    if (index < prefix_) return true;
+    const auto behind = ranges_.upper_bound(index);
+    return behind != ranges_.begin() && index < std::prev(behind)->second;
+  }
 
  private:
   std::uint64_t prefix_ = 0;
@@ -150,15 +155,14 @@ class MapState final : public Sink {
   /// Called after items were appended (with the mutex free): those that failed to be encoded have ended by that.
   void appended() {
     const std::lock_guard lock(mutex_);
-    std::set<std::uint64_t> failed;
-    for (auto& [index, error] : items_.take_failures()) {
-      failed.insert(index);
-      end_locked(index, 1, Problem(std::move(error)));
-    }
+    for (auto& [index, error] : items_.take_failures()) end_locked(index, 1, Problem(std::move(error)));
     const std::uint64_t known = std::exchange(total_, items_.size());
-    for (std::uint64_t i = known; ended_beyond_ && i < total_; ++i) {
-      if (!failed.contains(i)) end_locked(i, 1, *ended_beyond_ ? Problem(*ended_beyond_) : Problem(Skipped{}));
-    }
+    if (ended_beyond_) end_rest(known, total_ - known, *ended_beyond_);
+  }
+  /// The pool has ended: whatever is still appended will not be run.
+  [[nodiscard]] bool ended_beyond() {
+    const std::lock_guard lock(mutex_);
+    return ended_beyond_.has_value();
   }
   void input_ended() {
     const std::lock_guard lock(mutex_);
@@ -300,9 +304,14 @@ class MapState final : public Sink {
   /// What is appended behind `first` later has ended likewise if `count` has no end. Cancelled if `why` is null.
   void end_without_outcome(std::uint64_t first, std::uint64_t count, const FailurePtr& why) noexcept {
     const std::lock_guard lock(mutex_);
-    const std::uint64_t there = first < total_ ? std::min(count, total_ - first) : 0;
-    for (std::uint64_t i = 0; i < there; ++i) end_locked(first + i, 1, why ? Problem(why) : Problem(Skipped{}));
+    end_rest(first, first < total_ ? std::min(count, total_ - first) : 0, why);
     if (count >= UINT64_MAX - first) ended_beyond_ = why;
+  }
+  /// Those of the items that have not ended: one that could not be encoded has, and was handed in all the same.
+  void end_rest(std::uint64_t first, std::uint64_t count, const FailurePtr& why) noexcept {
+    for (std::uint64_t i = first; i < first + count; ++i) {
+      if (!arrived_.contains(i)) end_locked(i, 1, why ? Problem(why) : Problem(Skipped{}));
+    }
   }
   void end_locked(std::uint64_t first, std::uint64_t count, Problem problem) noexcept {
     if (!abandoned_) problems_[first] = std::move(problem);
@@ -311,11 +320,8 @@ class MapState final : public Sink {
   void ended(std::uint64_t first, std::uint64_t count) noexcept {
     items_.release(first, count);
     if (abandoned_) return;
-    if (unordered_) {
-      arrivals_.emplace_back(first, count);
-    } else {
-      arrived_.add(first, count);
-    }
+    arrived_.add(first, count);
+    if (unordered_) arrivals_.emplace_back(first, count);
     if (waiting_ && enough()) changed_.notify_one();
     if (complete_) tell_if_complete();
   }

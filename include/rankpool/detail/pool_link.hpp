@@ -22,6 +22,7 @@ struct PoolConfig {
   bool replace_lost_workers = false;
   int max_retries = 0;
   std::optional<std::chrono::nanoseconds> task_timeout;
+  bool close_on_stop = false;  ///< when the program is asked to stop
 };
 
 /// How a piece of work is handed in.

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstring>
 #include <span>
+#include <string>
 
 namespace rankpool::detail {
 
@@ -23,6 +24,9 @@ class TaskContext {
   [[nodiscard]] std::span<const std::byte> callable() const noexcept { return callable_; }
   [[nodiscard]] std::span<const std::byte> items() const noexcept { return items_; }
   [[nodiscard]] std::uint32_t count() const noexcept { return count_; }
+  /// How the task is called in texts; asked for when an exception is encoded.
+  using Name = std::string (*)(std::span<const std::byte> callable);
+  void set_name(Name name) noexcept { name_ = name; }
 
   void begin_item() noexcept {
     progress_->store(2 * ended_ + 1, std::memory_order_release);
@@ -64,6 +68,7 @@ class TaskContext {
   std::span<const std::byte> callable_;
   std::span<const std::byte> items_;
   std::uint32_t count_ = 0;
+  Name name_ = nullptr;
   std::uint32_t until_flush_check_ = 1;
   bool announce_ = false;
 

@@ -1,0 +1,171 @@
+#include "program_run.hpp"
+
+// How programs end, bare and under mpirun: their exit status, what they say, and that nothing of them is left.
+namespace rankpool::tools {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+const std::string kEndings = PROGRAM_ENDINGS;
+
+class Endings : public Launched {
+ protected:
+  Ended end(const std::string& how) { return run(GetParam(), {kEndings, how, folder.path()}); }
+  [[nodiscard]] int tasks_done() const {
+    int count = 0;
+    for (int i = 0; i < 10; ++i) count += std::filesystem::exists(folder / ("done-" + std::to_string(i))) ? 1 : 0;
+    return count;
+  }
+};
+
+TEST_P(Endings, ReturnValueOfMainIsTheStatus) {
+  const Ended ended = end("return-5");
+  EXPECT_EQ(ended.status, 5);
+  EXPECT_THAT(ended.err, Not(HasSubstr("rankpool")));
+}
+
+TEST_P(Endings, ExceptionThatLeavesMainIsToldAndTheStatusIsOne) {
+  const Ended ended = end("throw");
+  EXPECT_EQ(ended.status, 1);
+  EXPECT_THAT(ended.err, HasSubstr("std::runtime_error: the text of the exception"));
+}
+
+TEST_P(Endings, WhatIsNoExceptionIsToldToo) {
+  const Ended ended = end("throw-int");
+  EXPECT_EQ(ended.status, 1);
+  EXPECT_THAT(ended.err, HasSubstr("an exception has left main"));
+}
+
+TEST_P(Endings, ExceptionOfATaskIsToldWithItsPlace) {
+  const Ended ended = end("throw-from-task");
+  EXPECT_EQ(ended.status, 1);
+  EXPECT_THAT(ended.err, AllOf(HasSubstr("thrown in a task"), HasSubstr("worker"), HasSubstr("rank 0")));
+}
+
+TEST_P(Endings, SubmittedWorkIsFinishedBeforeAnExceptionEndsTheProgram) {
+  EXPECT_EQ(end("throw-with-open-executor").status, 1);
+  EXPECT_EQ(tasks_done(), 10);
+}
+
+TEST_P(Endings, SubmittedWorkIsFinishedBeforeStdExit) {
+  EXPECT_EQ(end("exit-3").status, 3);
+  EXPECT_EQ(tasks_done(), 10);
+}
+
+TEST_P(Endings, SubmittedWorkIsFinishedBeforeStdExitInAThread) {
+  EXPECT_EQ(end("exit-3-in-a-thread").status, 3);
+  EXPECT_EQ(tasks_done(), 10);
+}
+
+TEST_P(Endings, StdExitInAThreadWhileMainWaitsForAResult) {
+  EXPECT_EQ(end("exit-3-in-a-thread-while-main-waits").status, 3);
+  EXPECT_EQ(tasks_done(), 10);
+}
+
+TEST_P(Endings, ExecutorWithStaticStorageFinishesItsWork) {
+  EXPECT_EQ(end("static-executor").status, 5);
+  EXPECT_EQ(tasks_done(), 10);
+}
+
+TEST_P(Endings, ExecutorWithStaticStorageFinishesItsWorkBeforeStdExit) {
+  EXPECT_EQ(end("static-executor-exit-3").status, 3);
+  EXPECT_EQ(tasks_done(), 10);
+}
+
+TEST_P(Endings, MoreWorkersThanCores) {
+  const Ended ended = end("many-workers");
+  EXPECT_EQ(ended.status, 0);
+  EXPECT_EQ(ended.out, "40\n");
+  EXPECT_THAT(ended.err, Not(HasSubstr("rankpool")));
+}
+
+TEST_P(Endings, MainTakesArguments) {
+  const Ended ended = run(GetParam(), {kEndings, "form-arguments", "two words", "", "--help"});
+  EXPECT_EQ(ended.status, 5);
+  EXPECT_EQ(ended.out, "[two words][][--help]\n");
+}
+
+TEST_P(Endings, MainTakesNothing) { EXPECT_EQ(end("form-nothing").status, 6); }
+
+TEST_P(Endings, MainReturnsNothing) {
+  const Ended ended = end("form-void");
+  EXPECT_EQ(ended.status, 0);
+  EXPECT_EQ(ended.out, "void\n");
+}
+
+class Killed : public Launched {
+ protected:
+  void expect_end_by(int signal) {
+    const Ended ended = run(GetParam(), {kEndings, "busy", folder.path()}, {}, "", [&] {
+      ASSERT_TRUE(until([&] { return std::filesystem::exists(folder / "up"); }));
+      ::kill(std::stoi(content(folder / "up")), signal);
+    });
+    EXPECT_EQ(ended.status, 128 + signal);
+  }
+};
+
+TEST_P(Killed, BySigkillLeavesNothing) { expect_end_by(SIGKILL); }
+TEST_P(Killed, BySigtermLeavesNothing) { expect_end_by(SIGTERM); }
+TEST_P(Killed, BySigsegvLeavesNothing) { expect_end_by(SIGSEGV); }
+TEST_P(Killed, BySigintLeavesNothing) { expect_end_by(SIGINT); }
+
+INSTANTIATE_TEST_SUITE_P(Program, Endings, testing::Values(0, 1, 2), name_of_launch);
+INSTANTIATE_TEST_SUITE_P(Program, Killed, testing::Values(0, 2), name_of_launch);
+
+TEST(Program, ExecutorMadeBeforeRunThrows) {
+  const Ended ended = run(0, {kEndings, "executor-before-run"});
+  EXPECT_EQ(ended.status, 0);
+  EXPECT_THAT(ended.out, AllOf(StartsWith("Error: "), HasSubstr("run")));
+}
+
+TEST(Program, SecondRunThrows) {
+  const Ended ended = run(0, {kEndings, "run-twice"});
+  EXPECT_EQ(ended.status, 0);
+  EXPECT_THAT(ended.out, AllOf(StartsWith("Error: "), HasSubstr("twice")));
+}
+
+TEST(Program, AnotherBuildOnOneRankIsRefusedByName) {
+  const Ended ended = run(1, {kEndings, "square", ":", "-n", "1", PROGRAM_OTHER_BUILD, "square"});
+  EXPECT_THAT(ended.err, AllOf(HasSubstr("rank 1 on "), HasSubstr("another build"), HasSubstr(PROGRAM_OTHER_BUILD)));
+  EXPECT_EQ(ended.out, "49\n");
+  EXPECT_EQ(ended.status, 0);
+}
+
+using Environment = Launched;
+
+TEST_P(Environment, EachNonsenseValueGivesOneWarningAndTheDefault) {
+  const Words nonsense{"RANKPOOL_MAX_WORKERS=0", "RANKPOOL_WORKERS=many", "RANKPOOL_LOST_AFTER=-1",
+                       "RANKPOOL_LOG=loud"};
+  const Ended ended = run(GetParam(), {kEndings, "square"}, nonsense);
+  EXPECT_EQ(ended.status, 0);
+  EXPECT_EQ(ended.out, "49\n");
+  for (const auto& variable : nonsense) {
+    EXPECT_EQ(times(ended.err, variable.substr(0, variable.find('=')) + "=\""), 1) << variable << ended.err;
+  }
+}
+
+TEST_P(Environment, InterfaceThatDoesNotExistIsToldByName) {
+  const Ended ended = run(GetParam(), {kEndings, "square"}, {"RANKPOOL_INTERFACE=no_such_interface"});
+  if (GetParam() == 0) {
+    EXPECT_EQ(ended.status, 0);  // nothing is connected
+    return;
+  }
+  EXPECT_THAT(ended.err, AllOf(HasSubstr("RANKPOOL_INTERFACE=no_such_interface"), HasSubstr(" lo")));
+}
+
+TEST_P(Environment, InterfaceByNameAndByAddress) {
+  for (const char* const interface : {"lo", "127.0.0.1", "::1"}) {
+    const Ended ended = run(GetParam(), {kEndings, "square"}, {std::string("RANKPOOL_INTERFACE=") + interface});
+    EXPECT_EQ(ended.out, "49\n") << interface;
+    EXPECT_THAT(ended.err, IsEmpty()) << interface;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Program, Environment, testing::Values(0, 2), name_of_launch);
+
+}  // namespace
+}  // namespace rankpool::tools

@@ -1,0 +1,139 @@
+// A rankpool program whose tasks print, fork and read, in the way its first argument names.
+#include <rankpool/rankpool.hpp>
+
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cstdio>
+#include <cstdlib>
+#include <iostream>
+#include <numeric>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace {
+
+int print_line(int number) {
+  switch (number % 3) {
+    case 0:
+      std::printf("<%d printf>\n", number);
+      break;
+    case 1:
+      std::cout << '<' << number << " cout>\n";
+      break;
+    default:
+      std::cout << '<' << number << ' ' << "endl>" << std::endl;
+  }
+  return number;
+}
+void print_without_newline(int which) {
+  if (which == 0) std::printf("printf");
+  if (which == 1) std::cout << "cout";
+}
+int read_input() { return std::getchar(); }
+
+enum class ChildEnds { by_underscore_exit, by_exit, by_exec, by_signal };
+
+int fork_inside(int how) {
+  std::printf("parent ");
+  std::fflush(stdout);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    switch (static_cast<ChildEnds>(how)) {
+      case ChildEnds::by_underscore_exit:
+        ::_exit(11);
+      case ChildEnds::by_exit:
+        std::printf("child ");
+        std::exit(12);
+      case ChildEnds::by_exec:
+        ::execlp("sh", "sh", "-c", "printf 'program '; exit 13", nullptr);
+        ::_exit(99);
+      case ChildEnds::by_signal:
+        std::abort();
+    }
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+pid_t own_pid(int) {
+  ::usleep(20'000);
+  return ::getpid();
+}
+
+int print_lines(int count) {
+  rankpool::ProcessPoolExecutor executor;
+  std::vector<int> items(static_cast<std::size_t>(count));
+  std::iota(items.begin(), items.end(), 0);
+  for (const int item : executor.map(print_line, items)) (void)item;
+  return 0;
+}
+
+/// Standard output must be a file: tells how long it has become with each task.
+int flush_with_each_task() {
+  rankpool::ProcessPoolExecutor executor(1);
+  for (int which = 0; which < 2; ++which) {
+    executor.submit(print_without_newline, which).result();
+    struct stat file {};
+    ::fstat(STDOUT_FILENO, &file);
+    std::cerr << file.st_size << '\n';
+  }
+  return 0;
+}
+
+int fork_in_tasks() {
+  rankpool::ProcessPoolExecutor executor(1);
+  for (int how = 0; how < 4; ++how) std::cerr << executor.submit(fork_inside, how).result() << '\n';
+  return 0;
+}
+
+/// What main starts itself is none of the library's business.
+int children_of_main() {
+  rankpool::ProcessPoolExecutor executor(2);
+  executor.bootup();
+  std::cout << WEXITSTATUS(std::system("exit 7")) << '\n';
+  FILE* const pipe = ::popen("cat; echo from a child; exit 8", "r");
+  char line[64] = "";
+  if (std::fgets(line, sizeof line, pipe) != nullptr) std::cout << line;
+  std::cout << WEXITSTATUS(::pclose(pipe)) << '\n';
+  std::cout.flush();
+  const pid_t child = ::fork();
+  if (child == 0) std::exit(9);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  std::cout << WEXITSTATUS(status) << '\n' << (executor.submit(own_pid, 0).result() > 0) << std::endl;
+  return 0;
+}
+
+int app(int, char** argv) {
+  const std::string what = argv[1];
+  if (what == "lines") return print_lines(std::atoi(argv[2]));
+  if (what == "flush") return flush_with_each_task();
+  if (what == "fork") return fork_in_tasks();
+  if (what == "children") return children_of_main();
+  if (what == "once") {
+    std::printf("main ");
+    rankpool::ProcessPoolExecutor executor(3);
+    executor.bootup();
+    executor.submit(print_without_newline, 0).result();
+    std::printf(" end");
+    return 0;
+  }
+  if (what == "input") {
+    rankpool::ProcessPoolExecutor executor(1);
+    const int read = executor.submit(read_input).result();
+    std::string line;
+    std::getline(std::cin, line);
+    std::cout << (read == EOF) << ' ' << line << std::endl;
+    return 0;
+  }
+  return 2;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc > 1 && std::string(argv[1]) == "once") std::printf("before ");
+  return rankpool::run(argc, argv, app);
+}

@@ -1,0 +1,58 @@
+#include "program_run.hpp"
+
+#include <set>
+
+// What tasks print, read and fork.
+namespace rankpool::tools {
+namespace {
+
+const std::string kOutput = PROGRAM_OUTPUT;
+
+using Output = Launched;
+
+TEST_P(Output, OfEachTaskAppearsOnceAndInWholeLines) {
+  const int count = GetParam() == 0 ? 5000 : 200;
+  const Ended ended = run(GetParam(), {kOutput, "lines", std::to_string(count)});
+  EXPECT_EQ(ended.status, 0);
+  std::istringstream lines(ended.out);
+  std::set<int> seen;
+  const char* const ways[]{"printf", "cout", "endl"};
+  for (std::string line; std::getline(lines, line);) {
+    const int number = line.size() > 1 ? std::atoi(line.c_str() + 1) : -1;
+    ASSERT_EQ(line, "<" + std::to_string(number) + " " + ways[number % 3] + ">");
+    EXPECT_TRUE(seen.insert(number).second) << line << " twice";
+  }
+  EXPECT_EQ(seen.size(), static_cast<std::size_t>(count));
+}
+
+TEST_P(Output, NothingIsPrintedTwiceThoughStandardOutputIsBuffered) {
+  const Ended ended = run(GetParam(), {kOutput, "once"});
+  // What the program prints before `run` comes from every rank.
+  EXPECT_EQ(times(ended.out, "before "), GetParam() == 0 ? 1 : GetParam()) << ended.out;
+  for (const char* const word : {"main ", "printf", " end"}) EXPECT_EQ(times(ended.out, word), 1) << ended.out;
+}
+
+TEST_P(Output, InputOfTasksIsEmptyAndThatOfMainIsNot) {
+  const Ended ended = run(GetParam(), {kOutput, "input"}, {}, "a line\n");
+  EXPECT_EQ(ended.out, "1 a line\n");
+}
+
+TEST_P(Output, TaskMayForkAndItsChildMayEndInAnyWay) {
+  const Ended ended = run(GetParam(), {kOutput, "fork"});
+  EXPECT_EQ(ended.status, 0);
+  EXPECT_EQ(ended.err, "11\n12\n13\n134\n");
+  EXPECT_EQ(ended.out, "parent parent child parent program parent ");
+}
+
+TEST_P(Output, ChildrenOfMainAreItsOwn) {
+  const Ended ended = run(GetParam(), {kOutput, "children"});
+  EXPECT_EQ(ended.status, 0);
+  EXPECT_EQ(ended.out, "7\nfrom a child\n8\n9\n1\n");
+}
+
+INSTANTIATE_TEST_SUITE_P(Program, Output, testing::Values(0, 2), name_of_launch);
+
+TEST(Program, OutputIsFlushedWhenTheTaskEnds) { EXPECT_EQ(run(0, {kOutput, "flush"}).err, "6\n10\n"); }
+
+}  // namespace
+}  // namespace rankpool::tools

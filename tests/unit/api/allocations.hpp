@@ -1,0 +1,11 @@
+#pragma once
+
+#include <cstddef>
+
+namespace rankpool::detail {
+
+/// The largest request that operator new got in this thread since the last call of `forget_allocations`.
+std::size_t largest_allocation() noexcept;
+void forget_allocations() noexcept;
+
+}  // namespace rankpool::detail

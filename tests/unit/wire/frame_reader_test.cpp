@@ -1,0 +1,143 @@
+#include "wire/frame_reader.hpp"
+
+#include "unit/damage.hpp"
+
+#include <gtest/gtest.h>
+
+#include <random>
+#include <string>
+#include <vector>
+
+namespace rankpool::wire {
+namespace {
+
+using detail::Bytes;
+
+struct Read {
+  FrameKind kind{};
+  std::uint64_t chunk = 0;
+  std::string payload;
+  bool operator==(const Read&) const = default;
+};
+
+void append_frame(Bytes& to, FrameKind kind, std::uint64_t chunk, const std::string& payload) {
+  FrameHeader header;
+  header.kind = kind;
+  header.chunk = chunk;
+  header.length = payload.size();
+  to.append(&header, sizeof header);
+  to.append(payload.data(), payload.size());
+}
+
+/// Takes frames and notes them.
+class Reading {
+ public:
+  bool feed(std::span<const std::byte> bytes) {
+    return reader_.feed(bytes, [this](const FrameHeader& header, std::span<const std::byte> payload, Bytes* owned) {
+      EXPECT_EQ(payload.size(), header.length);
+      EXPECT_TRUE(owned == nullptr || owned->view().data() == payload.data());
+      frames.push_back({header.kind, header.chunk, {reinterpret_cast<const char*>(payload.data()), payload.size()}});
+    });
+  }
+  std::vector<Read> frames;
+
+ private:
+  FrameReader reader_;
+};
+
+const std::vector<Read>& some_frames() {
+  static const std::vector<Read> frames{{FrameKind::init, 0, "identity"},
+                                        {FrameKind::chunk, 1, std::string(1000, 'c')},
+                                        {FrameKind::stop, 0, ""},
+                                        {FrameKind::values, 2, "v"},
+                                        {FrameKind::request, 3, ""}};
+  return frames;
+}
+Bytes stream_of(const std::vector<Read>& frames) {
+  Bytes stream;
+  for (const auto& frame : frames) append_frame(stream, frame.kind, frame.chunk, frame.payload);
+  return stream;
+}
+
+TEST(FrameReader, frames_in_one_piece_come_out_as_they_went_in) {
+  Reading reading;
+  EXPECT_TRUE(reading.feed(stream_of(some_frames())));
+  EXPECT_EQ(reading.frames, some_frames());
+}
+
+TEST(FrameReader, frames_in_pieces_of_any_size_come_out_as_they_went_in) {
+  const Bytes stream = stream_of(some_frames());
+  for (std::size_t piece = 1; piece <= stream.size(); ++piece) {
+    Reading reading;
+    for (std::size_t at = 0; at < stream.size(); at += piece) {
+      ASSERT_TRUE(reading.feed(stream.view().subspan(at, std::min(piece, stream.size() - at))));
+    }
+    ASSERT_EQ(reading.frames, some_frames()) << "pieces of " << piece;
+  }
+}
+
+TEST(FrameReader, a_frame_that_is_not_complete_is_not_given_out) {
+  test::for_each_truncation(stream_of({{FrameKind::value, 7, "payload"}}), [](const Bytes& part) {
+    Reading reading;
+    EXPECT_TRUE(reading.feed(part));
+    EXPECT_TRUE(reading.frames.empty());
+  });
+}
+
+TEST(FrameReader, nothing_at_all_may_be_fed) {
+  Reading reading;
+  EXPECT_TRUE(reading.feed({}));
+  EXPECT_TRUE(reading.feed(stream_of(some_frames())));
+  EXPECT_TRUE(reading.feed({}));
+  EXPECT_EQ(reading.frames, some_frames());
+}
+
+TEST(FrameReader, the_buffer_of_a_frame_in_pieces_may_be_moved_away) {
+  const Bytes stream = stream_of({{FrameKind::value, 1, "first"}, {FrameKind::value, 2, "second"}});
+  FrameReader reader;
+  std::vector<Bytes> kept;
+  const auto keep = [&](const FrameHeader&, std::span<const std::byte> payload, Bytes* owned) {
+    kept.push_back(owned != nullptr ? std::move(*owned) : Bytes(payload));
+  };
+  EXPECT_TRUE(reader.feed(stream.view().first(42), keep));
+  EXPECT_TRUE(reader.feed(stream.view().subspan(42), keep));
+  ASSERT_EQ(kept.size(), 2U);
+  EXPECT_EQ(std::memcmp(kept[0].data(), "first", 5), 0);
+  EXPECT_EQ(std::memcmp(kept[1].data(), "second", 6), 0);
+}
+
+TEST(FrameReader, a_header_without_the_magic_number_or_with_an_unknown_kind_is_refused) {
+  for (const std::size_t at : {0U, 1U, 2U}) {
+    Bytes stream = stream_of({{FrameKind::value, 7, "payload"}});
+    stream.data()[at] = std::byte{99};
+    Reading reading;
+    EXPECT_FALSE(reading.feed(stream));
+    EXPECT_TRUE(reading.frames.empty());
+  }
+}
+
+TEST(FrameReader, a_length_that_no_memory_holds_is_refused) {
+  FrameHeader header;
+  header.kind = FrameKind::value;
+  for (const std::uint64_t length : {UINT64_MAX, UINT64_MAX / 2, UINT64_MAX / 4 + 1}) {
+    header.length = length;
+    Reading reading;
+    EXPECT_FALSE(reading.feed(std::as_bytes(std::span(&header, 1))));
+  }
+}
+
+TEST(FrameReader, fuzz) {
+  const Bytes stream = stream_of(some_frames());
+  std::mt19937 random(4711);
+  test::for_each_mutation(stream, 7, 20'000, [&](const Bytes& damaged) {
+    Reading reading;
+    for (std::size_t at = 0; at < damaged.size();) {
+      const std::size_t piece = std::min<std::size_t>(1 + random() % 400, damaged.size() - at);
+      if (!reading.feed(damaged.view().subspan(at, piece))) break;
+      at += piece;
+    }
+  });
+}
+
+}  // namespace
+}  // namespace rankpool::wire
