@@ -16,7 +16,7 @@ OPTIONS = "--{}={}"
 class Command:
     """What is started: an argument list and how long it may take."""
 
-    def __init__(self, argv, env=None, seconds=300):
+    def __init__(self, argv, env=None, seconds=120):
         self.argv = ["timeout", "-k", "5", str(seconds)] + [str(part) for part in argv]
         self.env = env or {}
 
