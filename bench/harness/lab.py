@@ -10,13 +10,12 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent.parent
-OPTIONS = "--{}={}"
 
 
 class Command:
     """What is started: an argument list and how long it may take."""
 
-    def __init__(self, argv, env=None, seconds=300):
+    def __init__(self, argv, env=None, seconds=120):
         self.argv = ["timeout", "-k", "5", str(seconds)] + [str(part) for part in argv]
         self.env = env or {}
 
@@ -48,9 +47,9 @@ class Lab:
         path = self.build / "bench" / program
         return Command([path] + _arguments(options)) if path.exists() else None
 
-    def mpirun(self, ranks, program, **options):
+    def mpirun(self, ranks, program, *flags, **options):
         path = self.build / "bench" / program
-        return self._mpirun(ranks, [path] + _arguments(options)) if path.exists() else None
+        return self._mpirun(ranks, [*flags, path] + _arguments(options)) if path.exists() else None
 
     def pool(self, what, **options):
         """multiprocessing.Pool and concurrent.futures."""
@@ -63,9 +62,9 @@ class Lab:
         return self._mpirun(2, script + _arguments(options))
 
     def _mpirun(self, ranks, argv):
-        root = {} if os.geteuid() else {name + suffix: "1" for name in ("OMPI_ALLOW_RUN_AS_ROOT", "PRTE_ALLOW_RUN_AS_ROOT")
-                                        for suffix in ("", "_CONFIRM")}
-        # More ranks than cores: they wait for each other without a core each.
+        # As root Open MPI wants to be asked twice.
+        twice = ("OMPI_ALLOW_RUN_AS_ROOT", "PRTE_ALLOW_RUN_AS_ROOT") if os.geteuid() == 0 else ()
+        root = {name + suffix: "1" for name in twice for suffix in ("", "_CONFIRM")}
         return Command(["mpirun", "--oversubscribe", "-n", ranks] + argv, root)
 
     def _find_python(self):
@@ -151,10 +150,12 @@ class Check:
         return f"≤ {_figure(self.at_most)}{self.unit}" if self.at_most is not None else ""
 
     def show(self, value):
-        return "" if value is None else f"{_figure(value)}{self.unit}"
+        return f"{_figure(value)}{self.unit}" if math.isfinite(value) else "never"
 
     def as_json(self):
-        return {"what": self.what, "median": self.median, "values": self.values, "unit": self.unit.strip(),
+        median, *values = [value if value is not None and math.isfinite(value) else None
+                           for value in [self.median, *self.values]]
+        return {"what": self.what, "median": median, "values": values, "unit": self.unit.strip(),
                 "at_least": self.at_least, "at_most": self.at_most, "met": self.met}
 
 
@@ -172,7 +173,7 @@ def crossing(points, target):
 
 
 def _arguments(options):
-    return [OPTIONS.format(name.replace("_", "-"), value) for name, value in options.items()]
+    return [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
 
 
 def _figure(value):

@@ -31,6 +31,7 @@ void serve(std::size_t chunk, long iterations) {
 struct Chunk {
   std::size_t first;
   std::size_t count;
+  MPI_Request request;  ///< blocking sends of large chunks deadlock once both sides are in one
 };
 
 class Master {
@@ -47,10 +48,11 @@ class Master {
       MPI_Status status;
       MPI_Probe(MPI_ANY_SOURCE, kTask, MPI_COMM_WORLD, &status);
       const auto worker = static_cast<std::size_t>(status.MPI_SOURCE);
-      const Chunk done = out_[worker].front();  // a worker answers in order
+      Chunk done = out_[worker].front();  // a worker answers in order
       out_[worker].pop_front();
       MPI_Recv(results.data() + done.first, static_cast<int>(done.count), MPI_LONG, status.MPI_SOURCE, kTask,
                MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+      MPI_Wait(&done.request, MPI_STATUS_IGNORE);
       received += done.count;
       send(items, worker);
     }
@@ -64,9 +66,9 @@ class Master {
  private:
   void send(const std::vector<long>& items, std::size_t worker) {
     if (next_ == items.size()) return;
-    const Chunk chunk{next_, std::min(chunk_, items.size() - next_)};
-    MPI_Send(items.data() + chunk.first, static_cast<int>(chunk.count), MPI_LONG, static_cast<int>(worker), kTask,
-             MPI_COMM_WORLD);
+    Chunk chunk{next_, std::min(chunk_, items.size() - next_), MPI_REQUEST_NULL};
+    MPI_Isend(items.data() + chunk.first, static_cast<int>(chunk.count), MPI_LONG, static_cast<int>(worker), kTask,
+              MPI_COMM_WORLD, &chunk.request);
     out_[worker].push_back(chunk);
     next_ += chunk.count;
   }
