@@ -104,6 +104,15 @@ void Engine::thread_main() noexcept {
   } catch (...) {
     refuse("the engine has failed");
   }
+  close_mailbox();
+}
+
+void Engine::close_mailbox() noexcept {
+  std::vector<Command> rest;
+  mailbox_.close(rest);
+  for (auto& command : rest) {
+    if (auto* const call = std::get_if<CallShared>(&command)) call->caller->fail("the job has ended");
+  }
 }
 
 void Engine::refuse(const std::string& why) noexcept {
