@@ -68,8 +68,10 @@ class Lock {
 
 /// One value that all tasks and rank 0 share; it lives on rank 0. Python: `multiprocessing.Value`.
 ///
-/// Copies are handles to one value. Each call is atomic for itself; take `get_lock()` around several. In a worker a call
-/// is a message to rank 0 and back. Thread-safe.
+/// Copies are handles to one value. Each call is atomic for itself; take `get_lock()` around several: while a thread holds
+/// it, the calls of all others on this value wait, as Python's do. In a worker a call is a message to rank 0 and back, or
+/// none while this thread holds the lock: what it sets is there for the others when it unlocks, and never if it dies
+/// before. Thread-safe.
 template <class T>
 class Value {
   static_assert(std::is_trivially_copyable_v<T>, "rankpool: the type of a Value must be trivially copyable");

@@ -38,6 +38,13 @@ class ObjectPin {
   std::uint64_t id_;
 };
 
+/// A lock that a thread of this worker holds, and the value that came with it.
+struct Held {
+  std::uint64_t thread = 0;
+  Bytes value;
+  bool changed = false;
+};
+
 /// What this process knows of the shared objects besides their handles. Thread-safe.
 struct Objects {
   std::mutex mutex;
@@ -45,7 +52,7 @@ struct Objects {
   std::map<std::uint64_t, std::weak_ptr<const void>> pins;   ///< rank 0: those that live
   std::map<std::uint64_t, std::weak_ptr<void>> states;       ///< broadcasts with a handle here
   std::map<std::uint64_t, std::shared_ptr<void>> kept;       ///< a worker's broadcasts that it has decoded
-  std::map<std::uint64_t, std::uint64_t> holders;            ///< a worker's locks: thread that holds each
+  std::map<std::uint64_t, Held> held;                        ///< a worker's locks
   std::size_t swept_at = 64;
 };
 Objects& objects() {
@@ -103,11 +110,27 @@ struct Reply {
   [[nodiscard]] std::span<const std::byte> body() const { return bytes.view().subspan(sizeof status); }
 };
 
+/// The reply to a request on a value that this thread holds the lock of and has at hand; else nothing.
+std::optional<Bytes> serve_here(const Bytes& asked) {
+  auto body = asked.view();
+  const auto header = *wire::take_plain<wire::SharedRequest>(body);
+  if (header.op > SharedOp::exchange) return std::nullopt;
+  const std::lock_guard lock(objects().mutex);
+  const auto found = objects().held.find(header.id);
+  if (found == objects().held.end() || found->second.thread != header.thread || found->second.value.empty()) {
+    return std::nullopt;
+  }
+  Held& held = found->second;
+  held.changed = held.changed || header.op != SharedOp::get;
+  return wire::serve_value(header, body, {held.value.data(), held.value.size()});
+}
+
 /// Asks rank 0. What it has against it is thrown.
 Reply ask(const Bytes& request) {
   Reply reply;
   if (SideClient* const side = SideClient::instance()) {
-    reply.bytes = side->ask(request);
+    auto served = serve_here(request);
+    reply.bytes = served ? std::move(*served) : side->ask(request);
   } else {
     const auto job = Job::current();
     const auto caller = std::make_shared<engine::SharedCaller>(Bytes(request.view()));
@@ -180,16 +203,17 @@ bool shared_exchange(std::uint64_t id, std::span<std::byte> expected, std::span<
 
 bool shared_lock(std::uint64_t id, std::optional<std::chrono::nanoseconds> limit) {
   const std::int64_t wait = limit ? std::max<std::int64_t>(limit->count(), 0) : -1;
-  if (ask(request(SharedOp::lock, id, wait)).status != SharedStatus::done) return false;
+  const Reply reply = ask(request(SharedOp::lock, id, wait));
+  if (reply.status != SharedStatus::done) return false;
   if (SideClient::instance() != nullptr) {
     const std::lock_guard lock(objects().mutex);
-    objects().holders[id] = this_thread_number();
+    objects().held[id] = {this_thread_number(), Bytes(reply.body()), false};
   }
   return true;
 }
 
 void shared_unlock(std::uint64_t id) {
-  const Bytes asked = request(SharedOp::unlock, id);
+  Bytes asked = request(SharedOp::unlock, id);
   SideClient* const side = SideClient::instance();
   if (side == nullptr) {
     ask(asked);
@@ -198,11 +222,13 @@ void shared_unlock(std::uint64_t id) {
   {
     // A worker knows what it holds, and so need not wait for the answer.
     const std::lock_guard lock(objects().mutex);
-    const auto found = objects().holders.find(id);
-    if (found == objects().holders.end() || found->second != this_thread_number()) {
+    const auto found = objects().held.find(id);
+    if (found == objects().held.end() || found->second.thread != this_thread_number()) {
       throw std::logic_error("a rankpool::Lock was unlocked by another than its holder");
     }
-    objects().holders.erase(found);
+    const Held& held = found->second;
+    if (held.changed) asked.append(held.value.data(), held.value.size());
+    objects().held.erase(found);
   }
   side->tell(asked);
 }

@@ -56,7 +56,8 @@ using SharedAction = std::variant<SendReply, GiveBlob, ForgetAtWorker, ForgetBlo
 /// The values, locks and broadcasts of the job, as they live on rank 0: events in, actions out. It trusts no request.
 ///
 /// A lock is given to those who wait for it in the order in which they came. Its holder is a thread of a client.
-/// Every value has a lock of its own under the same number.
+/// Every value has a lock of its own under the same number. While somebody holds it, the calls of others on the value wait
+/// (Python's way); so the holder may keep the value, which comes with the lock, and bring it back when it unlocks.
 class SharedStore {
  public:
   using Time = std::chrono::nanoseconds;  ///< as Scheduler's
@@ -83,10 +84,11 @@ class SharedStore {
     std::uint64_t thread = 0;
     bool operator==(const Holder&) const = default;
   };
+  /// A call that has to wait until the lock is free: for it, or for the value that its holder may be changing.
   struct Waiter {
-    std::uint64_t id = 0;
-    Holder who;
     SharedCall call;
+    wire::SharedRequest request;
+    detail::Bytes body;
     std::optional<Time> until;
   };
   struct Object {
@@ -99,9 +101,11 @@ class SharedStore {
 
   void serve(const SharedCall& call, const wire::SharedRequest& request, std::span<const std::byte> body, Time now);
   void lock(const SharedCall& call, const wire::SharedRequest& request, Object& object, Time now);
-  void unlock(const SharedCall& call, const wire::SharedRequest& request, Object& object);
+  void unlock(const SharedCall& call, const wire::SharedRequest& request, std::span<const std::byte> body,
+              Object& object);
+  void give_lock(Object& object, const Holder& to, const SharedCall& call);
   void pass_on(Object& object);
-  void reply(const SharedCall& to, wire::SharedStatus status, std::span<const std::byte> body = {});
+  void reply(const SharedCall& to, detail::Bytes with);
   void refuse(const SharedCall& to, const std::string& why, wire::SharedStatus status = wire::SharedStatus::error);
 
   std::map<std::uint64_t, Object> objects_;

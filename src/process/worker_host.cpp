@@ -91,10 +91,12 @@ class WorkerHost::Impl {
     return any;
   }
   /// Gives out what the worker has published.
+  /// What was said on the side before comes before.
   std::size_t drain(Slot& slot, HostListener& listener, std::size_t limit) {
     if (slot.rogue) return 0;
     const std::uint64_t tail = slot.channel.control().out_tail.value.load(std::memory_order_acquire);
-    if (tail == slot.out_head) return 0;
+    const std::size_t side = drain_side(slot, listener);
+    if (slot.rogue || tail == slot.out_head) return side;
     if (tail < slot.out_head || tail - slot.out_head > Channel::kRing) {
       give_up(slot);
       return 0;
@@ -104,7 +106,7 @@ class WorkerHost::Impl {
     slot.out_head += size;
     slot.channel.control().out_head.value.store(slot.out_head, std::memory_order_seq_cst);
     wake(slot);
-    return size;
+    return size + side;
   }
   /// Shows as much of what waits as there is room for.
   bool push_side(Slot& slot) {
@@ -172,8 +174,6 @@ class WorkerHost::Impl {
   }
   void ended(Slot& slot, HostListener& listener, pid_t pid, int status) {
     while (drain(slot, listener, static_cast<std::size_t>(-1)) != 0) {
-    }
-    while (drain_side(slot, listener) != 0) {
     }
     salvage(slot, listener);
     const bool inside = (slot.channel.control().progress.load(std::memory_order_acquire) & 1U) != 0;
@@ -253,7 +253,7 @@ bool WorkerHost::poll(HostListener& listener, std::size_t max_output) {
     auto& slot = *i.slots[n];
     if (!slot.backlog.empty()) any |= i.push_backlog(slot);
     any |= i.push_side(slot);
-    const std::size_t size = i.drain_side(slot, listener) + i.drain(slot, listener, max_output);
+    const std::size_t size = i.drain(slot, listener, max_output);
     any |= size != 0;
     max_output -= std::min(size, max_output);
   }

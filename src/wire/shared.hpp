@@ -18,8 +18,8 @@ enum class SharedOp : std::uint8_t {
   set,       ///< body: the value
   add,       ///< body: the summand; reply: the value before
   exchange,  ///< body: expected and desired; reply `done`, or `refused` and the value
-  lock,      ///< `number`: nanoseconds to wait, or -1; reply `done` or `refused`
-  unlock,
+  lock,      ///< `number`: nanoseconds to wait, or -1; reply `done`, and the value if it is small, or `refused`
+  unlock,    ///< body: the value, if its holder has changed it meanwhile
   blob,  ///< a worker's reply is a BlobPlace
 };
 
@@ -41,6 +41,12 @@ enum class SharedStatus : std::uint8_t {
   misuse,   ///< std::logic_error; the text follows
   error,    ///< rankpool::Error; the text follows
 };
+
+/// A value up to this size goes along with its lock, so that the holder need not ask for it.
+inline constexpr std::size_t kCarriedWithLock = 1024;
+
+/// What `get`, `set`, `add` or `exchange` does to a value, wherever that is at the moment, and the reply.
+detail::Bytes serve_value(const SharedRequest& request, std::span<const std::byte> body, std::span<std::byte> value);
 
 /// Where the bytes of a broadcast are mapped from: a descriptor of a process of the same node.
 struct BlobPlace {
