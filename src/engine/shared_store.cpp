@@ -17,6 +17,7 @@ void SharedStore::made(std::uint64_t id, std::shared_ptr<const process::Blob> bl
 void SharedStore::forgotten(std::uint64_t id) {
   const auto found = objects_.find(id);
   if (found == objects_.end()) return;
+  end_keeping(id, found->second);
   Object object = std::move(found->second);
   objects_.erase(found);
   for (const Waiter& waiter : object.waiters) {
@@ -40,11 +41,15 @@ void SharedStore::serve(const SharedCall& call, const wire::SharedRequest& reque
     return refuse(call, "a shared object was used after its last handle on rank 0 had gone");
   }
   Object& object = found->second;
+  if (object.kept_until) {
+    end_keeping(request.id, object);
+    if (request.op != SharedOp::lock || call.client != object.runner) pass_on(object, now);
+  }
   switch (request.op) {
     case SharedOp::lock:
       return lock(call, request, object, now);
     case SharedOp::unlock:
-      return unlock(call, request, body, object);
+      return unlock(call, request, body, object, now);
     case SharedOp::blob:
       if (!object.blob) return refuse(call, "a shared object that is no broadcast was used as one");
       if (call.client) object.users.insert(*call.client);
@@ -61,7 +66,7 @@ void SharedStore::serve(const SharedCall& call, const wire::SharedRequest& reque
 }
 
 void SharedStore::lock(const SharedCall& call, const wire::SharedRequest& request, Object& object, Time now) {
-  if (!object.holder) return give_lock(object, {call.client, request.thread}, call);
+  if (!object.holder) return give_lock(object, {call.client, request.thread}, call, now);
   if (request.number == 0) return reply(call, wire::shared_reply(SharedStatus::refused));
   Waiter waiter{call, request, {}, {}};
   if (request.number > 0) {
@@ -72,45 +77,61 @@ void SharedStore::lock(const SharedCall& call, const wire::SharedRequest& reques
 }
 
 void SharedStore::unlock(const SharedCall& call, const wire::SharedRequest& request, std::span<const std::byte> body,
-                         Object& object) {
+                         Object& object, Time now) {
   if (object.holder != Holder{call.client, request.thread}) {
     return refuse(call, "a rankpool::Lock was unlocked by another than its holder", SharedStatus::misuse);
   }
   if (!body.empty() && body.size() == object.value.size()) std::memcpy(object.value.data(), body.data(), body.size());
   reply(call, wire::shared_reply(SharedStatus::done));
-  pass_on(object);
+  object.holder.reset();
+  if (object.waiters.empty() || now - object.run_began >= kRun) return pass_on(object, now);
+  object.kept_until = now + kKept;
+  keeps_.emplace(*object.kept_until, request.id);
 }
 
-void SharedStore::give_lock(Object& object, const Holder& to, const SharedCall& call) {
+void SharedStore::give_lock(Object& object, const Holder& to, const SharedCall& call, Time now) {
+  if (object.runner != to.client || now - object.run_began >= kRun) object.run_began = now;
+  object.runner = to.client;
   object.holder = to;
   const bool carried = object.value.size() <= wire::kCarriedWithLock;
   reply(call, wire::shared_reply(SharedStatus::done, carried ? object.value.view() : std::span<const std::byte>()));
 }
 
-void SharedStore::pass_on(Object& object) {
+void SharedStore::end_keeping(std::uint64_t id, Object& object) {
+  if (object.kept_until) keeps_.erase({*object.kept_until, id});
+  object.kept_until.reset();
+}
+
+void SharedStore::pass_on(Object& object, Time now) {
   object.holder.reset();
   while (!object.waiters.empty() && !object.holder) {
     const Waiter next = std::move(object.waiters.front());
     object.waiters.pop_front();
     if (next.until) deadlines_.erase({*next.until, next.request.id, next.call});
     if (next.request.op == SharedOp::lock) {
-      give_lock(object, {next.call.client, next.request.thread}, next.call);
+      give_lock(object, {next.call.client, next.request.thread}, next.call, now);
     } else {
       reply(next.call, wire::serve_value(next.request, next.body, {object.value.data(), object.value.size()}));
     }
   }
 }
 
-void SharedStore::client_gone(WorkerId worker) {
+void SharedStore::client_gone(WorkerId worker, Time now) {
   std::erase_if(deadlines_, [&](const auto& deadline) { return std::get<2>(deadline).client == worker; });
   for (auto& [id, object] : objects_) {
     object.users.erase(worker);
     std::erase_if(object.waiters, [&](const Waiter& waiter) { return waiter.call.client == worker; });
-    if (object.holder && object.holder->client == worker) pass_on(object);
+    if (object.holder && object.holder->client == worker) pass_on(object, now);
   }
 }
 
 void SharedStore::tick(Time now) {
+  while (!keeps_.empty() && keeps_.begin()->first <= now) {
+    const std::uint64_t id = keeps_.begin()->second;
+    Object& object = objects_.at(id);
+    end_keeping(id, object);
+    pass_on(object, now);
+  }
   while (!deadlines_.empty() && std::get<0>(*deadlines_.begin()) <= now) {
     const auto [until, id, call] = *deadlines_.begin();
     deadlines_.erase(deadlines_.begin());
@@ -120,8 +141,10 @@ void SharedStore::tick(Time now) {
 }
 
 std::optional<SharedStore::Time> SharedStore::next_deadline() const {
-  if (deadlines_.empty()) return std::nullopt;
-  return std::get<0>(*deadlines_.begin());
+  std::optional<Time> next;
+  if (!deadlines_.empty()) next = std::get<0>(*deadlines_.begin());
+  if (!keeps_.empty() && (!next || keeps_.begin()->first < *next)) next = keeps_.begin()->first;
+  return next;
 }
 
 void SharedStore::take_actions(std::vector<SharedAction>& to) {

@@ -17,6 +17,7 @@
 #include <span>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -55,12 +56,19 @@ using SharedAction = std::variant<SendReply, GiveBlob, ForgetAtWorker, ForgetBlo
 
 /// The values, locks and broadcasts of the job, as they live on rank 0: events in, actions out. It trusts no request.
 ///
-/// A lock is given to those who wait for it in the order in which they came. Its holder is a thread of a client.
+/// A lock is given to those who wait for it in the order in which they came, but for this: a client that has just given
+/// it back may have it again at once, for up to kRun. A hand-over costs a change of processes, and who works in a loop of
+/// short sections would pay it for each of them. A lock's holder is a thread of a client.
 /// Every value has a lock of its own under the same number. While somebody holds it, the calls of others on the value wait
 /// (Python's way); so the holder may keep the value, which comes with the lock, and bring it back when it unlocks.
 class SharedStore {
  public:
   using Time = std::chrono::nanoseconds;  ///< as Scheduler's
+
+  /// How long one client may have a lock again and again while others wait.
+  static constexpr Time kRun = std::chrono::milliseconds(1);
+  /// How long a lock is kept for the client that gave it back: a little longer than it needs to ask again.
+  static constexpr Time kKept = std::chrono::microseconds(20);
 
   // -- events
   /// `value` is empty for a lock. Numbers are not used twice.
@@ -70,7 +78,7 @@ class SharedStore {
   void forgotten(std::uint64_t id);
   void called(const SharedCall& call, std::span<const std::byte> request, Time now);
   /// It waits for nothing any more, and what it held is free.
-  void client_gone(WorkerId worker);
+  void client_gone(WorkerId worker, Time now);
   /// Ends the waits whose time has come.
   void tick(Time now);
   [[nodiscard]] std::optional<Time> next_deadline() const;
@@ -96,20 +104,26 @@ class SharedStore {
     std::shared_ptr<const process::Blob> blob;
     std::optional<Holder> holder;
     std::deque<Waiter> waiters;
+    Client runner;  ///< who had the lock last
+    Time run_began{0};
+    std::optional<Time> kept_until;  ///< it is free, and kept for the runner
     std::set<WorkerId> users;  ///< workers that have been given the blob
   };
 
   void serve(const SharedCall& call, const wire::SharedRequest& request, std::span<const std::byte> body, Time now);
+  /// The end of what is kept for the runner.
+  void end_keeping(std::uint64_t id, Object& object);
   void lock(const SharedCall& call, const wire::SharedRequest& request, Object& object, Time now);
   void unlock(const SharedCall& call, const wire::SharedRequest& request, std::span<const std::byte> body,
-              Object& object);
-  void give_lock(Object& object, const Holder& to, const SharedCall& call);
-  void pass_on(Object& object);
+              Object& object, Time now);
+  void give_lock(Object& object, const Holder& to, const SharedCall& call, Time now);
+  void pass_on(Object& object, Time now);
   void reply(const SharedCall& to, detail::Bytes with);
   void refuse(const SharedCall& to, const std::string& why, wire::SharedStatus status = wire::SharedStatus::error);
 
   std::map<std::uint64_t, Object> objects_;
   std::set<std::tuple<Time, std::uint64_t, SharedCall>> deadlines_;  ///< of those who wait for a lock
+  std::set<std::pair<Time, std::uint64_t>> keeps_;                   ///< locks that are kept for their runner
   std::vector<SharedAction> actions_;
 };
 
