@@ -154,6 +154,7 @@ class ProcessPoolExecutor {
   static detail::PoolConfig config_of(const ExecutorOptions& options) {
     detail::PoolConfig config;
     config.max_workers = options.max_workers;
+    const detail::PinScope scope(config.pins);
     if (options.initializer) detail::encode(config.initializer, options.initializer);
     config.max_tasks_per_child = options.max_tasks_per_child;
     config.close_on_stop = options.on_stop == OnStop::finish_running;

@@ -145,6 +145,7 @@ class Pool {
     detail::PoolConfig config;
     config.facade = detail::Facade::pool;
     config.max_workers = options.processes;
+    const detail::PinScope scope(config.pins);
     if (options.initializer) detail::encode(config.initializer, options.initializer);
     config.max_tasks_per_child = options.maxtasksperchild;
     config.replace_lost_workers = true;

@@ -12,6 +12,7 @@
 #include <rankpool/pool.hpp>
 #include <rankpool/run.hpp>
 #include <rankpool/serialization.hpp>
+#include <rankpool/shared.hpp>
 #include <rankpool/timeout.hpp>
 #include <rankpool/version.hpp>
 #include <rankpool/wait.hpp>

@@ -81,6 +81,16 @@ void Agent::handle(const wire::Message& message) {
   if (const auto* input = std::get_if<wire::Input>(&message)) {
     host_.write(input->worker, input->bytes);
     if (written_.empty() || written_.back() != input->worker) written_.push_back(input->worker);
+  } else if (const auto* side = std::get_if<wire::SideInput>(&message)) {
+    host_.write_side(side->worker, side->bytes);
+  } else if (const auto* part = std::get_if<wire::BlobPart>(&message)) {
+    handle(*part);
+  } else if (const auto* ready = std::get_if<wire::BlobReady>(&message)) {
+    const auto found = blobs_.find(ready->id);
+    if (found == blobs_.end() || !found->second.full()) throw wire::ProtocolError("a broadcast that is not there");
+    process::answer_with_place(host_, ready->worker, ready->request, found->second.place());
+  } else if (const auto* forget = std::get_if<wire::ForgetBlob>(&message)) {
+    blobs_.erase(forget->id);
   } else if (const auto* start = std::get_if<wire::StartWorker>(&message)) {
     host_.start(start->worker);
   } else if (const auto* kill = std::get_if<wire::KillWorker>(&message)) {
@@ -93,6 +103,13 @@ void Agent::handle(const wire::Message& message) {
     welcome(*invitation);
   } else {
     throw wire::ProtocolError("a message that only agents send");
+  }
+}
+
+void Agent::handle(const wire::BlobPart& part) {
+  const auto found = blobs_.try_emplace(part.id, part.id, part.size).first;
+  if (found->second.bytes().size() != part.size || !found->second.append(part.bytes)) {
+    throw wire::ProtocolError("a broadcast of another size");
   }
 }
 
@@ -177,6 +194,10 @@ void Agent::worker_output(WorkerId worker, std::span<const std::byte> bytes) {
     wire::append(batch_, wire::Output{worker, part});
     if (batch_.size() >= kPiece) send_batch();
   }
+}
+
+void Agent::worker_side_output(WorkerId worker, std::span<const std::byte> bytes) {
+  wire::append(batch_, wire::SideOutput{worker, bytes});
 }
 
 void Agent::worker_ended(WorkerId worker, const process::WorkerEnd& end) {

@@ -3,12 +3,14 @@
 #include "base/idler.hpp"
 #include "base/settings.hpp"
 #include "liveness/lifeline.hpp"
+#include "process/blob.hpp"
 #include "process/worker_host.hpp"
 #include "transport/transport.hpp"
 #include "wire/messages.hpp"
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -47,6 +49,7 @@ class Agent final : private process::HostListener {
   bool take_messages();
   void handle(const wire::Message& message);
   void handle(const liveness::LifelineEvent& event);
+  void handle(const wire::BlobPart& part);
   void welcome(const wire::Welcome& welcome);
   void send_batch();
   bool look_at_lifeline(std::chrono::steady_clock::time_point now);
@@ -56,6 +59,7 @@ class Agent final : private process::HostListener {
   void worker_started(WorkerId worker, pid_t pid) override;
   void worker_failed_to_start(WorkerId worker, const std::string& why) override;
   void worker_output(WorkerId worker, std::span<const std::byte> bytes) override;
+  void worker_side_output(WorkerId worker, std::span<const std::byte> bytes) override;
   void worker_ended(WorkerId worker, const process::WorkerEnd& end) override;
   void keeper_lost() override;
 
@@ -66,6 +70,7 @@ class Agent final : private process::HostListener {
   bool rank_0_asleep_ = false;  ///< it has to be rung for the next message
   bool knows_we_sleep_ = false;
   std::optional<Ending> ending_;
+  std::map<std::uint64_t, process::Blob> blobs_;  ///< broadcasts that this rank's workers use
   detail::Bytes batch_;
   std::vector<WorkerId> written_;
   std::vector<transport::Incoming> arrived_;

@@ -1,6 +1,7 @@
 #include <rankpool/detail/map_input.hpp>
 
 #include <algorithm>
+#include <utility>
 
 namespace rankpool::detail {
 
@@ -28,6 +29,7 @@ void MapItems::close_block() {
   block.count = block.living = ends_.size();
   filling_.shrink_to_fit();
   block.bytes = std::move(filling_);
+  block.pins = std::exchange(pins_, {});
   const std::size_t stride = ends_.front();
   bool same = stride != 0;
   for (std::size_t i = 0; same && i < ends_.size(); ++i) same = ends_[i] == (i + 1) * stride;
@@ -76,7 +78,10 @@ void MapItems::release(std::uint64_t first, std::uint64_t count) noexcept {
     Block& block = blocks_[i];
     const std::uint64_t part = std::min(count, block.first + block.count - first);
     block.living -= std::min(block.living, part);
-    if (block.living == 0) block.bytes = Bytes();
+    if (block.living == 0) {
+      block.bytes = Bytes();
+      block.pins = Pins();
+    }
     first += part;
     count -= part;
   }

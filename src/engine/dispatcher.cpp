@@ -58,7 +58,14 @@ void Dispatcher::handle(Command& command) {
                  },
                  [&](SealPool& c) { scheduler_.pool_sealed(c.pool); },
                  [&](StopPool& c) { scheduler_.pool_stopped(c.pool, c.signal); },
-                 [&](EndJob&) { job_ended_ = true; },
+                 [&](MakeSharedValue& c) { shared_.made(c.id, std::move(c.value)); },
+                 [&](MakeSharedBlob& c) { shared_.made(c.id, std::move(c.blob)); },
+                 [&](ForgetShared& c) { shared_.forgotten(c.id); },
+                 [&](CallShared& c) { handle_shared(c); },
+                 [&](EndJob&) {
+                   job_ended_ = true;
+                   fail_shared_calls("the job has ended");
+                 },
              },
              command);
 }
@@ -74,6 +81,7 @@ bool Dispatcher::carry_out() {
       std::visit([&](const auto& a) { execute(a); }, action);
     }
   }
+  any |= carry_out_shared();
   if (any) {
     for (auto& [rank, entry] : ranks_) {
       if (entry.port != nullptr) entry.port->flush();
@@ -203,6 +211,7 @@ void Dispatcher::execute(const schedule::PoolEnded& action) {
   const auto pool = std::move(found->second);
   pools_.erase(found);
   pool->alive.store(0);
+  pool->pins.clear();
   {
     const std::lock_guard lock(pool->mutex);
     pool->ended = true;
@@ -243,6 +252,7 @@ void Dispatcher::rank_lost(Rank rank, const std::string& how) {
   for (const auto id : gone) {
     const auto pool = (*workers_.find(id))->pool;
     workers_.erase(id);
+    shared_.client_gone(WorkerId{static_cast<std::uint32_t>(id)}, now_);
     update_alive(*pool);
   }
 }
@@ -278,6 +288,7 @@ void Dispatcher::worker_ended(WorkerId id, const WorkerExit& exit) {
   not_ready_any_more(worker);
   const auto pool = worker.pool;
   workers_.erase(raw(id));
+  shared_.client_gone(id, now_);
   scheduler_.worker_ended(id, note(std::move(loss)), exit.inside_item);
   update_alive(*pool);
 }
@@ -382,6 +393,7 @@ void Dispatcher::fail_everything(const std::string& why) noexcept {
     works_.for_each([&](std::uint64_t, Work& work) { work.sink->fail(0, UINT64_MAX, failed_); });
     for (auto& [id, pool] : pools_) end_by_failure(*pool);
     pools_.clear();
+    fail_shared_calls(why);
   } catch (...) {
     base::log_error("out of memory while failing the pending tasks");
   }

@@ -6,6 +6,7 @@
 #include "engine/pool_state.hpp"
 #include "engine/rank_port.hpp"
 #include "engine/roster.hpp"
+#include "engine/shared_store.hpp"
 #include "schedule/scheduler.hpp"
 #include "wire/frame_reader.hpp"
 
@@ -39,8 +40,8 @@ class Dispatcher : public PortListener {
   void set_port(Rank rank, RankPort* port);
 
   void handle(Command& command);
-  void tick(schedule::Time now) { scheduler_.tick(now); }
-  [[nodiscard]] std::optional<schedule::Time> next_deadline() const { return scheduler_.next_deadline(); }
+  void tick(schedule::Time now);
+  [[nodiscard]] std::optional<schedule::Time> next_deadline() const;
   /// Carries out what the scheduler has decided. True if there was anything.
   bool carry_out();
   /// Ends everything that is pending with `why`: the engine itself has failed. Never throws.
@@ -57,6 +58,7 @@ class Dispatcher : public PortListener {
   void worker_started(WorkerId worker, pid_t pid) override;
   void worker_failed_to_start(WorkerId worker, const std::string& why) override;
   void worker_output(WorkerId worker, std::span<const std::byte> bytes) override;
+  void worker_side_output(WorkerId worker, std::span<const std::byte> bytes) override;
   void worker_ended(WorkerId worker, const WorkerExit& exit) override;
 
  private:
@@ -75,6 +77,7 @@ class Dispatcher : public PortListener {
     bool ready = false;
     bool given_up = false;  ///< killed: what it still says is ignored
     wire::FrameReader reader;
+    wire::FrameReader side_reader;
     std::deque<Assigned> chunks;  ///< the first is the one it works on
   };
   struct RankEntry {
@@ -97,6 +100,15 @@ class Dispatcher : public PortListener {
                     detail::Bytes* owned);
   bool handle_outcome(WorkerId id, Worker& worker, const wire::FrameHeader& header, std::span<const std::byte> payload,
                       detail::Bytes* owned);
+  void give_up(WorkerId id, Worker& worker);
+  // The shared state (dispatcher_shared.cpp).
+  void handle_shared(CallShared& command);
+  bool carry_out_shared();
+  void execute(SendReply& action);
+  void execute(GiveBlob& action);
+  void execute(const ForgetAtWorker& action);
+  void execute(const ForgetBlob& action);
+  void fail_shared_calls(const std::string& why);
   void not_ready_any_more(Worker& worker);
   void update_alive(PoolState& pool);
   void end_by_failure(PoolState& pool);
@@ -123,6 +135,11 @@ class Dispatcher : public PortListener {
   std::deque<Loss> losses_;  ///< the latest; the last one has the number `last_loss_`
   std::uint32_t last_loss_ = 0;
   std::vector<schedule::Action> actions_;
+  SharedStore shared_;
+  std::map<std::uint64_t, std::shared_ptr<SharedCaller>> callers_;  ///< threads of rank 0 that wait for a reply
+  std::uint64_t next_call_ = 1;
+  std::vector<SharedAction> shared_actions_;
+  schedule::Time now_{0};  ///< as of the last tick
   detail::Gather gather_;
   detail::FailurePtr failed_;  ///< why nothing works any more
   bool job_ended_ = false;

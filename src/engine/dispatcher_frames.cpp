@@ -32,6 +32,10 @@ void Dispatcher::worker_output(WorkerId id, std::span<const std::byte> bytes) {
         if (sensible) sensible = handle_frame(id, worker, header, payload, owned);
       });
   if (readable && sensible) return;
+  give_up(id, worker);
+}
+
+void Dispatcher::give_up(WorkerId id, Worker& worker) {
   // Its memory is not to be trusted any more: it ends like any other worker that dies, and is told so.
   base::log_error("worker " + std::to_string(raw(id)) + " sent what makes no sense; it is killed");
   worker.given_up = true;

@@ -6,6 +6,7 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <unistd.h>
 #include <array>
 #include <csignal>
@@ -22,6 +23,9 @@ constexpr std::size_t kKeptCommands = 4096;
 /// What a program that is told to end has left, from the breaking of its futures to the signal: launchers wait a second
 /// or two between SIGTERM and SIGKILL.
 constexpr std::chrono::milliseconds kGrace{1000};
+
+/// What is due so soon is not slept over: sleeping ends by milliseconds.
+constexpr std::chrono::microseconds kSoon{100};
 
 class ToldToEnd : public std::runtime_error {
  public:
@@ -104,6 +108,15 @@ void Engine::thread_main() noexcept {
   } catch (...) {
     refuse("the engine has failed");
   }
+  close_mailbox();
+}
+
+void Engine::close_mailbox() noexcept {
+  std::vector<Command> rest;
+  mailbox_.close(rest);
+  for (auto& command : rest) {
+    if (auto* const call = std::get_if<CallShared>(&command)) call->caller->fail("the job has ended");
+  }
 }
 
 void Engine::refuse(const std::string& why) noexcept {
@@ -155,7 +168,12 @@ void Engine::loop() {
     if (any) {
       idler_.worked(now);
     } else if (!idler_.look_again(now)) {
-      sleep(now);
+      const auto deadline = dispatcher_->next_deadline();
+      if (deadline && *deadline - now.time_since_epoch() < kSoon) {
+        ::sched_yield();
+      } else {
+        sleep(now);
+      }
     }
   }
 }

@@ -65,6 +65,8 @@ class Engine {
   void sleep(std::chrono::steady_clock::time_point now);
   void leave(bool rank_lost);
   void pass_on_stop();
+  /// The thread ends: nobody is left waiting for it.
+  void close_mailbox() noexcept;
   /// The engine can do nothing any more: whatever is asked of it fails, until the job ends.
   void refuse(const std::string& why) noexcept;
 

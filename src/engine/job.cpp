@@ -49,6 +49,7 @@ std::shared_ptr<PoolState> Job::open_pool(detail::PoolConfig config) {
   state->max_workers =
       config.max_workers.value_or(engine_.settings().max_workers.value_or(std::max(1, engine_.roster().capacity())));
   state->initializer = std::move(config.initializer);
+  state->pins = std::move(config.pins);
   state->close_on_stop = config.close_on_stop;
   if (config.close_on_stop) stop_signals::watch();
   state->announce_items = config.task_timeout.has_value();

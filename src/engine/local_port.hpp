@@ -15,6 +15,13 @@ class LocalPort final : public RankPort, private process::HostListener {
   void start(WorkerId worker) override { host_.start(worker); }
   void write(WorkerId worker, std::span<const std::byte> header, const detail::Gather& body,
              const detail::Ref<detail::Sink>& keep_alive) override;
+  void write_side(WorkerId worker, std::span<const std::byte> bytes) override { host_.write_side(worker, bytes); }
+  void give_blob(WorkerId worker, std::uint64_t request, std::uint64_t id,
+                 std::shared_ptr<const process::Blob> blob) override {
+    (void)id;
+    process::answer_with_place(host_, worker, request, blob->place());
+  }
+  void forget_blob(std::uint64_t) override {}
   void kill(WorkerId worker, int signal) override { host_.kill(worker, signal); }
   void flush() override;
 
@@ -29,6 +36,9 @@ class LocalPort final : public RankPort, private process::HostListener {
   }
   void worker_output(WorkerId worker, std::span<const std::byte> bytes) override {
     listener_.worker_output(worker, bytes);
+  }
+  void worker_side_output(WorkerId worker, std::span<const std::byte> bytes) override {
+    listener_.worker_side_output(worker, bytes);
   }
   void worker_ended(WorkerId worker, const process::WorkerEnd& end) override {
     listener_.worker_ended(worker, {end.pid, end.wait_status, end.inside_item});

@@ -17,6 +17,23 @@ void Mailbox::post(Command command) {
   post_locked([&] { return std::move(command); });
 }
 
+bool Mailbox::post_if_open(Command command) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (closed_) return false;
+    incoming_.push_back(std::move(command));
+    filled_.store(true, std::memory_order_seq_cst);
+  }
+  wake();
+  return true;
+}
+
+void Mailbox::close(std::vector<Command>& taken) {
+  const std::lock_guard lock(mutex_);
+  closed_ = true;
+  incoming_.swap(taken);
+}
+
 void Mailbox::take(std::vector<Command>& taken) {
   const std::lock_guard lock(mutex_);
   incoming_.swap(taken);

@@ -2,6 +2,8 @@
 
 #include "base/ids.hpp"
 #include "engine/pool_state.hpp"
+#include "engine/shared_caller.hpp"
+#include "process/blob.hpp"
 #include "schedule/scheduler.hpp"
 
 #include <rankpool/detail/sink.hpp>
@@ -48,11 +50,27 @@ struct StopPool {
   PoolId pool;
   int signal;
 };
+// The shared state, of which rank 0's handles are one client.
+struct MakeSharedValue {
+  std::uint64_t id;
+  detail::Bytes value;
+};
+struct MakeSharedBlob {
+  std::uint64_t id;
+  std::shared_ptr<const process::Blob> blob;
+};
+struct ForgetShared {
+  std::uint64_t id;
+};
+struct CallShared {
+  std::shared_ptr<SharedCaller> caller;
+};
 /// The job is over: all pools have ended, nothing follows.
 struct EndJob {};
 
 using Command =
-    std::variant<SubmitWork, ExtendWork, SealWork, CancelWork, OpenPool, ClosePool, SealPool, StopPool, EndJob>;
+    std::variant<SubmitWork, ExtendWork, SealWork, CancelWork, OpenPool, ClosePool, SealPool, StopPool,
+                             MakeSharedValue, MakeSharedBlob, ForgetShared, CallShared, EndJob>;
 
 /// The way from the user's threads to the engine thread. Commands are taken in the order in which they were posted.
 class Mailbox {
@@ -95,7 +113,12 @@ class Mailbox {
     return read();
   }
 
+  /// Any thread. False, and nothing is posted, if nobody will take it any more.
+  bool post_if_open(Command command);
+
   // -- engine thread
+  /// From now on `post_if_open` posts nothing. Gives what was posted before.
+  void close(std::vector<Command>& taken);
   [[nodiscard]] bool empty() const noexcept { return !filled_.load(std::memory_order_seq_cst); }
   /// Exchanges what has come in for `taken`, which must be empty.
   void take(std::vector<Command>& taken);
@@ -112,6 +135,7 @@ class Mailbox {
   std::atomic<bool> sleeping_{false};
   std::atomic<bool> filled_{false};
   std::mutex mutex_;
+  bool closed_ = false;            // guarded by mutex_
   std::vector<Command> incoming_;  // guarded by mutex_
   std::uint64_t next_work_ = 1;    // guarded by mutex_
 };

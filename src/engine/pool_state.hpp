@@ -23,6 +23,7 @@ struct PoolState {
   detail::Facade facade{};
   int max_workers = 0;
   detail::Bytes initializer;
+  detail::Pins pins;  ///< shared objects whose handles the initializer holds; dropped by the engine when the pool ends
   bool announce_items = false;
   bool close_on_stop = false;
 

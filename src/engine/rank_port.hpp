@@ -1,11 +1,14 @@
 #pragma once
 
 #include "base/ids.hpp"
+#include "process/blob.hpp"
 
 #include <rankpool/detail/sink.hpp>
 #include <rankpool/errors.hpp>
 
 #include <sys/types.h>
+#include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 
@@ -36,6 +39,8 @@ class PortListener {
   virtual void worker_failed_to_start(WorkerId worker, const std::string& why) = 0;
   /// Bytes of the worker's stream of frames; valid during the call.
   virtual void worker_output(WorkerId worker, std::span<const std::byte> bytes) = 0;
+  /// Bytes of its side stream, likewise.
+  virtual void worker_side_output(WorkerId worker, std::span<const std::byte> bytes) = 0;
   virtual void worker_ended(WorkerId worker, const WorkerExit& exit) = 0;
 
  protected:
@@ -51,6 +56,13 @@ class RankPort {
   /// Appends `header` and then `body` to the worker's input. `keep_alive` owns the bytes of `body`.
   virtual void write(WorkerId worker, std::span<const std::byte> header, const detail::Gather& body,
                      const detail::Ref<detail::Sink>& keep_alive) = 0;
+  /// Appends to the worker's side stream.
+  virtual void write_side(WorkerId worker, std::span<const std::byte> bytes) = 0;
+  /// Answers the worker's request with where it finds the broadcast; to another rank it is sent first, once.
+  virtual void give_blob(WorkerId worker, std::uint64_t request, std::uint64_t id,
+                         std::shared_ptr<const process::Blob> blob) = 0;
+  /// Nobody needs the broadcast any more.
+  virtual void forget_blob(std::uint64_t id) = 0;
   virtual void kill(WorkerId worker, int signal) = 0;
   /// Sends off what was written since the last call.
   virtual void flush() = 0;

@@ -4,6 +4,7 @@
 #include "base/log.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <map>
 #include <utility>
 
@@ -16,6 +17,11 @@ constexpr std::size_t kPiece = std::size_t{1} << 20U;
 constexpr std::chrono::microseconds kLookEvery{100};
 /// How long ranks may take from the end of MPI_Init to their greeting.
 constexpr std::chrono::seconds kAssembly{60};
+
+/// So much may wait in the transport before broadcasts wait for it: it bounds this process's memory.
+constexpr std::size_t kMaxUnsent = 8 * kPiece;
+
+std::atomic<std::uint64_t> g_broadcast_bytes{0};
 
 }  // namespace
 
@@ -45,11 +51,57 @@ class RemoteRanks::Port final : public RankPort {
       }
     }
   }
+  void write_side(WorkerId worker, std::span<const std::byte> bytes) override {
+    wire::append(batch_, wire::SideInput{worker, bytes});
+  }
+  void give_blob(WorkerId worker, std::uint64_t request, std::uint64_t id,
+                 std::shared_ptr<const process::Blob> content) override {
+    const auto [found, is_new] = blobs().try_emplace(id);
+    if (is_new) {
+      found->second.content = std::move(content);
+      ++ranks_.blobs_under_way_;
+    }
+    if (found->second.content) {
+      found->second.waiting.emplace_back(worker, request);
+    } else {
+      wire::append(batch_, wire::BlobReady{worker, request, id});
+    }
+  }
+  void forget_blob(std::uint64_t id) override {
+    const auto found = blobs().find(id);
+    if (found == blobs().end()) return;
+    if (found->second.content) --ranks_.blobs_under_way_;
+    blobs().erase(found);
+    wire::append(batch_, wire::ForgetBlob{id});
+  }
+  /// The next piece; true if there was one.
+  bool send_blobs() {
+    for (auto& [id, blob] : blobs()) {
+      if (!blob.content) continue;
+      const auto bytes = blob.content->bytes().subspan(blob.sent);
+      const auto part = bytes.first(std::min(bytes.size(), kPiece));
+      wire::append(batch_, wire::BlobPart{id, blob.content->bytes().size(), part});
+      blob.sent += part.size();
+      g_broadcast_bytes += part.size();
+      if (part.size() == bytes.size()) {
+        for (const auto& [worker, request] : blob.waiting) wire::append(batch_, wire::BlobReady{worker, request, id});
+        base::log_info("broadcast " + std::to_string(id) + " sent to rank " + std::to_string(raw(rank_)) + ": " +
+                       std::to_string(blob.sent) + " bytes");
+        blob = {};
+        --ranks_.blobs_under_way_;
+      }
+      flush();
+      return true;
+    }
+    return false;
+  }
   void flush() override {
     if (!batch_.empty()) ranks_.send(rank_, std::exchange(batch_, detail::Bytes()));
   }
 
  private:
+  std::map<std::uint64_t, Blob>& blobs() { return ranks_.peer(rank_).blobs; }
+
   RemoteRanks& ranks_;
   Rank rank_;
   detail::Bytes batch_;
@@ -98,6 +150,7 @@ bool RemoteRanks::poll(std::chrono::steady_clock::time_point now) {
   if (any) {
     for (const auto& broken : transport_.take_broken()) lose(broken.peer, broken.how);
   }
+  any |= send_blobs();
   if (now >= next_look_) {
     next_look_ = now + kLookEvery;
     any |= lifelines_.poll(events_);
@@ -118,6 +171,17 @@ bool RemoteRanks::poll(std::chrono::steady_clock::time_point now) {
   return any;
 }
 
+bool RemoteRanks::send_blobs() {
+  if (blobs_under_way_ == 0) return false;
+  bool any = false;
+  for (std::size_t number = 1; number < peers_.size() && transport_.unsent() < kMaxUnsent; ++number) {
+    any |= peers_[number].port->send_blobs();
+  }
+  return any;
+}
+
+std::uint64_t RemoteRanks::broadcast_bytes_sent() noexcept { return g_broadcast_bytes.load(); }
+
 void RemoteRanks::receive(const transport::Incoming& message) {
   Peer& from = peer(message.from);
   if (from.standing == Standing::lost) return;
@@ -130,6 +194,8 @@ void RemoteRanks::receive(const transport::Incoming& message) {
         throw wire::ProtocolError("a message before its greeting");
       } else if (const auto* output = std::get_if<wire::Output>(&*next)) {
         listener_.worker_output(output->worker, output->bytes);
+      } else if (const auto* side = std::get_if<wire::SideOutput>(&*next)) {
+        listener_.worker_side_output(side->worker, side->bytes);
       } else if (const auto* started = std::get_if<wire::WorkerStarted>(&*next)) {
         listener_.worker_started(started->worker, static_cast<pid_t>(started->pid));
       } else if (const auto* failed = std::get_if<wire::WorkerFailedToStart>(&*next)) {
@@ -236,6 +302,8 @@ void RemoteRanks::lose(Rank rank, const std::string& how) {
   Peer& gone = peer(rank);
   if (gone.standing == Standing::lost) return;
   gone.standing = Standing::lost;
+  for (const auto& [id, blob] : gone.blobs) blobs_under_way_ -= blob.content ? 1 : 0;
+  gone.blobs.clear();
   transport_.forget(rank);
   lifelines_.drop(rank);
   listener_.rank_lost(rank, how);
@@ -264,7 +332,7 @@ void RemoteRanks::dismiss(bool rank_lost) {
 }
 
 bool RemoteRanks::prepare_sleep() {
-  if (transport_.busy()) return false;
+  if (transport_.busy() || blobs_under_way_ != 0) return false;
   for (std::int32_t number = 1; number < transport_.size(); ++number) {
     Peer& member = peer(Rank{number});
     if (!member.on_the_line) {

@@ -7,8 +7,11 @@
 #include "wire/messages.hpp"
 
 #include <chrono>
+#include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace rankpool::engine {
@@ -44,9 +47,18 @@ class RemoteRanks {
   bool prepare_sleep();
   [[nodiscard]] int fd() const { return lifelines_.fd(); }
 
+  /// Bytes of broadcasts that this process has sent to other ranks: each once to a rank. Any thread.
+  static std::uint64_t broadcast_bytes_sent() noexcept;
+
  private:
   class Port;
   enum class Standing : std::uint8_t { invited, greeted, member, refused, lost };
+  /// A broadcast on its way to a rank, or there.
+  struct Blob {
+    std::shared_ptr<const process::Blob> content;  ///< until all of it has been sent
+    std::size_t sent = 0;
+    std::vector<std::pair<WorkerId, std::uint64_t>> waiting;  ///< requests to be answered then
+  };
   struct Peer {
     std::unique_ptr<Port> port;
     Standing standing = Standing::invited;
@@ -54,12 +66,15 @@ class RemoteRanks {
     bool peer_asleep = false;     ///< it has to be rung for the next message
     bool knows_we_sleep = false;  ///< it will ring for its next message
     wire::Hello hello;
+    std::map<std::uint64_t, Blob> blobs;  ///< broadcasts that it has or is being sent
   };
 
   void receive(const transport::Incoming& message);
   void greet(Peer& peer, Rank rank, wire::Hello& hello);
   void assemble();
   void handle(const liveness::LifelineEvent& event);
+  /// Sends the next pieces of broadcasts, if the wire is not busy enough. True if there were any.
+  bool send_blobs();
   void lose(Rank rank, const std::string& how);
   void send(Rank rank, detail::Bytes message);
   [[nodiscard]] Peer& peer(Rank rank) { return peers_[static_cast<std::size_t>(raw(rank))]; }
@@ -70,6 +85,7 @@ class RemoteRanks {
   const OwnFacts own_;
   liveness::LifelineServer lifelines_;
   std::vector<Peer> peers_;  ///< by rank; the first is rank 0 itself and unused
+  std::size_t blobs_under_way_ = 0;
   std::vector<transport::Incoming> arrived_;
   std::vector<liveness::LifelineEvent> events_;
   std::chrono::steady_clock::time_point give_up_waiting_;

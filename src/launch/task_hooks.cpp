@@ -1,5 +1,6 @@
 #include "launch/task_hooks.hpp"
 
+#include "engine/shared_link.hpp"
 #include "engine/stop_signals.hpp"
 #include "launch/batch_signals.hpp"
 
@@ -75,6 +76,7 @@ const process::WorkerHooks& task_hooks() {
     own.encode_current_exception = [](const std::string& task) {
       return detail::encode_current_exception(task.empty() ? place() : place() + " in " + task);
     };
+    own.forget_shared = engine::forget_shared;
     return own;
   }();
   return hooks;

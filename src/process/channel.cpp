@@ -18,18 +18,27 @@ static_assert(sizeof(Channel::Control) <= kControl);
 
 [[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
 
-std::byte* map_twice(int fd, off_t offset) {
-  void* const room = ::mmap(nullptr, 2 * Channel::kRing, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+std::byte* map_twice(int fd, std::size_t offset, std::size_t size) {
+  void* const room = ::mmap(nullptr, 2 * size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (room == MAP_FAILED) fail("mmap");
   auto* const begin = static_cast<std::byte*>(room);
-  for (int i = 0; i < 2; ++i) {
-    if (::mmap(begin + static_cast<std::size_t>(i) * Channel::kRing, Channel::kRing, PROT_READ | PROT_WRITE,
-               MAP_SHARED | MAP_FIXED, fd, offset) == MAP_FAILED) {
-      ::munmap(room, 2 * Channel::kRing);
+  for (std::size_t i = 0; i < 2; ++i) {
+    if (::mmap(begin + i * size, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
+               static_cast<off_t>(offset)) == MAP_FAILED) {
+      ::munmap(room, 2 * size);
       fail("mmap");
     }
   }
   return begin;
+}
+
+void sleep_on(std::atomic<std::uint32_t>& bell, std::uint32_t seen) noexcept {
+  ::syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(&bell), FUTEX_WAIT, seen, nullptr, nullptr, 0);
+}
+
+void ring(std::atomic<std::uint32_t>& bell) noexcept {
+  bell.fetch_add(1, std::memory_order_seq_cst);
+  ::syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(&bell), FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
 }
 
 }  // namespace
@@ -37,7 +46,7 @@ std::byte* map_twice(int fd, off_t offset) {
 Channel::Channel() : fd_(::memfd_create("rankpool channel", MFD_CLOEXEC)) {
   if (fd_ < 0) fail("memfd_create");
   try {
-    if (::ftruncate(fd_, kControl + 2 * kRing) != 0) fail("ftruncate");
+    if (::ftruncate(fd_, kControl + 2 * kRing + 2 * kSideRing) != 0) fail("ftruncate");
     map();
     new (control_) Control;
   } catch (...) {
@@ -52,12 +61,16 @@ Channel::Channel(Channel&& other) noexcept
     : fd_(std::exchange(other.fd_, -1)),
       control_(std::exchange(other.control_, nullptr)),
       in_(std::exchange(other.in_, nullptr)),
-      out_(std::exchange(other.out_, nullptr)) {}
+      out_(std::exchange(other.out_, nullptr)),
+      side_in_(std::exchange(other.side_in_, nullptr)),
+      side_out_(std::exchange(other.side_out_, nullptr)) {}
 
 Channel::~Channel() {
   if (control_ != nullptr) ::munmap(control_, kControl);
   if (in_ != nullptr) ::munmap(in_, 2 * kRing);
   if (out_ != nullptr) ::munmap(out_, 2 * kRing);
+  if (side_in_ != nullptr) ::munmap(side_in_, 2 * kSideRing);
+  if (side_out_ != nullptr) ::munmap(side_out_, 2 * kSideRing);
   close_descriptor();
 }
 
@@ -69,17 +82,15 @@ void Channel::map() {
   void* const control = ::mmap(nullptr, kControl, PROT_READ | PROT_WRITE, MAP_SHARED, fd_, 0);
   if (control == MAP_FAILED) fail("mmap");
   control_ = static_cast<Control*>(control);
-  in_ = map_twice(fd_, kControl);
-  out_ = map_twice(fd_, static_cast<off_t>(kControl + kRing));
+  in_ = map_twice(fd_, kControl, kRing);
+  out_ = map_twice(fd_, kControl + kRing, kRing);
+  side_in_ = map_twice(fd_, kControl + 2 * kRing, kSideRing);
+  side_out_ = map_twice(fd_, kControl + 2 * kRing + kSideRing, kSideRing);
 }
 
-void Channel::wait_for_bell(std::uint32_t seen) noexcept {
-  ::syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(&control_->bell), FUTEX_WAIT, seen, nullptr, nullptr, 0);
-}
-
-void Channel::ring_bell() noexcept {
-  control_->bell.fetch_add(1, std::memory_order_seq_cst);
-  ::syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(&control_->bell), FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
-}
+void Channel::wait_for_bell(std::uint32_t seen) noexcept { sleep_on(control_->bell, seen); }
+void Channel::ring_bell() noexcept { ring(control_->bell); }
+void Channel::wait_for_side_bell(std::uint32_t seen) noexcept { sleep_on(control_->side_bell, seen); }
+void Channel::ring_side_bell() noexcept { ring(control_->side_bell); }
 
 }  // namespace rankpool::process

@@ -16,8 +16,10 @@ struct RankPage {
 
 /// One worker's shared memory, as host and worker see it:
 ///
-///     control block | ring to the worker | ring to the host        (each ring is mapped twice in a row, so that
-///                                                                   what wraps around is still contiguous)
+///     control block | ring to the worker | ring to the host | side ring to the worker | side ring to the host
+///
+/// (Each ring is mapped twice in a row, so that what wraps around is still contiguous.) The side rings carry requests
+/// of the shared state and their replies, which may not stand behind chunks.
 ///
 /// Each ring has one writer and one reader. `tail` counts bytes published, `head` bytes taken, both for ever. Neither
 /// side trusts the other's counter beyond what makes sense.
@@ -30,6 +32,9 @@ class Channel {
     Counter in_head, in_tail, out_head, out_tail;
     alignas(64) std::atomic<std::uint32_t> bell{0};  ///< futex: the worker sleeps on it
     std::atomic<std::uint32_t> worker_sleeping{0};
+    Counter side_in_head, side_in_tail, side_out_head, side_out_tail;
+    alignas(64) std::atomic<std::uint32_t> side_bell{0};  ///< futex: threads of the worker sleep on it in a request
+    std::atomic<std::uint32_t> side_sleeping{0};
     alignas(64) std::atomic<std::uint64_t> progress{0};  ///< see TaskContext
     // The open frame: results that are complete but unpublished stand behind the published end of the ring. It counts
     // only if it begins right there; `open_begin` is written last.
@@ -41,6 +46,7 @@ class Channel {
   };
 
   static constexpr std::size_t kRing = 256 * 1024;
+  static constexpr std::size_t kSideRing = 16 * 1024;
 
   /// Makes the memory. Throws std::system_error.
   Channel();
@@ -57,9 +63,14 @@ class Channel {
   [[nodiscard]] std::byte* in(std::uint64_t position) noexcept { return in_ + position % kRing; }
   [[nodiscard]] std::byte* out(std::uint64_t position) noexcept { return out_ + position % kRing; }
 
+  [[nodiscard]] std::byte* side_in(std::uint64_t position) noexcept { return side_in_ + position % kSideRing; }
+  [[nodiscard]] std::byte* side_out(std::uint64_t position) noexcept { return side_out_ + position % kSideRing; }
+
   /// Sleeps until the bell has been rung since it read `seen`.
   void wait_for_bell(std::uint32_t seen) noexcept;
   void ring_bell() noexcept;
+  void wait_for_side_bell(std::uint32_t seen) noexcept;
+  void ring_side_bell() noexcept;
 
  private:
   void map();
@@ -67,6 +78,8 @@ class Channel {
   Control* control_ = nullptr;
   std::byte* in_ = nullptr;
   std::byte* out_ = nullptr;
+  std::byte* side_in_ = nullptr;
+  std::byte* side_out_ = nullptr;
 };
 
 }  // namespace rankpool::process

@@ -1,5 +1,6 @@
 #include "process/worker.hpp"
 
+#include "process/side_client.hpp"
 #include "wire/frames.hpp"
 
 #include <sched.h>
@@ -29,14 +30,19 @@ constexpr std::chrono::microseconds kFlushAfter{500};
 class Worker final : public detail::TaskContext {
  public:
   Worker(Channel channel, RankPage* page, int wake, const WorkerHooks& hooks)
-      : channel_(std::move(channel)), page_(page), wake_(wake), hooks_(hooks) {
+      : channel_(std::move(channel)),
+        page_(page),
+        wake_(wake),
+        hooks_(hooks),
+        side_(channel_, {[this] { wake_host(); }, [this] { publish_open(false); }, hooks.forget_shared}) {
     progress_ = &channel_.control().progress;
+    SideClient::set_instance(&side_);
   }
 
   [[noreturn]] void run() {
     while (true) {
       FrameHeader header;
-      await_input(sizeof header);
+      await_frame();
       std::memcpy(&header, channel_.in(in_head_), sizeof header);
       take_input(sizeof header);
       if (header.magic != wire::kFrameMagic) ::_exit(70);
@@ -262,6 +268,14 @@ class Worker final : public detail::TaskContext {
   void await_room(std::size_t size) {
     if (room() < size) await([&] { return room() >= size; });
   }
+  /// The next frame; meanwhile and before it, what is told on the side.
+  void await_frame() {
+    while (true) {
+      if (side_.pending()) side_.take_notices();
+      if (available() >= sizeof(FrameHeader)) return;
+      await([&] { return available() >= sizeof(FrameHeader) || side_.pending(); });
+    }
+  }
   template <class Ready>
   void await(Ready&& ready) {
     const auto until = Clock::now() + kSpin;
@@ -308,6 +322,7 @@ class Worker final : public detail::TaskContext {
   RankPage* page_;
   int wake_;
   const WorkerHooks& hooks_;
+  SideClient side_;
   std::uint64_t in_head_ = 0;
   std::uint64_t out_tail_ = 0;
   FrameHeader chunk_;

@@ -19,6 +19,8 @@ struct WorkerHooks {
   /// The task that a chunk names; `head` is the rest, the callable. Throws what is to become of each item.
   detail::Invoker (*resolve)(std::span<const std::byte> payload, std::span<const std::byte>& head) = nullptr;
   detail::Bytes (*encode_current_exception)(const std::string& task) = nullptr;
+  /// A shared object of that number is gone: what was decoded of it need not be kept.
+  void (*forget_shared)(std::uint64_t id) = nullptr;
 };
 
 /// Serves one channel until it is told to stop. The whole life of a worker process.

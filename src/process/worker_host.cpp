@@ -22,7 +22,8 @@ class WorkerHost::Impl {
     std::shared_ptr<const void> owner;
   };
   struct Slot {
-    WorkerId id{};
+    explicit Slot(WorkerId worker) : id(worker) {}
+    WorkerId id;
     Channel channel;
     pid_t pid = 0;
     std::uint64_t in_tail = 0;
@@ -30,6 +31,9 @@ class WorkerHost::Impl {
     bool unpublished = false;
     bool rogue = false;
     std::deque<Pending> backlog;
+    std::uint64_t side_in_tail = 0;
+    std::uint64_t side_out_head = 0;
+    std::deque<std::byte> side_backlog;
   };
 
   explicit Impl(std::unique_ptr<KeeperLink> link) : keeper(std::move(link)) {}
@@ -87,10 +91,12 @@ class WorkerHost::Impl {
     return any;
   }
   /// Gives out what the worker has published.
+  /// What was said on the side before comes before.
   std::size_t drain(Slot& slot, HostListener& listener, std::size_t limit) {
     if (slot.rogue) return 0;
     const std::uint64_t tail = slot.channel.control().out_tail.value.load(std::memory_order_acquire);
-    if (tail == slot.out_head) return 0;
+    const std::size_t side = drain_side(slot, listener);
+    if (slot.rogue || tail == slot.out_head) return side;
     if (tail < slot.out_head || tail - slot.out_head > Channel::kRing) {
       give_up(slot);
       return 0;
@@ -100,6 +106,50 @@ class WorkerHost::Impl {
     slot.out_head += size;
     slot.channel.control().out_head.value.store(slot.out_head, std::memory_order_seq_cst);
     wake(slot);
+    return size + side;
+  }
+  /// Shows as much of what waits as there is room for.
+  bool push_side(Slot& slot) {
+    if (slot.side_backlog.empty() || slot.rogue) return false;
+    auto& control = slot.channel.control();
+    const std::uint64_t head = control.side_in_head.value.load(std::memory_order_acquire);
+    if (head > slot.side_in_tail || slot.side_in_tail - head > Channel::kSideRing) {
+      give_up(slot);
+      return false;
+    }
+    const std::size_t room = Channel::kSideRing - static_cast<std::size_t>(slot.side_in_tail - head);
+    const std::size_t size = std::min(room, slot.side_backlog.size());
+    if (size == 0) return false;
+    const auto end = slot.side_backlog.begin() + static_cast<std::ptrdiff_t>(size);
+    std::copy(slot.side_backlog.begin(), end, slot.channel.side_in(slot.side_in_tail));
+    slot.side_backlog.erase(slot.side_backlog.begin(), end);
+    slot.side_in_tail += size;
+    control.side_in_tail.value.store(slot.side_in_tail, std::memory_order_seq_cst);
+    wake_side(slot);
+    wake(slot);
+    return true;
+  }
+  static void wake_side(Slot& slot) {
+    auto& control = slot.channel.control();
+    if (control.side_sleeping.load(std::memory_order_seq_cst) != 0 &&
+        control.side_sleeping.exchange(0, std::memory_order_seq_cst) != 0) {
+      slot.channel.ring_side_bell();
+    }
+  }
+  std::size_t drain_side(Slot& slot, HostListener& listener) {
+    if (slot.rogue) return 0;
+    auto& control = slot.channel.control();
+    const std::uint64_t tail = control.side_out_tail.value.load(std::memory_order_acquire);
+    if (tail == slot.side_out_head) return 0;
+    if (tail < slot.side_out_head || tail - slot.side_out_head > Channel::kSideRing) {
+      give_up(slot);
+      return 0;
+    }
+    const auto size = static_cast<std::size_t>(tail - slot.side_out_head);
+    listener.worker_side_output(slot.id, {slot.channel.side_out(slot.side_out_head), size});
+    slot.side_out_head += size;
+    control.side_out_head.value.store(slot.side_out_head, std::memory_order_seq_cst);
+    wake_side(slot);
     return size;
   }
   void salvage(Slot& slot, HostListener& listener) {
@@ -147,7 +197,7 @@ WorkerHost::~WorkerHost() = default;
 
 void WorkerHost::start(WorkerId worker) {
   try {
-    auto slot = std::make_unique<Impl::Slot>(Impl::Slot{worker, Channel(), 0, 0, 0, false, false, {}});
+    auto slot = std::make_unique<Impl::Slot>(worker);
     if (!impl_->keeper->send({KeeperMessage::Kind::spawn, raw(worker), 0, 0}, slot->channel.fd())) {
       impl_->failed.emplace_back(worker, "the keeper is gone");
       return;
@@ -177,6 +227,13 @@ void WorkerHost::write(WorkerId worker, std::span<const std::byte> bytes, std::s
   if (!bytes.empty()) slot->backlog.push_back({bytes, std::move(keep_alive)});
 }
 
+void WorkerHost::write_side(WorkerId worker, std::span<const std::byte> bytes) {
+  auto* const slot = impl_->find(worker);
+  if (slot == nullptr) return;
+  slot->side_backlog.insert(slot->side_backlog.end(), bytes.begin(), bytes.end());
+  impl_->push_side(*slot);
+}
+
 void WorkerHost::flush(WorkerId worker) {
   if (auto* const slot = impl_->find(worker)) impl_->publish(*slot);
 }
@@ -195,9 +252,10 @@ bool WorkerHost::poll(HostListener& listener, std::size_t max_output) {
   for (std::size_t n = 0; n < i.slots.size() && max_output > 0; ++n) {
     auto& slot = *i.slots[n];
     if (!slot.backlog.empty()) any |= i.push_backlog(slot);
+    any |= i.push_side(slot);
     const std::size_t size = i.drain(slot, listener, max_output);
     any |= size != 0;
-    max_output -= size;
+    max_output -= std::min(size, max_output);
   }
   for (auto& [worker, why] : std::exchange(i.failed, {})) {
     listener.worker_failed_to_start(worker, why);
@@ -231,7 +289,9 @@ bool WorkerHost::poll(HostListener& listener, std::size_t max_output) {
 }
 
 bool WorkerHost::has_backlog() const {
-  return std::any_of(impl_->slots.begin(), impl_->slots.end(), [](const auto& slot) { return !slot->backlog.empty(); });
+  return std::any_of(impl_->slots.begin(), impl_->slots.end(), [](const auto& slot) {
+    return !slot->backlog.empty() || !slot->side_backlog.empty();
+  });
 }
 
 bool WorkerHost::prepare_sleep() {
@@ -240,8 +300,12 @@ bool WorkerHost::prepare_sleep() {
   if (i.keeper->page().keeper_events.load(std::memory_order_seq_cst) != i.seen_events || !i.failed.empty())
     return false;
   for (const auto& slot : i.slots) {
-    if (!slot->rogue && slot->channel.control().out_tail.value.load(std::memory_order_seq_cst) != slot->out_head)
+    if (slot->rogue) continue;
+    auto& control = slot->channel.control();
+    if (control.out_tail.value.load(std::memory_order_seq_cst) != slot->out_head ||
+        control.side_out_tail.value.load(std::memory_order_seq_cst) != slot->side_out_head) {
       return false;
+    }
   }
   return true;
 }
@@ -251,6 +315,16 @@ void WorkerHost::awake() {
   std::uint64_t count = 0;
   [[maybe_unused]] const auto drained = ::read(impl_->keeper->wake(), &count, sizeof count);
   impl_->woken = true;
+}
+
+void answer_with_place(WorkerHost& host, WorkerId worker, std::uint64_t request, const wire::BlobPlace& place) {
+  const detail::Bytes reply = wire::shared_reply(wire::SharedStatus::done, std::as_bytes(std::span(&place, 1)));
+  wire::FrameHeader header;
+  header.kind = wire::FrameKind::reply;
+  header.chunk = request;
+  header.length = reply.size();
+  host.write_side(worker, std::as_bytes(std::span(&header, 1)));
+  host.write_side(worker, reply);
 }
 
 int WorkerHost::wake_fd() const { return impl_->keeper->wake(); }

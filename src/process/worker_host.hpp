@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/ids.hpp"
+#include "wire/shared.hpp"
 
 #include <rankpool/detail/bytes.hpp>
 #include <rankpool/detail/sink.hpp>
@@ -31,6 +32,8 @@ class HostListener {
   virtual void worker_failed_to_start(WorkerId worker, const std::string& why) = 0;
   /// Bytes of the worker's stream of frames, in order, cut anywhere; valid during the call.
   virtual void worker_output(WorkerId worker, std::span<const std::byte> bytes) = 0;
+  /// Bytes of the worker's side stream, likewise.
+  virtual void worker_side_output(WorkerId worker, std::span<const std::byte> bytes) = 0;
   /// Comes once, after all output: what the worker had finished when it died is part of that output.
   virtual void worker_ended(WorkerId worker, const WorkerEnd& end) = 0;
   /// The keeper of this rank is gone, and with it all its workers.
@@ -57,6 +60,8 @@ class WorkerHost {
   /// The same for bytes that the caller keeps alive through `keep_alive` until they are through: large payloads are not
   /// copied.
   void write(WorkerId worker, std::span<const std::byte> bytes, std::shared_ptr<const void> keep_alive);
+  /// Appends bytes to the worker's side stream and shows them at once.
+  void write_side(WorkerId worker, std::span<const std::byte> bytes);
   /// Makes what was written since the last call visible and wakes the worker if it sleeps. One wake-up for many writes.
   void flush(WorkerId worker);
   /// Sends a signal to the worker and all processes it started.
@@ -84,5 +89,8 @@ class WorkerHost {
   class Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+/// Answers a worker's request with where it finds a broadcast.
+void answer_with_place(WorkerHost& host, WorkerId worker, std::uint64_t request, const wire::BlobPlace& place);
 
 }  // namespace rankpool::process

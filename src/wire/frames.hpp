@@ -11,7 +11,7 @@
 namespace rankpool::wire {
 
 /// Raised with every change of a frame or message.
-inline constexpr std::uint16_t kVersion = 1;
+inline constexpr std::uint16_t kVersion = 2;
 inline constexpr std::uint16_t kFrameMagic = 0x5250;  // "PR" in memory on little-endian machines
 
 enum class FrameKind : std::uint8_t {
@@ -19,7 +19,8 @@ enum class FrameKind : std::uint8_t {
   init = 1,  ///< payload: WorkerIdentity text fields and the encoded initializer; first frame of every worker
   chunk,     ///< payload: `head` bytes of code reference and callable, then the encoded items
   stop,      ///< end after this
-  reply,     ///< answer to `request`
+  reply,     ///< side stream: answer to the request of number `chunk`; payload: see shared.hpp
+  forget,    ///< side stream: the shared object of number `chunk` is gone
   // worker to engine
   ready,        ///< the initializer has run
   init_failed,  ///< payload: encoded exception
@@ -28,7 +29,7 @@ enum class FrameKind : std::uint8_t {
   value,        ///< one encoded result
   error,        ///< one encoded exception
   skipped,      ///< `count` items that had failed before they were sent
-  request,      ///< shared state: the worker waits for a reply
+  request,      ///< side stream: shared state; `chunk` is its number, 0 if it wants no reply; payload: see shared.hpp
 };
 
 enum class FrameFlag : std::uint8_t {

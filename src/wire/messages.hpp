@@ -42,6 +42,28 @@ struct KillWorker {
   std::int32_t signal = 0;
   bool operator==(const KillWorker&) const = default;
 };
+/// Bytes for the worker's side stream, which carries the replies of the shared state past all chunks.
+struct SideInput {
+  WorkerId worker{};
+  Span bytes;
+};
+/// The next bytes of a broadcast's `size`. An agent keeps it for all its workers.
+struct BlobPart {
+  std::uint64_t id = 0;
+  std::uint64_t size = 0;
+  Span bytes;
+};
+/// All of it has been sent: the worker's request of that number is to be answered with where it is.
+struct BlobReady {
+  WorkerId worker{};
+  std::uint64_t request = 0;
+  std::uint64_t id = 0;
+  bool operator==(const BlobReady&) const = default;
+};
+struct ForgetBlob {
+  std::uint64_t id = 0;
+  bool operator==(const ForgetBlob&) const = default;
+};
 /// The job ends. `rank_lost`: leave without MPI_Finalize, which would wait for the dead.
 struct Quit {
   bool rank_lost = false;
@@ -81,6 +103,11 @@ struct Output {
   WorkerId worker{};
   Span bytes;
 };
+/// Bytes of the worker's side stream.
+struct SideOutput {
+  WorkerId worker{};
+  Span bytes;
+};
 struct WorkerEnded {
   WorkerId worker{};
   std::int64_t pid = 0;
@@ -95,7 +122,8 @@ struct Farewell {
 };
 
 using Message = std::variant<Welcome, StartWorker, Input, KillWorker, Quit, Hello, WorkerStarted, WorkerFailedToStart,
-                             Output, WorkerEnded, Farewell, StopRequested>;
+                             Output, WorkerEnded, Farewell, StopRequested, SideInput, SideOutput, BlobPart, BlobReady,
+                             ForgetBlob>;
 
 /// A message that is not one.
 class ProtocolError : public std::runtime_error {

@@ -3,6 +3,7 @@
 #include <rankpool/detail/codec.hpp>
 #include <rankpool/detail/exception_codec.hpp>
 #include <rankpool/detail/future_base.hpp>
+#include <rankpool/detail/pins.hpp>
 
 #include <boost/core/demangle.hpp>
 
@@ -24,8 +25,9 @@ std::recursive_mutex& decode_lock(const void* address) noexcept;
 template <class R>
 class FutureState final : public FutureBase {
  public:
-  /// The task: `head` bytes of code reference and callable, then the item.
-  void set_input(Bytes input, std::size_t head) noexcept {
+  /// The task: `head` bytes of code reference and callable, then the item; and what its handles keep alive.
+  void set_input(Bytes input, std::size_t head, Pins pins) noexcept {
+    pins_ = std::move(pins);
     input_ = std::move(input);
     input_.shrink_to_fit();
     head_ = head;
@@ -52,7 +54,7 @@ class FutureState final : public FutureBase {
   }
   void cancelled(std::uint64_t, std::uint64_t) noexcept override {
     if (!claim()) return;
-    input_ = Bytes();
+    drop_input();
     finish(State::cancelled, false);
   }
 
@@ -60,13 +62,13 @@ class FutureState final : public FutureBase {
   void set_value(R value) {
     if (!claim()) throw InvalidStateError("the future is " + describe() + " already");
     outcome_.template emplace<Value>(std::make_unique<R>(std::move(value)));
-    input_ = Bytes();
+    drop_input();
     finish(State::finished, false);
   }
   void set_exception(std::exception_ptr error) {
     if (!claim()) throw InvalidStateError("the future is " + describe() + " already");
     outcome_.template emplace<std::exception_ptr>(std::move(error));
-    input_ = Bytes();
+    drop_input();
     finish(State::finished, false);
   }
 
@@ -97,7 +99,7 @@ class FutureState final : public FutureBase {
     } catch (...) {
       outcome_.template emplace<std::exception_ptr>(std::current_exception());
     }
-    input_ = Bytes();
+    drop_input();
     finish(State::finished, false);
   }
   /// Makes of the outcome what can be given out.
@@ -123,7 +125,13 @@ class FutureState final : public FutureBase {
   }
 
   std::atomic<bool> settled_{false};
+  void drop_input() noexcept {
+    input_ = Bytes();
+    pins_ = Pins();
+  }
+
   Bytes input_;
+  Pins pins_;  ///< shared objects whose handles the input holds
   std::size_t head_ = 0;
   std::variant<std::monostate, Value, Bytes, RemoteFailure, FailurePtr, std::exception_ptr> outcome_;
 };

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <rankpool/detail/bytes.hpp>
+#include <rankpool/detail/pins.hpp>
 #include <rankpool/detail/sink.hpp>
 
 #include <cstdint>
@@ -19,13 +20,17 @@ namespace rankpool::detail {
 class MapItems {
  public:
   /// What stands before the items of each chunk: the code reference and the callable.
-  void set_head(Bytes head) { head_ = std::move(head); }
+  void set_head(Bytes head, Pins pins) {
+    head_ = std::move(head);
+    head_pins_ = std::move(pins);
+  }
 
   /// Appends an item; `encode(bytes)` writes it. What it throws becomes the item's failure, and `skip(bytes)` writes
   /// what stands for it.
   template <class Encode, class Skip>
   void append(Encode&& encode, Skip&& skip) {
     if (filling_.size() >= kBlock) close_block();
+    const PinScope scope(pins_);
     try {
       encode(filling_);
     } catch (...) {
@@ -58,6 +63,7 @@ class MapItems {
     std::size_t stride = 0;         ///< if all items have this size
     std::vector<std::size_t> ends;  ///< else: where each ends
     Bytes bytes;
+    Pins pins;  ///< shared objects whose handles the items hold
     [[nodiscard]] std::size_t end_of(std::uint64_t item) const {
       return stride != 0 ? static_cast<std::size_t>(item + 1) * stride : ends[static_cast<std::size_t>(item)];
     }
@@ -68,8 +74,10 @@ class MapItems {
   [[nodiscard]] std::size_t find(std::uint64_t item) const;
 
   Bytes head_;
+  Pins head_pins_;
   // The thread that appends.
   Bytes filling_;
+  Pins pins_;
   std::vector<std::size_t> ends_;
   std::uint64_t next_ = 0;
   std::uint64_t block_first_ = 0;

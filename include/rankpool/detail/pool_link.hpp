@@ -1,6 +1,7 @@
 #pragma once
 
 #include <rankpool/detail/bytes.hpp>
+#include <rankpool/detail/pins.hpp>
 #include <rankpool/detail/sink.hpp>
 
 #include <chrono>
@@ -18,6 +19,7 @@ struct PoolConfig {
   Facade facade = Facade::executor;
   std::optional<int> max_workers;
   Bytes initializer;  ///< an encoded Function<void()>, or empty
+  Pins pins;          ///< shared objects whose handles it holds
   std::optional<int> max_tasks_per_child;
   bool replace_lost_workers = false;
   int max_retries = 0;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <rankpool/detail/invoke.hpp>
+#include <rankpool/detail/pins.hpp>
 #include <rankpool/detail/pool_link.hpp>
 #include <rankpool/future.hpp>
 #include <rankpool/map_results.hpp>
@@ -34,10 +35,12 @@ auto submit_task(PoolLink& pool, F&& f, Args&&... args) {
   pool.check_open();
   Bytes input;
   try {
+    Pins pins;
+    const PinScope scope(pins);
     T::encode_head(input, f);
     const std::size_t head = input.size();
     T::encode_item(input, std::forward<Args>(args)...);
-    state->set_input(std::move(input), head);
+    state->set_input(std::move(input), head, std::move(pins));
   } catch (...) {
     state->set_exception(std::current_exception());
     return Future<Result>(state);
@@ -120,8 +123,10 @@ MapResults<typename T::Result> submit_map(PoolLink& pool, const MapWish& wish, c
   if (when_complete) state->when_complete(std::move(when_complete));
   {
     Bytes head;
+    Pins pins;
+    const PinScope scope(pins);
     T::encode_head(head, f);
-    state->items().set_head(std::move(head));
+    state->items().set_head(std::move(head), std::move(pins));
   }
   const std::uint64_t chunk = wish.chunksize ? static_cast<std::uint64_t>(*wish.chunksize) : wish.buffersize ? 1 : 0;
   const std::uint64_t lead = wish.buffersize ? *wish.buffersize * chunk : UINT64_MAX;

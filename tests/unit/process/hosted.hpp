@@ -36,6 +36,11 @@ class Notes : public HostListener {
     auto& all = output[raw(worker)];
     all.insert(all.end(), bytes.begin(), bytes.end());
   }
+  void worker_side_output(WorkerId worker, std::span<const std::byte> bytes) override {
+    EXPECT_FALSE(ended.contains(raw(worker))) << "output after the end";
+    auto& all = side_output[raw(worker)];
+    all.insert(all.end(), bytes.begin(), bytes.end());
+  }
   void worker_ended(WorkerId worker, const WorkerEnd& end) override {
     EXPECT_FALSE(ended.contains(raw(worker))) << "a second end";
     ended[raw(worker)] = {end, output[raw(worker)].size()};
@@ -55,6 +60,7 @@ class Notes : public HostListener {
   std::map<std::uint32_t, pid_t> started;
   std::map<std::uint32_t, std::string> failed;
   std::map<std::uint32_t, std::vector<std::byte>> output;
+  std::map<std::uint32_t, std::vector<std::byte>> side_output;
   std::map<std::uint32_t, Ended> ended;
   int times_keeper_lost = 0;
 };

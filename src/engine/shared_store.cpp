@@ -1,0 +1,163 @@
+#include "engine/shared_store.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+namespace rankpool::engine {
+using wire::SharedOp;
+using wire::SharedStatus;
+
+void SharedStore::made(std::uint64_t id, detail::Bytes value) { objects_[id].value = std::move(value); }
+
+void SharedStore::made(std::uint64_t id, std::shared_ptr<const process::Blob> blob) {
+  objects_[id].blob = std::move(blob);
+}
+
+void SharedStore::forgotten(std::uint64_t id) {
+  const auto found = objects_.find(id);
+  if (found == objects_.end()) return;
+  end_keeping(id, found->second);
+  Object object = std::move(found->second);
+  objects_.erase(found);
+  for (const Waiter& waiter : object.waiters) {
+    if (waiter.until) deadlines_.erase({*waiter.until, id, waiter.call});
+    refuse(waiter.call, "the lock is gone: its last handle was dropped");
+  }
+  for (const WorkerId worker : object.users) actions_.emplace_back(ForgetAtWorker{worker, id});
+  if (object.blob) actions_.emplace_back(ForgetBlob{id});
+}
+
+void SharedStore::called(const SharedCall& call, std::span<const std::byte> request, Time now) {
+  const auto header = wire::take_plain<wire::SharedRequest>(request);
+  if (!header) return refuse(call, "a request that is none");
+  serve(call, *header, request, now);
+}
+
+void SharedStore::serve(const SharedCall& call, const wire::SharedRequest& request, std::span<const std::byte> body,
+                        Time now) {
+  const auto found = objects_.find(request.id);
+  if (found == objects_.end()) {
+    return refuse(call, "a shared object was used after its last handle on rank 0 had gone");
+  }
+  Object& object = found->second;
+  if (object.kept_until) {
+    end_keeping(request.id, object);
+    if (request.op != SharedOp::lock || call.client != object.runner) pass_on(object, now);
+  }
+  switch (request.op) {
+    case SharedOp::lock:
+      return lock(call, request, object, now);
+    case SharedOp::unlock:
+      return unlock(call, request, body, object, now);
+    case SharedOp::blob:
+      if (!object.blob) return refuse(call, "a shared object that is no broadcast was used as one");
+      if (call.client) object.users.insert(*call.client);
+      actions_.emplace_back(GiveBlob{call, request.id, object.blob});
+      return;
+    default:
+      break;
+  }
+  if (object.holder && object.holder != Holder{call.client, request.thread}) {
+    object.waiters.push_back({call, request, detail::Bytes(body), {}});
+    return;
+  }
+  reply(call, wire::serve_value(request, body, {object.value.data(), object.value.size()}));
+}
+
+void SharedStore::lock(const SharedCall& call, const wire::SharedRequest& request, Object& object, Time now) {
+  if (!object.holder) return give_lock(object, {call.client, request.thread}, call, now);
+  if (request.number == 0) return reply(call, wire::shared_reply(SharedStatus::refused));
+  Waiter waiter{call, request, {}, {}};
+  if (request.number > 0) {
+    waiter.until = request.number > (Time::max() - now).count() ? Time::max() : now + Time(request.number);
+    deadlines_.insert({*waiter.until, request.id, call});
+  }
+  object.waiters.push_back(std::move(waiter));
+}
+
+void SharedStore::unlock(const SharedCall& call, const wire::SharedRequest& request, std::span<const std::byte> body,
+                         Object& object, Time now) {
+  if (object.holder != Holder{call.client, request.thread}) {
+    return refuse(call, "a rankpool::Lock was unlocked by another than its holder", SharedStatus::misuse);
+  }
+  if (!body.empty() && body.size() == object.value.size()) std::memcpy(object.value.data(), body.data(), body.size());
+  reply(call, wire::shared_reply(SharedStatus::done));
+  object.holder.reset();
+  if (object.waiters.empty() || now - object.run_began >= kRun) return pass_on(object, now);
+  object.kept_until = now + kKept;
+  keeps_.emplace(*object.kept_until, request.id);
+}
+
+void SharedStore::give_lock(Object& object, const Holder& to, const SharedCall& call, Time now) {
+  if (object.runner != to.client || now - object.run_began >= kRun) object.run_began = now;
+  object.runner = to.client;
+  object.holder = to;
+  const bool carried = object.value.size() <= wire::kCarriedWithLock;
+  reply(call, wire::shared_reply(SharedStatus::done, carried ? object.value.view() : std::span<const std::byte>()));
+}
+
+void SharedStore::end_keeping(std::uint64_t id, Object& object) {
+  if (object.kept_until) keeps_.erase({*object.kept_until, id});
+  object.kept_until.reset();
+}
+
+void SharedStore::pass_on(Object& object, Time now) {
+  object.holder.reset();
+  while (!object.waiters.empty() && !object.holder) {
+    const Waiter next = std::move(object.waiters.front());
+    object.waiters.pop_front();
+    if (next.until) deadlines_.erase({*next.until, next.request.id, next.call});
+    if (next.request.op == SharedOp::lock) {
+      give_lock(object, {next.call.client, next.request.thread}, next.call, now);
+    } else {
+      reply(next.call, wire::serve_value(next.request, next.body, {object.value.data(), object.value.size()}));
+    }
+  }
+}
+
+void SharedStore::client_gone(WorkerId worker, Time now) {
+  std::erase_if(deadlines_, [&](const auto& deadline) { return std::get<2>(deadline).client == worker; });
+  for (auto& [id, object] : objects_) {
+    object.users.erase(worker);
+    std::erase_if(object.waiters, [&](const Waiter& waiter) { return waiter.call.client == worker; });
+    if (object.holder && object.holder->client == worker) pass_on(object, now);
+  }
+}
+
+void SharedStore::tick(Time now) {
+  while (!keeps_.empty() && keeps_.begin()->first <= now) {
+    const std::uint64_t id = keeps_.begin()->second;
+    Object& object = objects_.at(id);
+    end_keeping(id, object);
+    pass_on(object, now);
+  }
+  while (!deadlines_.empty() && std::get<0>(*deadlines_.begin()) <= now) {
+    const auto [until, id, call] = *deadlines_.begin();
+    deadlines_.erase(deadlines_.begin());
+    std::erase_if(objects_.at(id).waiters, [&](const Waiter& waiter) { return waiter.call == call; });
+    reply(call, wire::shared_reply(SharedStatus::refused));
+  }
+}
+
+std::optional<SharedStore::Time> SharedStore::next_deadline() const {
+  std::optional<Time> next;
+  if (!deadlines_.empty()) next = std::get<0>(*deadlines_.begin());
+  if (!keeps_.empty() && (!next || keeps_.begin()->first < *next)) next = keeps_.begin()->first;
+  return next;
+}
+
+void SharedStore::take_actions(std::vector<SharedAction>& to) {
+  to.clear();
+  to.swap(actions_);
+}
+
+void SharedStore::reply(const SharedCall& to, detail::Bytes with) {
+  if (to.number != 0) actions_.emplace_back(SendReply{to, std::move(with)});
+}
+
+void SharedStore::refuse(const SharedCall& to, const std::string& why, SharedStatus status) {
+  reply(to, wire::shared_reply(status, std::as_bytes(std::span(why))));
+}
+
+}  // namespace rankpool::engine

@@ -1,0 +1,130 @@
+#pragma once
+
+#include "base/ids.hpp"
+#include "process/blob.hpp"
+#include "wire/shared.hpp"
+
+#include <rankpool/detail/bytes.hpp>
+
+#include <chrono>
+#include <compare>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace rankpool::engine {
+
+/// A process that uses the shared state: a worker, or rank 0 itself if there is none.
+using Client = std::optional<WorkerId>;
+
+/// One call of a client. A call of number 0 is told, not asked: it has no reply.
+struct SharedCall {
+  Client client;
+  std::uint64_t number = 0;
+  auto operator<=>(const SharedCall&) const = default;
+};
+
+// What follows from an event.
+struct SendReply {
+  SharedCall to;
+  detail::Bytes reply;
+};
+struct GiveBlob {
+  SharedCall to;
+  std::uint64_t id = 0;
+  std::shared_ptr<const process::Blob> blob;
+};
+/// The worker need not keep what it has decoded of it.
+struct ForgetAtWorker {
+  WorkerId worker{};
+  std::uint64_t id = 0;
+};
+/// Nor the ranks its bytes.
+struct ForgetBlob {
+  std::uint64_t id = 0;
+};
+using SharedAction = std::variant<SendReply, GiveBlob, ForgetAtWorker, ForgetBlob>;
+
+/// The values, locks and broadcasts of the job, as they live on rank 0: events in, actions out. It trusts no request.
+///
+/// A lock is given to those who wait for it in the order in which they came, but for this: a client that has just given
+/// it back may have it again at once, for up to kRun. A hand-over costs a change of processes, and who works in a loop of
+/// short sections would pay it for each of them. A lock's holder is a thread of a client.
+/// Every value has a lock of its own under the same number. While somebody holds it, the calls of others on the value wait
+/// (Python's way); so the holder may keep the value, which comes with the lock, and bring it back when it unlocks.
+class SharedStore {
+ public:
+  using Time = std::chrono::nanoseconds;  ///< as Scheduler's
+
+  /// How long one client may have a lock again and again while others wait.
+  static constexpr Time kRun = std::chrono::milliseconds(1);
+  /// How long a lock is kept for the client that gave it back: a little longer than it needs to ask again.
+  static constexpr Time kKept = std::chrono::microseconds(20);
+
+  // -- events
+  /// `value` is empty for a lock. Numbers are not used twice.
+  void made(std::uint64_t id, detail::Bytes value);
+  void made(std::uint64_t id, std::shared_ptr<const process::Blob> blob);
+  /// The last handle has gone.
+  void forgotten(std::uint64_t id);
+  void called(const SharedCall& call, std::span<const std::byte> request, Time now);
+  /// It waits for nothing any more, and what it held is free.
+  void client_gone(WorkerId worker, Time now);
+  /// Ends the waits whose time has come.
+  void tick(Time now);
+  [[nodiscard]] std::optional<Time> next_deadline() const;
+
+  void take_actions(std::vector<SharedAction>& to);
+  [[nodiscard]] std::size_t size() const noexcept { return objects_.size(); }
+
+ private:
+  struct Holder {
+    Client client;
+    std::uint64_t thread = 0;
+    bool operator==(const Holder&) const = default;
+  };
+  /// A call that has to wait until the lock is free: for it, or for the value that its holder may be changing.
+  struct Waiter {
+    SharedCall call;
+    wire::SharedRequest request;
+    detail::Bytes body;
+    std::optional<Time> until;
+  };
+  struct Object {
+    detail::Bytes value;
+    std::shared_ptr<const process::Blob> blob;
+    std::optional<Holder> holder;
+    std::deque<Waiter> waiters;
+    Client runner;  ///< who had the lock last
+    Time run_began{0};
+    std::optional<Time> kept_until;  ///< it is free, and kept for the runner
+    std::set<WorkerId> users;  ///< workers that have been given the blob
+  };
+
+  void serve(const SharedCall& call, const wire::SharedRequest& request, std::span<const std::byte> body, Time now);
+  /// The end of what is kept for the runner.
+  void end_keeping(std::uint64_t id, Object& object);
+  void lock(const SharedCall& call, const wire::SharedRequest& request, Object& object, Time now);
+  void unlock(const SharedCall& call, const wire::SharedRequest& request, std::span<const std::byte> body,
+              Object& object, Time now);
+  void give_lock(Object& object, const Holder& to, const SharedCall& call, Time now);
+  void pass_on(Object& object, Time now);
+  void reply(const SharedCall& to, detail::Bytes with);
+  void refuse(const SharedCall& to, const std::string& why, wire::SharedStatus status = wire::SharedStatus::error);
+
+  std::map<std::uint64_t, Object> objects_;
+  std::set<std::tuple<Time, std::uint64_t, SharedCall>> deadlines_;  ///< of those who wait for a lock
+  std::set<std::pair<Time, std::uint64_t>> keeps_;                   ///< locks that are kept for their runner
+  std::vector<SharedAction> actions_;
+};
+
+}  // namespace rankpool::engine
