@@ -90,8 +90,8 @@ Blow rank_blow(const std::string& whom, const std::vector<rankpool::RankInfo>& r
   } else {
     blow.lost = {ranks.back()};
   }
-  // A keeper takes its rank with it, and cannot say how that ended.
-  if (whom == "keeper") blow.how = "connection closed";
+  // A keeper takes its rank with it, and cannot say how that ended: the connection was closed, or reset.
+  if (whom == "keeper") blow.how = "onnection ";
   blow.strike = [keeper = whom == "keeper", lost = blow.lost] {
     for (const auto& rank : lost) ::kill(keeper ? rank.keeper_pid : rank.pid, SIGKILL);
   };
