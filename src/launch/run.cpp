@@ -32,7 +32,7 @@ int run_bare(int argc, char** argv, const base::Settings& settings, const std::f
   if (keeper < 0) throw std::system_error(errno, std::generic_category(), "rankpool: fork");
   if (keeper == 0) {
     ::setsid();
-    ::prctl(PR_SET_NAME, "rankpool keeper");
+    ::prctl(PR_SET_NAME, "rankpool-keeper");
     pair.keep_keeper();
     process::KeeperDuties duties;
     duties.rank = rank;

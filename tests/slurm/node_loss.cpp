@@ -1,6 +1,6 @@
 // Goes through the loss of a whole node, and ends with the status it is given:  node_loss STATUS
-// It makes the file $RANKPOOL_TEST_GATE once the node may be lost. A task that has come to another node than rank 0's then waits for
-// that loss, so the map cannot end before it.
+// It makes the file $RANKPOOL_TEST_GATE once the node may be lost. A task that has come to another node than rank 0's
+// then waits for that loss, so the map cannot end before it.
 #include <rankpool/rankpool.hpp>
 
 #include <poll.h>
