@@ -105,7 +105,7 @@ TEST(Messages, every_truncation_is_refused_or_ends_between_two_messages) {
     } catch (const ProtocolError&) {
     }
   }
-  EXPECT_EQ(clean_ends, 11U);  // after the envelope's header and after each message but the last
+  EXPECT_EQ(clean_ends, 16U);  // after the envelope's header and after each message but the last
 }
 
 TEST(Messages, an_envelope_of_another_version_is_refused_and_told) {
