@@ -66,11 +66,11 @@ class SharedStore {
   using Time = std::chrono::nanoseconds;  ///< as Scheduler's
 
   /// How long one client may have a lock again and again while others wait.
-  static constexpr Time kRun = std::chrono::milliseconds(1);
+  static constexpr Time kRun = std::chrono::milliseconds(2);
   /// How long a lock is kept for the client that gave it back: what it needs to ask again from another rank.
   static constexpr Time kKept = std::chrono::microseconds(100);
   /// After it was kept in vain, it is not kept so many times.
-  static constexpr int kNotKept = 16;
+  static constexpr int kNotKept = 4;
 
   // -- events
   /// `value` is empty for a lock. Numbers are not used twice.
