@@ -1,50 +1,50 @@
-// What all processes of the job use of a core while nothing is to be done for --seconds=N, and how soon the next task
-// starts.
+// What all processes of the job use of a core while nothing is to be done for --seconds=N, how soon the next task then
+// starts, and, to compare, how soon a thread of this process that waits for a futex does.
 #include "measure.hpp"
+#include "processes.hpp"
 
-#include <rankpool/rankpool.hpp>
-
-#include <filesystem>
-#include <iostream>
-#include <sstream>
+#include <atomic>
 #include <thread>
 
 namespace {
 
-double start_of_task(long) { return std::chrono::duration<double>(bench::Clock::now().time_since_epoch()).count(); }
+constexpr auto kRest = std::chrono::milliseconds(20);
 
-/// Processor seconds of a process and of those below it.
-double cpu_seconds_below(pid_t root) {
-  double ticks = 0;
-  std::vector<pid_t> open{root};
-  while (!open.empty()) {
-    const pid_t pid = open.back();
-    open.pop_back();
-    std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
-    std::string text;
-    std::getline(stat, text);
-    if (text.empty()) continue;
-    std::istringstream fields(text.substr(text.rfind(')') + 2));
-    std::string field;
-    for (int i = 3; i <= 15 && fields >> field; ++i) {
-      if (i == 14 || i == 15) ticks += std::strtod(field.c_str(), nullptr);
-    }
-    for (const auto& task : std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/task")) {
-      std::ifstream children(task.path() / "children");
-      for (pid_t child = 0; children >> child;) open.push_back(child);
-    }
+double start_of_task() { return bench::now_in_seconds(); }
+
+std::vector<double> task_starts(rankpool::ProcessPoolExecutor& executor, long rounds) {
+  std::vector<double> delays;
+  for (long i = 0; i < rounds; ++i) {
+    std::this_thread::sleep_for(kRest);
+    const double submitted = bench::now_in_seconds();
+    delays.push_back(executor.submit(start_of_task).result() - submitted);
   }
-  return ticks / static_cast<double>(::sysconf(_SC_CLK_TCK));
+  return delays;
 }
 
-/// Of all ranks on this node: each keeper is above its workers, and above or below its rank.
-double cpu_seconds_of_job() {
-  double sum = 0;
-  for (const auto& rank : rankpool::ranks()) {
-    sum += cpu_seconds_below(
-        rank.rank == 0 && rank.pid == ::getpid() && rank.keeper_pid != ::getppid() ? rank.pid : rank.keeper_pid);
+std::vector<double> futex_wakes(long rounds) {
+  std::atomic<long> rung = 0;
+  std::atomic<long> answered = 0;
+  std::atomic<double> woken = 0;
+  std::thread sleeper([&] {
+    for (long i = 0; i < rounds; ++i) {
+      rung.wait(i);
+      woken = bench::now_in_seconds();
+      answered = i + 1;
+      answered.notify_one();
+    }
+  });
+  std::vector<double> delays;
+  for (long i = 0; i < rounds; ++i) {
+    std::this_thread::sleep_for(kRest);
+    const double begin = bench::now_in_seconds();
+    rung = i + 1;
+    rung.notify_one();
+    answered.wait(i);
+    delays.push_back(woken - begin);
   }
-  return sum;
+  sleeper.join();
+  return delays;
 }
 
 }  // namespace
@@ -52,22 +52,19 @@ double cpu_seconds_of_job() {
 int main(int argc, char** argv) {
   return rankpool::run(argc, argv, [](int count, char** arguments) {
     const long seconds = bench::option(count, arguments, "seconds", 10);
+    const long rounds = bench::option(count, arguments, "rounds", 100);
     rankpool::ProcessPoolExecutor executor;
     executor.bootup();
-    for (int i = 0; i < 100; ++i) executor.submit(start_of_task, i).result();
+    for (int i = 0; i < 100; ++i) executor.submit(start_of_task).result();
     std::this_thread::sleep_for(std::chrono::seconds(1));
-    const double before = cpu_seconds_of_job();
+    const double before = bench::cpu_seconds_of_job();
     std::this_thread::sleep_for(std::chrono::seconds(seconds));
-    const double used = cpu_seconds_of_job() - before;
-    std::vector<double> delays;
-    for (int i = 0; i < 50; ++i) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));
-      const double submitted = std::chrono::duration<double>(bench::Clock::now().time_since_epoch()).count();
-      delays.push_back((executor.submit(start_of_task, i).result() - submitted) * 1e6);
-    }
-    std::cout << "idle: " << 100 * used / static_cast<double>(seconds)
-              << " % of a core; the next task starts after p50 " << bench::quantile(delays, 0.5) << " us, p99 "
-              << bench::quantile(delays, 0.99) << " us\n";
+    const double used = bench::cpu_seconds_of_job() - before;
+    bench::Report()
+        .add("share_of_core", used / static_cast<double>(seconds))
+        .add("task_start_s", bench::quantile(task_starts(executor, rounds), 0.5))
+        .add("futex_wake_s", bench::quantile(futex_wakes(rounds), 0.5))
+        .print();
     return 0;
   });
 }

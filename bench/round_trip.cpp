@@ -1,9 +1,7 @@
-// submit then result, one at a time, back to back: microseconds, p50 and p99.
+// submit then result, one at a time, back to back: seconds.
 #include "measure.hpp"
 
 #include <rankpool/rankpool.hpp>
-
-#include <iostream>
 
 namespace {
 
@@ -20,10 +18,9 @@ int main(int argc, char** argv) {
     for (long i = 0; i < n; ++i) {
       const auto begin = bench::Clock::now();
       if (executor.submit(identity, i).result() != i) return 1;
-      times.push_back(bench::seconds_since(begin) * 1e6);
+      times.push_back(bench::seconds_since(begin));
     }
-    std::cout << "round trip: p50 " << bench::quantile(times, 0.5) << " us, p99 " << bench::quantile(times, 0.99)
-              << " us\n";
+    bench::Report().add_times("seconds", times).print();
     return 0;
   });
 }

@@ -22,10 +22,10 @@ class Load {
     scheduler_.pool_opened(kPool, policy);
     carry_out();
     for (int i = 0; i < workers; ++i) scheduler_.worker_ready(WorkerId{static_cast<std::uint32_t>(i)});
-    const double before = bench::resident_bytes();
+    const double before = bench::memory_bytes("VmRSS");
     const std::uint64_t waiting = all_at_once ? tasks : 2 * static_cast<std::uint64_t>(workers);
     while (submitted_ < waiting) submit();
-    bytes_each_ = (bench::resident_bytes() - before) / static_cast<double>(waiting);
+    bytes_each_ = (bench::memory_bytes("VmRSS") - before) / static_cast<double>(waiting);
     carry_out();
   }
   /// Nanoseconds for each task.

@@ -1,4 +1,4 @@
-# Checked for syntax only. Put it into a repository of yours: <repo>/packages/rankpool/package.py
+# Put it into a repository of yours: <repo>/packages/rankpool/package.py
 from spack.package import *
 
 
@@ -11,11 +11,13 @@ class Rankpool(CMakePackage):
 
     variant("examples", default=False, description="Build the examples")
 
+    depends_on("cxx", type="build")
     depends_on("cmake@3.22:", type="build")
-    depends_on("ninja", type="build")
     depends_on("cli11", type="build")
     depends_on("openmpi@4.1:")
-    depends_on("boost@1.74: +serialization +mpi")
+    depends_on("boost@1.74: +serialization")
+
+    conflicts("%gcc@:11", msg="rankpool needs C++20 as GCC 12 has it")
 
     def cmake_args(self):
         return [

@@ -96,6 +96,8 @@ bool Dispatcher::handle_outcome(WorkerId id, Worker& worker, const wire::FrameHe
       sink->value(first, take());
     } else if (header.kind == wire::FrameKind::error) {
       sink->error(first, take());
+    } else {
+      sink->skipped(first, header.count);
     }
   }
   current.ended += header.count;

@@ -72,7 +72,8 @@ void await_end_of_job(int lifeline) {
 
 /// The keeper's part: outlives its rank, and if that died, hides it from the launcher until the job is over.
 [[noreturn]] void keep(process::KeeperPair pair, pid_t rank, int number) {
-  ::prctl(PR_SET_NAME, "rankpool keeper");
+  // A space in the name would hide it, and all below it, from Slurm's proctrack/linuxproc: no signal would reach them.
+  ::prctl(PR_SET_NAME, "rankpool-keeper");
   pair.keep_keeper();
   int lifeline = -1;
   process::KeeperDuties duties;

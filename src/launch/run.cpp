@@ -5,6 +5,7 @@
 #include "launch/launched.hpp"
 #include "launch/own_facts.hpp"
 #include "launch/rank_zero.hpp"
+#include "launch/strays.hpp"
 #include "process/keeper.hpp"
 
 #include <rankpool/errors.hpp>
@@ -14,6 +15,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <iostream>
 #include <stdexcept>
 #include <system_error>
@@ -30,7 +32,7 @@ int run_bare(int argc, char** argv, const base::Settings& settings, const std::f
   if (keeper < 0) throw std::system_error(errno, std::generic_category(), "rankpool: fork");
   if (keeper == 0) {
     ::setsid();
-    ::prctl(PR_SET_NAME, "rankpool keeper");
+    ::prctl(PR_SET_NAME, "rankpool-keeper");
     pair.keep_keeper();
     process::KeeperDuties duties;
     duties.rank = rank;
@@ -47,6 +49,17 @@ int run_bare(int argc, char** argv, const base::Settings& settings, const std::f
   options.host = std::make_unique<process::WorkerHost>(std::move(pair.link));
   options.disconnect = [keeper](std::unique_ptr<transport::Transport>, bool) { await_end_of(keeper); };
   return serve_as_rank_zero(std::move(options), main, argc, argv);
+}
+
+/// Each of several processes would run the whole program, which is hardly what was meant. The first one says so.
+void warn_of_strays() {
+  const Strays strays = find_strays([](const char* name) -> std::optional<std::string> {
+    const char* const value = std::getenv(name);
+    return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+  });
+  if (strays.count < 2 || strays.number != 0) return;
+  base::log_warn(std::to_string(strays.count) +
+                 " copies of this program were started that know nothing of each other: " + strays.advice);
 }
 
 }  // namespace
@@ -66,6 +79,7 @@ int run_main(int argc, char** argv, const std::function<int(int, char**)>& main)
   base::set_log_level(settings.log_level);
   if (launch::is_launched()) return launch::run_launched(argc, argv, settings, warnings, main);
   for (const auto& warning : warnings) base::log_warn(warning);
+  launch::warn_of_strays();
   return launch::run_bare(argc, argv, settings, main);
 }
 

@@ -85,7 +85,10 @@ bool Lifeline::poll(std::vector<LifelineEvent>& to) {
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return false;
   std::vector<Signal> signals;
   if (got <= 0 || !impl_->reader.feed(bytes.data(), static_cast<std::size_t>(got), signals)) {
-    to.push_back({LifelineEvent::Kind::lost, Rank{0}, 0, got == 0 ? "connection closed" : std::strerror(errno)});
+    const char* const how = got == 0  ? "connection closed"
+                            : got < 0 ? std::strerror(errno)
+                                      : "it sent what makes no sense on the lifeline";
+    to.push_back({LifelineEvent::Kind::lost, Rank{0}, 0, how});
     ::close(std::exchange(impl_->fd, -1));
     return true;
   }

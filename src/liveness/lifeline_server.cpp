@@ -3,6 +3,7 @@
 #include "base/wait_status.hpp"
 #include "liveness/socket_tools.hpp"
 
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <sys/epoll.h>
@@ -56,6 +57,7 @@ class LifelineServer::Impl {
     invitation.token = random_token();
     epoll = ::epoll_create1(EPOLL_CLOEXEC);
     if (epoll < 0) fail("epoll_create1");
+    spare = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
     open_listener();
   }
   ~Impl() {
@@ -65,6 +67,7 @@ class LifelineServer::Impl {
     for (auto& one : half_open) ::close(one.fd);
     if (listener >= 0) ::close(listener);
     if (epoll >= 0) ::close(epoll);
+    if (spare >= 0) ::close(spare);
   }
 
   void open_listener() {
@@ -111,11 +114,28 @@ class LifelineServer::Impl {
       sockaddr_storage from{};
       socklen_t size = sizeof from;
       const int fd = ::accept4(listener, reinterpret_cast<sockaddr*>(&from), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
-      if (fd < 0) return;
+      if (fd < 0) {
+        if ((errno == EMFILE || errno == ENFILE) && spare >= 0) turn_away(to);
+        return;
+      }
       if (half_open.size() >= kMaxHalfOpen) refuse(half_open.begin(), "newer ones pushed it out", to);
       half_open.push_back({fd, Clock::now(), name_of(from, size), {}, 0});
       watch(fd, kHalfOpen + static_cast<std::uint64_t>(fd));
     }
+  }
+  /// Without a descriptor for it a connection could not even be closed, and would keep us awake for ever.
+  void turn_away(std::vector<LifelineEvent>& to) {
+    ::close(spare);
+    sockaddr_storage from{};
+    socklen_t size = sizeof from;
+    const int fd = ::accept4(listener, reinterpret_cast<sockaddr*>(&from), &size, SOCK_CLOEXEC);
+    if (fd >= 0) {
+      ::close(fd);
+      to.push_back({LifelineEvent::Kind::stranger, Rank{-1}, 0,
+                    "a connection from " + name_of(from, size) +
+                        " to the lifeline socket was closed: this process has too many open files"});
+    }
+    spare = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
   }
   void refuse(std::list<HalfOpen>::iterator one, const std::string& why, std::vector<LifelineEvent>& to) {
     ::close(one->fd);
@@ -209,6 +229,7 @@ class LifelineServer::Impl {
   std::list<HalfOpen> half_open;
   int listener = -1;
   int epoll = -1;
+  int spare = -1;  ///< a descriptor to give up when there are no others
 };
 
 LifelineServer::LifelineServer(int ranks, LifelineOptions options)

@@ -218,7 +218,7 @@ void Keeper::spawn(std::uint32_t worker, int fd) {
     sigemptyset(&none);
     for (int signal = 1; signal < 32; ++signal) ::signal(signal, SIG_DFL);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
-    ::prctl(PR_SET_NAME, "rankpool worker");
+    ::prctl(PR_SET_NAME, "rankpool-worker");  // no space: see keep()
     const int null = ::open("/dev/null", O_RDONLY);
     ::dup2(null, STDIN_FILENO);
     // Only its channel, its door bell and what the program writes to.

@@ -220,6 +220,7 @@ class Worker final : public detail::TaskContext {
   }
 
   void end_with_frame(FrameKind kind, std::span<const std::byte> payload) {
+    flush_streams();  // who has the outcome of an item has what it printed, too
     publish_open(false);
     FrameHeader header = outcome(kind, 1);
     header.length = payload.size();

@@ -13,6 +13,7 @@
 #include "transport/mpi_inbox.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <deque>
 #include <functional>
 #include <stdexcept>
@@ -327,6 +328,9 @@ class MpiTransport::Impl {
 };
 
 MpiTransport::MpiTransport() : impl_(std::make_unique<Impl>()) {
+  // Over libfabric Open MPI 4.1 fails to receive what MPI_Improbe has matched (MPI_Imrecv gives MPI_ERR_OTHER, with any
+  // program). Distributions switch it off; where they do not, it would be preferred. Whoever sets it has it.
+  ::setenv("OMPI_MCA_mtl", "^ofi", 0);
   int level = MPI_THREAD_SINGLE;
   if (MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &level) != MPI_SUCCESS) {
     throw std::runtime_error("MPI_Init_thread failed");

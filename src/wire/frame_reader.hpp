@@ -46,7 +46,7 @@ class FrameReader {
 
  private:
   /// So much is set aside on the word of a header alone; more only as it arrives.
-  static constexpr std::size_t kTrusted = std::size_t{1} << 30U;
+  static constexpr std::size_t kTrusted = std::size_t{16} << 20U;
 
   static bool plausible(const FrameHeader& header) noexcept {
     return header.magic == kFrameMagic && header.kind >= FrameKind::init && header.kind <= FrameKind::request &&

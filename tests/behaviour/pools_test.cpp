@@ -27,6 +27,17 @@ long fail_at_3(long x) {
   return x;
 }
 
+struct Unencodable {
+  template <class Archive>
+  void save(Archive&, unsigned) const {
+    throw std::logic_error("too secret");
+  }
+  template <class Archive>
+  void load(Archive&, unsigned) {}
+  BOOST_SERIALIZATION_SPLIT_MEMBER()
+  std::string secret;  // so that it does not travel as plain data
+};
+
 TEST_F(Pools, apply_and_map_give_values) {  // ASY-01, MAP-39, MAP-43
   Pool pool(3);
   EXPECT_EQ(pool.apply(square, std::tuple(5)), 25);
@@ -127,6 +138,22 @@ TEST_F(Pools, a_killed_worker_costs_only_its_task_and_is_replaced) {  // ASY-14
   EXPECT_EQ(pool.apply(square, std::tuple(4)), 16);
   gate.open();
   EXPECT_EQ(other.get(kLong), 5);
+}
+
+TEST_F(Pools, what_cannot_be_encoded_fails_its_task_and_costs_no_worker) {  // ASY-12, MAP-45
+  Pool pool(1);
+  const pid_t worker = pool.apply(own_pid);
+  for (int round = 0; round < 20; ++round) {
+    std::atomic<int> told{0};
+    const auto result =
+        pool.apply_async([] { return Unencodable{}; }, std::tuple(), {}, [&](std::exception_ptr) { ++told; });
+    EXPECT_THAT(thrown<rankpool::SerializationError>([&] { result.get(kLong); }), ::testing::HasSubstr("too secret"));
+    EXPECT_EQ(told, 1);
+  }
+  const auto use = [](const Unencodable&) { return 1; };
+  EXPECT_THAT(thrown<std::logic_error>([&] { pool.map(use, std::vector<Unencodable>(10), 1); }),
+              ::testing::HasSubstr("too secret"));
+  EXPECT_EQ(pool.apply(own_pid), worker);
 }
 
 TEST_F(Pools, workers_live_for_so_many_tasks) {  // MTC-11, CTJ-10

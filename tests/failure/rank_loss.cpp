@@ -1,7 +1,9 @@
-// Strikes a job while it works, and checks what the program that goes on is told. Ends with the status it is given:
+// Strikes its own job, and checks what the program that goes on is told. Ends with the status it is given:
 //   rank_loss WHOM break|replace STATUS
-// WHOM is worker, idle, busy, two, all, keeper, rank_0, stopped, stopped_timeout; on virtual hosts host, power, cable,
-// healed and host_0 too. Where the launcher ends the job instead, "told" in the output says that the program was told first.
+// WHOM is worker; a rank: idle, busy, two, all, rank_0, keeper, stopped, stopped_timeout; a host: host (its processes
+// are killed), power (those and its network), host_0; its cable: cable, healed. Hosts are those of
+// scripts/virtual-cluster. "told after" in the output shows that the program was told, even if the launcher then ends
+// the job. DLK-23, DLK-25, DLK-26, DLK-27, BRK-01, BRK-03
 #include <rankpool/rankpool.hpp>
 
 #include <poll.h>
@@ -12,7 +14,6 @@
 #include <functional>
 #include <iostream>
 #include <numeric>
-#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -25,7 +26,7 @@ using namespace std::chrono_literals;
 constexpr long kItems = 2000;
 
 long square_slowly(long x) {
-  ::poll(nullptr, 0, 2);
+  ::poll(nullptr, 0, 1);
   return x * x;
 }
 
@@ -35,9 +36,9 @@ void hang() {
 }
 
 struct Worker {
-  int id;
-  int rank;
-  pid_t pid;
+  int id = -1;
+  int rank = -1;
+  pid_t pid = 0;
 };
 
 Worker who() {
@@ -46,18 +47,24 @@ Worker who() {
   return {self.id, self.rank, self.pid};
 }
 
+/// Ends at once: what hangs would be waited for.
+[[noreturn]] void fail(const std::string& what) {
+  std::cout << "FAILED: " << what << std::endl;
+  std::_Exit(100);
+}
+
 void check(bool holds, const std::string& what) {
-  if (!holds) throw std::logic_error(what);
+  if (!holds) fail(what);
 }
 
 /// What befalls the job, and what is to become of it.
 struct Blow {
   std::function<void()> strike;
-  std::vector<rankpool::RankInfo> lost;             ///< ranks
-  std::string how;                                  ///< part of each cause's text
-  std::chrono::milliseconds told_within = 1s;       ///< far above what it takes, for machines under load
-  std::function<void()> afterwards = [] {};         ///< once the loss was told
-  bool idle = false;
+  std::vector<rankpool::RankInfo> lost;        ///< these ranks, and no others
+  std::string how = "SIGKILL";                 ///< part of each cause's text
+  std::chrono::milliseconds told_within = 1s;  ///< far above what it takes, for machines under load
+  std::function<void()> afterwards = [] {};    ///< once the loss was told
+  bool idle = false;                           ///< strike before there is work
 };
 
 std::chrono::milliseconds lost_after() {
@@ -71,51 +78,61 @@ void virtual_cluster(const std::string& verb, const std::string& host) {
   check(std::system(command.c_str()) == 0, command + " failed");  // NOLINT(cert-env33-c,concurrency-mt-unsafe)
 }
 
-Blow blow_of(const std::string& whom) {
-  const auto ranks = rankpool::ranks();
-  const auto& last = ranks.back();
+Blow rank_blow(const std::string& whom, const std::vector<rankpool::RankInfo>& ranks) {
   Blow blow;
-  blow.how = "SIGKILL";
   blow.idle = whom == "idle";
-  if (whom == "idle" || whom == "busy" || whom == "keeper") blow.lost = {last};
-  if (whom == "two") blow.lost = {ranks[1], last};
-  if (whom == "all") blow.lost.assign(ranks.begin() + 1, ranks.end());
-  if (!blow.lost.empty()) {
-    std::vector<pid_t> pids;
-    for (const auto& rank : blow.lost) pids.push_back(whom == "keeper" ? rank.keeper_pid : rank.pid);
-    if (whom == "keeper") blow.how = "connection closed";
-    blow.strike = [pids] {
-      for (const pid_t pid : pids) ::kill(pid, SIGKILL);
-    };
+  if (whom == "two") {
+    blow.lost = {ranks[1], ranks.back()};
+  } else if (whom == "all") {
+    blow.lost.assign(ranks.begin() + 1, ranks.end());
+  } else if (whom == "rank_0") {
+    blow.lost = {ranks[0]};
+  } else {
+    blow.lost = {ranks.back()};
+  }
+  // A keeper takes its rank with it, and cannot say how that ended: the connection was closed, or reset.
+  if (whom == "keeper") blow.how = "onnection ";
+  blow.strike = [keeper = whom == "keeper", lost = blow.lost] {
+    for (const auto& rank : lost) ::kill(keeper ? rank.keeper_pid : rank.pid, SIGKILL);
+  };
+  return blow;
+}
+
+Blow host_blow(const std::string& whom, const std::vector<rankpool::RankInfo>& ranks) {
+  const std::string host = ranks.back().host;
+  check(host != ranks[0].host, "there is one host only");
+  Blow blow;
+  if (whom == "host_0") {
+    blow.strike = [host_0 = ranks[0].host] { virtual_cluster("kill", host_0); };
     return blow;
   }
-  if (whom == "rank_0") {
-    blow.strike = [] { ::kill(::getpid(), SIGKILL); };
-  } else if (whom == "host_0") {
-    blow.strike = [host = ranks[0].host] { virtual_cluster("kill", host); };
-  } else {
-    const std::string host = last.host;
-    check(host != ranks[0].host, "there is one host only");
-    std::copy_if(ranks.begin(), ranks.end(), std::back_inserter(blow.lost),
-                 [&](const rankpool::RankInfo& rank) { return rank.host == host; });
-    blow.strike = [whom, host] {
-      if (whom != "host") virtual_cluster("cut", host);
-      if (whom == "host" || whom == "power") virtual_cluster("kill", host);
+  std::copy_if(ranks.begin(), ranks.end(), std::back_inserter(blow.lost),
+               [&](const rankpool::RankInfo& rank) { return rank.host == host; });
+  if (whom == "host") {
+    blow.how = "lost: ";  // by SIGKILL if the rank's keeper outlived it long enough to say so
+    blow.strike = [host] { virtual_cluster("kill", host); };
+    return blow;
+  }
+  blow.how = "no sign of life";
+  blow.told_within = lost_after() + 2s;
+  blow.strike = [power = whom == "power", host] {
+    virtual_cluster("cut", host);
+    if (power) virtual_cluster("kill", host);
+  };
+  if (whom == "healed") {
+    blow.afterwards = [host] {
+      virtual_cluster("heal", host);
+      // The ranks that were cut off learn that they are out, and their launch daemon speaks to mpirun again.
+      ::poll(nullptr, 0, 1500);
     };
-    blow.how = "lost: ";
-    if (whom != "host") {
-      blow.how = "no sign of life";
-      blow.told_within = lost_after() + 2s;
-    }
-    if (whom == "healed") {
-      blow.afterwards = [host] {
-        virtual_cluster("heal", host);
-        // The ranks that were cut off learn that they are out, and their launch daemon speaks to mpirun again.
-        ::poll(nullptr, 0, 1500);
-      };
-    }
   }
   return blow;
+}
+
+Blow blow_of(const std::string& whom) {
+  const auto ranks = rankpool::ranks();
+  const bool host = whom == "host" || whom == "host_0" || whom == "power" || whom == "cable" || whom == "healed";
+  return host ? host_blow(whom, ranks) : rank_blow(whom, ranks);
 }
 
 void say_told(const std::string& what, Clock::duration after) {
@@ -150,14 +167,13 @@ void wait_until_all_are_lost(const Blow& blow, Clock::time_point deadline) {
   }
 }
 
-/// FUT: every pending future throws, and says what was lost.
+/// Every pending future throws, and says what was lost.
 void check_break(rankpool::ProcessPoolExecutor& executor, const Blow& blow) {
   std::vector<rankpool::Future<void>> futures;
   if (!blow.idle) {
     // More than there are workers: some run, the rest waits.
     for (int i = 0; i < 2 * executor.num_workers(); ++i) futures.push_back(executor.submit(hang));
     while (!futures[0].running()) ::poll(nullptr, 0, 1);
-    ::poll(nullptr, 0, 50);
   }
   const auto begin = Clock::now();
   blow.strike();
@@ -174,7 +190,7 @@ void check_break(rankpool::ProcessPoolExecutor& executor, const Blow& blow) {
   for (const auto& future : futures) {
     try {
       future.result();
-      throw std::logic_error("a future has a result");
+      fail("a future has a result");
     } catch (const rankpool::BrokenProcessPool& e) {
       if (&future == &futures.front()) say_told(e.what(), Clock::now() - begin);
       check_cause(e, blow);
@@ -193,13 +209,8 @@ void check_replace(rankpool::ProcessPoolExecutor& executor, const Blow& blow) {
     begin = Clock::now();
     blow.strike();
     watcher = std::thread([&] {
-      try {
-        wait_until_all_are_lost(blow, begin + blow.told_within);
-        say_told("replaced", Clock::now() - begin);
-      } catch (const std::logic_error& e) {
-        std::cout << "FAILED: " << e.what() << std::endl;
-        std::_Exit(100);
-      }
+      wait_until_all_are_lost(blow, begin + blow.told_within);
+      say_told("replaced", Clock::now() - begin);
     });
   };
   if (blow.idle) strike();
@@ -244,7 +255,7 @@ void lose_worker(rankpool::ProcessPoolExecutor& executor, bool replace) {
   blow.strike();
   try {
     pending.result();
-    throw std::logic_error("a future has a result");
+    fail("a future has a result");
   } catch (const rankpool::BrokenProcessPool& e) {
     say_told(e.what(), Clock::now() - begin);
     check(Clock::now() - begin < blow.told_within, "it was told late");
@@ -268,7 +279,7 @@ void stop_a_rank(bool replace) {
   check(results.next() == 0L, "a wrong result");
   ::kill(pid, SIGSTOP);
   std::thread waker([pid] {
-    ::poll(nullptr, 0, static_cast<int>(2 * lost_after().count()));
+    ::poll(nullptr, 0, static_cast<int>((lost_after() + 1s).count()));
     ::kill(pid, SIGCONT);
   });
   long next = 1;
@@ -280,21 +291,24 @@ void stop_a_rank(bool replace) {
   check(next == kItems, "results are missing");
 }
 
-/// What runs there still has its time limit.
+/// What has begun there still has its time limit.
 void time_out_on_a_stopped_rank() {
-  rankpool::ProcessPoolExecutor executor({.task_timeout = 500ms});
+  rankpool::ProcessPoolExecutor executor({.task_timeout = 1500ms});
   executor.bootup();
   std::vector<rankpool::Future<void>> futures;
   for (int i = 0; i < executor.num_workers(); ++i) futures.push_back(executor.submit(hang));
   const pid_t pid = rankpool::ranks().back().pid;
-  ::poll(nullptr, 0, 100);
+  // The time counts from the worker's word that the task has begun, and nothing shows when rank 0 has that.
+  ::poll(nullptr, 0, 500);
   ::kill(pid, SIGSTOP);
   for (const auto& future : futures) {
     try {
-      future.result(5s);
-      throw std::logic_error("a future has a result");
+      future.result(10s);
+      fail("a future has a result");
     } catch (const rankpool::TaskTimeoutError& e) {
       std::cout << "told: " << e.what() << std::endl;
+    } catch (const rankpool::TimeoutError&) {
+      fail("a task has no time limit");
     }
   }
   ::kill(pid, SIGCONT);
@@ -304,7 +318,7 @@ int app(int argc, char** argv) {
   if (argc != 4) return 2;
   const std::string whom = argv[1];
   const bool replace = std::string(argv[2]) == "replace";
-  // Where the launcher ends the job, the program has until SIGKILL to be told.
+  // A launcher that ends the job sends this first; SIGKILL comes a second or two later.
   std::signal(SIGTERM, SIG_IGN);
   try {
     rankpool::ExecutorOptions options;
@@ -331,8 +345,7 @@ int app(int argc, char** argv) {
     }
     check_new_executor(lost);
   } catch (const std::exception& e) {
-    std::cout << "FAILED: " << e.what() << std::endl;
-    return 100;
+    fail(e.what());
   }
   return std::atoi(argv[3]);
 }

@@ -105,7 +105,7 @@ int app(int argc, char** argv) {
     return 0;
   }
   if (how == "many-workers") {
-    rankpool::ProcessPoolExecutor executor(40);
+    rankpool::ProcessPoolExecutor executor(std::stoi(argv[2]));
     executor.bootup();
     std::cout << executor.num_workers() << std::endl;
     return 0;

@@ -77,10 +77,17 @@ TEST_P(Endings, ExecutorWithStaticStorageFinishesItsWorkBeforeStdExit) {
 }
 
 TEST_P(Endings, MoreWorkersThanCores) {
-  const Ended ended = end("many-workers");
+  const Ended ended = run(GetParam(), {kEndings, "many-workers", "40"});
   EXPECT_EQ(ended.status, 0);
   EXPECT_EQ(ended.out, "40\n");
   EXPECT_THAT(ended.err, Not(HasSubstr("rankpool")));
+}
+
+TEST_P(Endings, MoreWorkersThanFilesThatMayBeOpen) {
+  const Ended ended =
+      run(GetParam(), {"bash", "-c", "ulimit -Sn 64; exec \"$@\"", "bash", kEndings, "many-workers", "200"});
+  EXPECT_EQ(ended.status, 0);
+  EXPECT_EQ(ended.out, "200\n");
 }
 
 TEST_P(Endings, MainTakesArguments) {

@@ -8,7 +8,7 @@
 #include <cstdlib>
 #include <iostream>
 #include <numeric>
-#include <set>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -30,6 +30,11 @@ int print_line(int number) {
 void print_without_newline(int which) {
   if (which == 0) std::printf("printf");
   if (which == 1) std::cout << "cout";
+}
+int print_and_count() { return std::printf("int"); }
+void print_and_throw() {
+  std::printf("error");
+  throw std::runtime_error("thrown by a test");
 }
 int read_input() { return std::getchar(); }
 
@@ -73,12 +78,19 @@ int print_lines(int count) {
 /// Standard output must be a file: tells how long it has become with each task.
 int flush_with_each_task() {
   rankpool::ProcessPoolExecutor executor(1);
-  for (int which = 0; which < 2; ++which) {
-    executor.submit(print_without_newline, which).result();
+  const auto tell_length = [] {
     struct stat file {};
     ::fstat(STDOUT_FILENO, &file);
     std::cerr << file.st_size << '\n';
+  };
+  for (int which = 0; which < 2; ++which) {
+    executor.submit(print_without_newline, which).result();
+    tell_length();
   }
+  executor.submit(print_and_count).result();
+  tell_length();
+  (void)executor.submit(print_and_throw).exception();
+  tell_length();
   return 0;
 }
 

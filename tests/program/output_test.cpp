@@ -52,7 +52,7 @@ TEST_P(Output, ChildrenOfMainAreItsOwn) {
 
 INSTANTIATE_TEST_SUITE_P(Program, Output, testing::Values(0, 2), name_of_launch);
 
-TEST(Program, OutputIsFlushedWhenTheTaskEnds) { EXPECT_EQ(run(0, {kOutput, "flush"}).err, "6\n10\n"); }
+TEST(Program, OutputIsFlushedWhenTheTaskEnds) { EXPECT_EQ(run(0, {kOutput, "flush"}).err, "6\n10\n13\n18\n"); }
 
 }  // namespace
 }  // namespace rankpool::tools

@@ -1,6 +1,6 @@
-// Goes through the loss of a whole node, and ends with the status it is given:  node_loss STATUS GATE
-// The gate is a file that it makes once the node may be lost. A task that has come to another node than rank 0's then waits for
-// that loss, so the map cannot end before it.
+// Goes through the loss of a whole node, and ends with the status it is given:  node_loss STATUS
+// It makes the file $RANKPOOL_TEST_GATE once the node may be lost. A task that has come to another node than rank 0's
+// then waits for that loss, so the map cannot end before it.
 #include <rankpool/rankpool.hpp>
 
 #include <poll.h>
@@ -26,7 +26,8 @@ int failed(const std::string& what) {
 }
 
 int app(int argc, char** argv) {
-  if (argc != 3) return failed("two arguments are wanted");
+  const char* const gate = std::getenv("RANKPOOL_TEST_GATE");
+  if (argc != 2 || gate == nullptr) return failed("a status and a gate are wanted");
   const auto before = rankpool::ranks();
   if (before.front().host == before.back().host) return failed("all ranks are on one node");
   std::vector<long> items(kItems);
@@ -37,7 +38,7 @@ int app(int argc, char** argv) {
   long expected = 0;
   for (const long value : results) {
     if (value != expected * expected) return failed("a wrong result");
-    if (++expected == kItems / 2) std::ofstream{argv[2]};
+    if (++expected == kItems / 2) std::ofstream{gate};
   }
   if (expected != kItems) return failed("results are missing");
   // The processes of a node do not die all at once: the last result may come before its rank is gone.

@@ -70,7 +70,9 @@ T decode(std::span<const std::byte> from) {
     return T{};
   } else if constexpr (plain_bytes<T>) {
     if (from.size() != sizeof(T)) throw SerializationError("an encoded value of a wrong size");
-    if constexpr (std::is_default_constructible_v<T>) {
+    if constexpr (std::is_same_v<T, bool>) {
+      return from[0] != std::byte{0};
+    } else if constexpr (std::is_default_constructible_v<T>) {
       T value;
       std::memcpy(static_cast<void*>(&value), from.data(), sizeof value);
       return value;

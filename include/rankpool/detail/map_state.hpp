@@ -17,6 +17,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -118,13 +119,13 @@ class ArrivedItems {
       ranges_.erase(ranges_.begin());
     }
   }
+  [[nodiscard]] bool contains(std::uint64_t item) const {
+    if (item < prefix_) return true;
+    const auto behind = ranges_.upper_bound(item);
+    return behind != ranges_.begin() && item < std::prev(behind)->second;
+  }
   /// All items before this one are there.
   [[nodiscard]] std::uint64_t prefix() const noexcept { return prefix_; }
-  [[nodiscard]] bool contains(std::uint64_t index) const {
-    if (index < prefix_) return true;
-    const auto behind = ranges_.upper_bound(index);
-    return behind != ranges_.begin() && index < std::prev(behind)->second;
-  }
 
  private:
   std::uint64_t prefix_ = 0;
@@ -155,7 +156,11 @@ class MapState final : public Sink {
   /// Called after items were appended (with the mutex free): those that failed to be encoded have ended by that.
   void appended() {
     const std::lock_guard lock(mutex_);
-    for (auto& [index, error] : items_.take_failures()) end_locked(index, 1, Problem(std::move(error)));
+    for (auto& [index, error] : items_.take_failures()) {
+      unencoded_.insert(index);
+      if (!abandoned_) problems_[index] = Problem(std::move(error));
+      arrived(index, 1);
+    }
     const std::uint64_t known = std::exchange(total_, items_.size());
     if (ended_beyond_) end_rest(known, total_ - known, *ended_beyond_);
   }
@@ -242,7 +247,9 @@ class MapState final : public Sink {
   void values(std::uint64_t first, std::uint32_t count, std::span<const std::byte> bytes) noexcept override {
     const std::lock_guard lock(mutex_);
     if (bytes.size() != std::size_t{count} * sizeof(R) || !ResultStore<R>::fixed) {
-      return end_locked(first, count, Problem(std::make_exception_ptr(SerializationError("results of a wrong size"))));
+      const auto error = std::make_exception_ptr(SerializationError("results of a wrong size"));
+      for (std::uint64_t i = first; i < first + count; ++i) end_locked(i, 1, Problem(error));
+      return;
     }
     if (!abandoned_) store_.put_fixed(first, count, bytes.data());
     ended(first, count);
@@ -264,6 +271,10 @@ class MapState final : public Sink {
   void error(std::uint64_t index, Bytes encoded) noexcept override {
     const std::lock_guard lock(mutex_);
     end_locked(index, 1, Problem(std::move(encoded)));
+  }
+  void skipped(std::uint64_t first, std::uint64_t count) noexcept override {
+    const std::lock_guard lock(mutex_);
+    for (std::uint64_t i = first; i < first + count; ++i) end_unencoded(i);
   }
   void fail(std::uint64_t first, std::uint64_t count, const FailurePtr& why) noexcept override {
     end_without_outcome(first, count, why);
@@ -301,26 +312,37 @@ class MapState final : public Sink {
     waiting_ = false;
     return there;
   }
+  /// Leaves alone what has ended: items that could not be encoded, and all that was done when the whole pool ends.
   /// What is appended behind `first` later has ended likewise if `count` has no end. Cancelled if `why` is null.
   void end_without_outcome(std::uint64_t first, std::uint64_t count, const FailurePtr& why) noexcept {
     const std::lock_guard lock(mutex_);
     end_rest(first, first < total_ ? std::min(count, total_ - first) : 0, why);
     if (count >= UINT64_MAX - first) ended_beyond_ = why;
   }
-  /// Those of the items that have not ended: one that could not be encoded has, and was handed in all the same.
+  /// Those of the items that have not ended.
   void end_rest(std::uint64_t first, std::uint64_t count, const FailurePtr& why) noexcept {
     for (std::uint64_t i = first; i < first + count; ++i) {
-      if (!arrived_.contains(i)) end_locked(i, 1, why ? Problem(why) : Problem(Skipped{}));
+      if (unencoded_.contains(i) || !arrived_.contains(i)) end_locked(i, 1, why ? Problem(why) : Problem(Skipped{}));
     }
   }
+  /// False if this item could be encoded. Otherwise it has its outcome already, and only its bytes are let go.
+  bool end_unencoded(std::uint64_t index) noexcept {
+    if (unencoded_.erase(index) == 0) return false;
+    items_.release(index, 1);
+    return true;
+  }
   void end_locked(std::uint64_t first, std::uint64_t count, Problem problem) noexcept {
+    if (end_unencoded(first)) return;
     if (!abandoned_) problems_[first] = std::move(problem);
     ended(first, count);
   }
   void ended(std::uint64_t first, std::uint64_t count) noexcept {
     items_.release(first, count);
-    if (abandoned_) return;
+    arrived(first, count);
+  }
+  void arrived(std::uint64_t first, std::uint64_t count) noexcept {
     arrived_.add(first, count);
+    if (abandoned_) return;
     if (unordered_) arrivals_.emplace_back(first, count);
     if (waiting_ && enough()) changed_.notify_one();
     if (complete_) tell_if_complete();
@@ -336,6 +358,7 @@ class MapState final : public Sink {
   ArrivedItems arrived_;
   std::deque<std::pair<std::uint64_t, std::uint64_t>> arrivals_;  ///< unordered: {first, count} as they came
   std::map<std::uint64_t, Problem> problems_;
+  std::set<std::uint64_t> unencoded_;  ///< have their outcome, but the engine has not done with what stands for them
   std::optional<FailurePtr> ended_beyond_;  ///< how items end that are appended after all have ended; null: cancelled
   std::uint64_t cursor_ = 0;
   std::uint64_t total_ = 0;

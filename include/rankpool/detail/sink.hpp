@@ -59,6 +59,8 @@ class Sink {
   virtual void value(std::uint64_t index, Bytes encoded) noexcept = 0;
   /// One encoded exception (detail/exception_codec.hpp).
   virtual void error(std::uint64_t index, Bytes encoded) noexcept = 0;
+  /// Items that their owner had ended before they were handed out: their bytes are needed no more.
+  virtual void skipped(std::uint64_t /*first*/, std::uint64_t /*count*/) noexcept {}
   /// A `first + count` of UINT64_MAX means whatever may still be appended, too; so with `cancelled`.
   virtual void fail(std::uint64_t first, std::uint64_t count, const FailurePtr& why) noexcept = 0;
   virtual void cancelled(std::uint64_t first, std::uint64_t count) noexcept = 0;

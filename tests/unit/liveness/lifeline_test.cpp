@@ -1,6 +1,5 @@
 #include "unit/liveness/lines.hpp"
 
-#include <sys/resource.h>
 #include <csignal>
 #include <cstdint>
 
@@ -218,22 +217,6 @@ TEST(Lifelines, RankDroppedBeforeItCameIsRefused) {
   told(server, Kind::stranger);
   told(late, Kind::lost);
 }
-
-/// Puts the limit of open files back.
-class FileLimit {
- public:
-  explicit FileLimit(rlim_t soft) {
-    ::getrlimit(RLIMIT_NOFILE, &before_);
-    const rlimit lower{soft, before_.rlim_max};
-    ::setrlimit(RLIMIT_NOFILE, &lower);
-  }
-  FileLimit(const FileLimit&) = delete;
-  FileLimit& operator=(const FileLimit&) = delete;
-  ~FileLimit() { ::setrlimit(RLIMIT_NOFILE, &before_); }
-
- private:
-  rlimit before_{};
-};
 
 TEST(Lifelines, MoreRanksThanTheSoftLimitOfFilesJoin) {
   const FileLimit limit(64);

@@ -1,5 +1,6 @@
 #include "unit/liveness/lines.hpp"
 
+#include <fcntl.h>
 #include <array>
 #include <cstring>
 
@@ -128,6 +129,23 @@ TEST_F(Strangers, BellInTheSamePacketAsTheHelloIsHeard) {
   } const both{hello_of(server.invitation(), 1), {Signal::Kind::asleep, 12}};
   member.say(both);
   EXPECT_EQ(find(told(server, Kind::asleep), Kind::asleep)->received, 12U);
+}
+
+TEST_F(Strangers, AreTurnedAwayWhenNoFileCanBeOpenedAndDoNotKeepTheServerAwake) {
+  std::vector<Stranger> crowd;
+  for (int i = 0; i < 10; ++i) crowd.emplace_back(server.invitation());
+  std::vector<int> files;
+  Events events;
+  {
+    const FileLimit limit(64);
+    for (int fd = 0; (fd = ::open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0;) files.push_back(fd);
+    events = told(server, Kind::stranger, 10);
+    EXPECT_FALSE(server.poll(events));
+  }
+  for (const int fd : files) ::close(fd);
+  EXPECT_NE(events.back().text.find("too many open files"), std::string::npos) << events.back().text;
+  for (const auto& stranger : crowd) EXPECT_TRUE(stranger.was_closed());
+  expect_member_joins();
 }
 
 enum class Habit { silent, garbage, wrong_token, leaves, half };

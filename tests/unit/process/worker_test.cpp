@@ -62,7 +62,7 @@ const WorkerHooks kHooks{[](std::uint32_t, std::int32_t, std::string) {},
                                return echo;
                            }
                          },
-                         [](std::span<const std::byte>) {
+                         [](const std::string&) {
                            try {
                              throw;
                            } catch (const std::exception& e) {

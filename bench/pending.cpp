@@ -4,7 +4,6 @@
 
 #include <rankpool/rankpool.hpp>
 
-#include <iostream>
 #include <thread>
 
 namespace {
@@ -24,20 +23,22 @@ int main(int argc, char** argv) {
     futures.reserve(static_cast<std::size_t>(n));
     const auto blocker = executor.submit(block_for, 3.0 + static_cast<double>(n) * 5e-6);
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
-    const double before = bench::resident_bytes();
+    const double before = bench::memory_bytes("VmRSS");
     const auto begin = bench::Clock::now();
     for (long i = 0; i < n; ++i) futures.push_back(executor.submit(twice, i));
     const double submitted = bench::seconds_since(begin);
     std::this_thread::sleep_for(std::chrono::seconds(2));  // the engine takes them in
-    const double after = bench::resident_bytes();
+    const double after = bench::memory_bytes("VmRSS");
     blocker.result();
     const auto drain = bench::Clock::now();
     long sum = 0;
     for (const auto& future : futures) sum += future.result();
-    const double drained = bench::seconds_since(drain);
-    std::cout << n << " submits: " << submitted / static_cast<double>(n) * 1e6 << " us and "
-              << (after - before) / static_cast<double>(n) << " bytes each; then run at "
-              << drained / static_cast<double>(n) * 1e6 << " us each\n";
+    const auto each = static_cast<double>(n);
+    bench::Report()
+        .add("bytes_each", (after - before) / each)
+        .add("submit_s", submitted / each)
+        .add("drain_s", bench::seconds_since(drain) / each)
+        .print();
     return sum == n * (n - 1) ? 0 : 1;
   });
 }

@@ -1,0 +1,13 @@
+#pragma once
+
+#include "tools/info_verdict.hpp"
+
+#include <cstddef>
+#include <string>
+
+namespace rankpool::tools {
+
+/// The text that rankpool-info prints, with at most so many lines for ranks and for nodes.
+std::string report(const Sight& sight, const Verdict& verdict, std::size_t most_lines);
+
+}  // namespace rankpool::tools
