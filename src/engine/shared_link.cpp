@@ -1,6 +1,7 @@
 #include <rankpool/detail/shared_link.hpp>
 
 #include "engine/job.hpp"
+#include "engine/remote_ranks.hpp"
 #include "engine/shared_link.hpp"
 #include "process/blob.hpp"
 #include "process/side_client.hpp"
@@ -242,6 +243,8 @@ void shared_blob(std::uint64_t id, const std::function<void(std::span<const std:
   const process::MappedBlob blob(id, *place);
   use(blob.bytes());
 }
+
+std::uint64_t broadcast_bytes_sent() noexcept { return engine::RemoteRanks::broadcast_bytes_sent(); }
 
 std::shared_ptr<void> shared_state(std::uint64_t id, const std::function<std::shared_ptr<void>()>& make) {
   Objects& all = objects();
