@@ -139,8 +139,11 @@ void SharedStore::tick(Time now) {
   while (!deadlines_.empty() && std::get<0>(*deadlines_.begin()) <= now) {
     const auto [until, id, call] = *deadlines_.begin();
     deadlines_.erase(deadlines_.begin());
-    std::erase_if(objects_.at(id).waiters, [&](const Waiter& waiter) { return waiter.call == call; });
-    reply(call, wire::shared_reply(SharedStatus::refused));
+    const auto found = objects_.find(id);  // none if a worker has used a number twice
+    if (found == objects_.end()) continue;
+    if (std::erase_if(found->second.waiters, [&](const Waiter& waiter) { return waiter.call == call; }) != 0) {
+      reply(call, wire::shared_reply(SharedStatus::refused));
+    }
   }
 }
 
