@@ -52,8 +52,8 @@ Ended run(const Words& arguments, const Words& variables = kRootToo, const std::
 /// A "mpirun" of the test's own, first in PATH.
 class FakeMpirun {
  public:
-  explicit FakeMpirun(const std::string& body) {
-    folder_.script("mpirun", "[ \"$1\" = --version ] && { echo 'mpirun (Open MPI) 4.1.4'; exit; }\ncd " +
+  explicit FakeMpirun(const std::string& body, const std::string& version = "4.1.4") {
+    folder_.script("mpirun", "[ \"$1\" = --version ] && { echo 'mpirun (Open MPI) " + version + "'; exit; }\ncd " +
                                  folder_.path() + "\n" + body);
   }
   [[nodiscard]] Words variables() const { return {"PATH=" + folder_.path() + ":" + std::getenv("PATH")}; }
@@ -95,12 +95,6 @@ TEST(RankpoolRun, mpirun_3_returns_rank_0s_status_although_another_rank_died_wit
 TEST(RankpoolRun, mpirun_2_hands_workers_and_input_on) {
   EXPECT_EQ(run({"-n", "2", "--workers", "3", kProgram, "ranks"}).out, "2 ranks, 3 workers, 7^2 is 49\n");
   EXPECT_EQ(run({"-n", "2", kProgram, "echo"}, kRootToo, "a line\n").out, "a line\n");
-}
-
-TEST(RankpoolRun, mpirun_2_a_program_of_another_kind_is_no_success) {
-  const auto ended = run({"-n", "2", "true"});
-  EXPECT_EQ(ended.status, 1);
-  EXPECT_THAT(ended.err, HasSubstr("Is this a rankpool program"));
 }
 
 TEST(RankpoolRun, mpirun_64_too_few_slots_are_explained) {
@@ -191,6 +185,15 @@ TEST(RankpoolRun, without_a_report_returns_the_launchers_status) {
   EXPECT_EQ(run({"-n", "2", kProgram}, failing.variables()).status, 9);
   const FakeMpirun killed("kill -9 $$");
   EXPECT_EQ(run({"-n", "2", kProgram}, killed.variables()).status, 137);
+}
+
+TEST(RankpoolRun, a_program_of_another_kind_is_no_success_where_the_launcher_says_0_whatever_happens) {
+  const FakeMpirun any("exit 0");
+  const auto ended = run({"-n", "2", "true"}, any.variables());
+  EXPECT_EQ(ended.status, 1);
+  EXPECT_THAT(ended.err, HasSubstr("Is this a rankpool program"));
+  const FakeMpirun truthful("exit 0", "5.0.7");
+  EXPECT_EQ(run({"-n", "2", "true"}, truthful.variables()).status, 0);
 }
 
 TEST(RankpoolRun, leaves_no_orphan_however_stubborn) {
