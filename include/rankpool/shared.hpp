@@ -23,14 +23,14 @@ namespace rankpool {
 
 // Handles of shared objects are task arguments, parts of arguments, and arguments of initializers. The object lives on
 // rank 0 as long as one of these does: a handle on rank 0, an open pool whose initializer was given one, a task that
-// was given one and has not ended. A handle that a worker keeps beyond that, or that a task returns, is a name only: its
-// use throws Error once the object is gone.
+// was given one and has not ended. A handle that a worker keeps beyond that, or that a task returns, is a name only:
+// its use throws Error once the object is gone.
 
 /// A lock that works between all tasks and rank 0, on every node. Python: `multiprocessing.Lock`.
 ///
 /// Copies are handles to one lock. Works with std::scoped_lock and std::unique_lock. It is not recursive, and goes to
-/// those who wait in the order in which they came. It belongs to the thread that took it; if a worker dies that holds it,
-/// or its rank, it is released. Thread-safe, but not across a fork of the user's.
+/// those who wait in the order in which they came. It belongs to the thread that took it; if a worker dies that holds
+/// it, or its rank, it is released. Thread-safe, but not across a fork of the user's.
 class Lock {
  public:
   /// Makes a new lock on rank 0. In a worker, and outside of `run`, it makes an empty handle, which can be assigned to:
@@ -68,10 +68,10 @@ class Lock {
 
 /// One value that all tasks and rank 0 share; it lives on rank 0. Python: `multiprocessing.Value`.
 ///
-/// Copies are handles to one value. Each call is atomic for itself; take `get_lock()` around several: while a thread holds
-/// it, the calls of all others on this value wait, as Python's do. In a worker a call is a message to rank 0 and back, or
-/// none while this thread holds the lock: what it sets is there for the others when it unlocks, and never if it dies
-/// before. Thread-safe.
+/// Copies are handles to one value. Each call is atomic for itself; take `get_lock()` around several: while a thread
+/// holds it, the calls of all others on this value wait, as Python's do. In a worker a call is a message to rank 0 and
+/// back, or none while this thread holds the lock: what it sets is there for the others when it unlocks, and never if
+/// it dies before. Thread-safe.
 template <class T>
 class Value {
   static_assert(std::is_trivially_copyable_v<T>, "rankpool: the type of a Value must be trivially copyable");
@@ -118,16 +118,16 @@ class Value {
   detail::SharedHandle handle_;
 };
 
-/// A value that was given to all workers at once: encoded once, sent once to each rank that uses it, decoded once in each
-/// worker that uses it, when it is first looked at. Made by `broadcast`. Copies are handles; thread-safe.
+/// A value that was given to all workers at once: encoded once, sent once to each rank that uses it, decoded once in
+/// each worker that uses it, when it is first looked at. Made by `broadcast`. Copies are handles; thread-safe.
 template <class T>
 class Broadcast {
  public:
   /// An empty handle, which can be assigned to: its use throws Error.
   Broadcast() = default;
 
-  /// The value; the reference is good as long as this handle, or another in this process. @throws Error if the broadcast
-  /// is gone; SerializationError if it cannot be decoded
+  /// The value; the reference is good as long as this handle, or another in this process. @throws Error if the
+  /// broadcast is gone; SerializationError if it cannot be decoded
   const T& operator*() const {
     if (!state_) throw Error("an empty rankpool::Broadcast was used");
     std::call_once(state_->once, [&] {
@@ -174,8 +174,8 @@ class Broadcast {
   std::shared_ptr<State> state_;
 };
 
-/// Gives a value to all workers: pass the handle to tasks instead of the value. Its data is freed everywhere when the last
-/// handle has gone.
+/// Gives a value to all workers: pass the handle to tasks instead of the value. Its data is freed everywhere when the
+/// last handle has gone.
 /// @throws Error in a worker or outside of `run`; what the value's own `serialize` throws
 template <class T>
 Broadcast<T> broadcast(T value) {

@@ -252,7 +252,7 @@ void Dispatcher::rank_lost(Rank rank, const std::string& how) {
   for (const auto id : gone) {
     const auto pool = (*workers_.find(id))->pool;
     workers_.erase(id);
-    shared_.client_gone(WorkerId{static_cast<std::uint32_t>(id)}, now_);
+    shared_.client_gone(WorkerId{static_cast<std::uint32_t>(id)});
     update_alive(*pool);
   }
 }
@@ -288,7 +288,7 @@ void Dispatcher::worker_ended(WorkerId id, const WorkerExit& exit) {
   not_ready_any_more(worker);
   const auto pool = worker.pool;
   workers_.erase(raw(id));
-  shared_.client_gone(id, now_);
+  shared_.client_gone(id);
   scheduler_.worker_ended(id, note(std::move(loss)), exit.inside_item);
   update_alive(*pool);
 }

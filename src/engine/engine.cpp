@@ -25,7 +25,7 @@ constexpr std::size_t kKeptCommands = 4096;
 constexpr std::chrono::milliseconds kGrace{1000};
 
 /// What is due so soon is not slept over: sleeping ends by milliseconds.
-constexpr std::chrono::microseconds kSoon{100};
+constexpr std::chrono::microseconds kSoon{200};
 
 class ToldToEnd : public std::runtime_error {
  public:

@@ -68,8 +68,7 @@ struct CallShared {
 /// The job is over: all pools have ended, nothing follows.
 struct EndJob {};
 
-using Command =
-    std::variant<SubmitWork, ExtendWork, SealWork, CancelWork, OpenPool, ClosePool, SealPool, StopPool,
+using Command = std::variant<SubmitWork, ExtendWork, SealWork, CancelWork, OpenPool, ClosePool, SealPool, StopPool,
                              MakeSharedValue, MakeSharedBlob, ForgetShared, CallShared, EndJob>;
 
 /// The way from the user's threads to the engine thread. Commands are taken in the order in which they were posted.

@@ -1,6 +1,7 @@
 #include <rankpool/detail/shared_link.hpp>
 
 #include "engine/job.hpp"
+#include "engine/remote_ranks.hpp"
 #include "engine/shared_link.hpp"
 #include "process/blob.hpp"
 #include "process/side_client.hpp"
@@ -49,10 +50,10 @@ struct Held {
 struct Objects {
   std::mutex mutex;
   std::uint64_t next_id = 1;
-  std::map<std::uint64_t, std::weak_ptr<const void>> pins;   ///< rank 0: those that live
-  std::map<std::uint64_t, std::weak_ptr<void>> states;       ///< broadcasts with a handle here
-  std::map<std::uint64_t, std::shared_ptr<void>> kept;       ///< a worker's broadcasts that it has decoded
-  std::map<std::uint64_t, Held> held;                        ///< a worker's locks
+  std::map<std::uint64_t, std::weak_ptr<const void>> pins;  ///< rank 0: those that live
+  std::map<std::uint64_t, std::weak_ptr<void>> states;      ///< broadcasts with a handle here
+  std::map<std::uint64_t, std::shared_ptr<void>> kept;      ///< a worker's broadcasts that it has decoded
+  std::map<std::uint64_t, Held> held;                       ///< a worker's locks
   std::size_t swept_at = 64;
 };
 Objects& objects() {
@@ -69,7 +70,8 @@ ObjectPin::~ObjectPin() {
 }
 
 std::shared_ptr<Job> job_to_make_in(const char* what) {
-  if (in_worker()) throw Error(std::string(what) + " cannot be made inside a task: make it on rank 0 and pass it along");
+  if (in_worker())
+    throw Error(std::string(what) + " cannot be made inside a task: make it on rank 0 and pass it along");
   auto job = Job::current();
   if (!job) throw Error(std::string(what) + " was made outside of rankpool::run()");
   return job;
@@ -242,6 +244,8 @@ void shared_blob(std::uint64_t id, const std::function<void(std::span<const std:
   const process::MappedBlob blob(id, *place);
   use(blob.bytes());
 }
+
+std::uint64_t broadcast_bytes_sent() noexcept { return engine::RemoteRanks::broadcast_bytes_sent(); }
 
 std::shared_ptr<void> shared_state(std::uint64_t id, const std::function<std::shared_ptr<void>()>& make) {
   Objects& all = objects();

@@ -43,7 +43,7 @@ void SharedStore::serve(const SharedCall& call, const wire::SharedRequest& reque
   Object& object = found->second;
   if (object.kept_until) {
     end_keeping(request.id, object);
-    if (request.op != SharedOp::lock || call.client != object.runner) pass_on(object, now);
+    if (request.op != SharedOp::lock || call.client != object.runner) pass_on(object);
   }
   switch (request.op) {
     case SharedOp::lock:
@@ -66,7 +66,7 @@ void SharedStore::serve(const SharedCall& call, const wire::SharedRequest& reque
 }
 
 void SharedStore::lock(const SharedCall& call, const wire::SharedRequest& request, Object& object, Time now) {
-  if (!object.holder) return give_lock(object, {call.client, request.thread}, call, now);
+  if (!object.holder) return give_lock(object, {call.client, request.thread}, call);
   if (request.number == 0) return reply(call, wire::shared_reply(SharedStatus::refused));
   Waiter waiter{call, request, {}, {}};
   if (request.number > 0) {
@@ -84,13 +84,15 @@ void SharedStore::unlock(const SharedCall& call, const wire::SharedRequest& requ
   if (!body.empty() && body.size() == object.value.size()) std::memcpy(object.value.data(), body.data(), body.size());
   reply(call, wire::shared_reply(SharedStatus::done));
   object.holder.reset();
-  if (object.waiters.empty() || now - object.run_began >= kRun) return pass_on(object, now);
+  if (!object.run_began) object.run_began = now;
+  if (object.waiters.empty() || now - *object.run_began >= kRun) return pass_on(object);
+  if (object.not_kept > 0) return --object.not_kept, pass_on(object);
   object.kept_until = now + kKept;
   keeps_.emplace(*object.kept_until, request.id);
 }
 
-void SharedStore::give_lock(Object& object, const Holder& to, const SharedCall& call, Time now) {
-  if (object.runner != to.client || now - object.run_began >= kRun) object.run_began = now;
+void SharedStore::give_lock(Object& object, const Holder& to, const SharedCall& call) {
+  if (object.runner != to.client) object.run_began.reset();
   object.runner = to.client;
   object.holder = to;
   const bool carried = object.value.size() <= wire::kCarriedWithLock;
@@ -102,26 +104,27 @@ void SharedStore::end_keeping(std::uint64_t id, Object& object) {
   object.kept_until.reset();
 }
 
-void SharedStore::pass_on(Object& object, Time now) {
+void SharedStore::pass_on(Object& object) {
   object.holder.reset();
+  object.run_began.reset();
   while (!object.waiters.empty() && !object.holder) {
     const Waiter next = std::move(object.waiters.front());
     object.waiters.pop_front();
     if (next.until) deadlines_.erase({*next.until, next.request.id, next.call});
     if (next.request.op == SharedOp::lock) {
-      give_lock(object, {next.call.client, next.request.thread}, next.call, now);
+      give_lock(object, {next.call.client, next.request.thread}, next.call);
     } else {
       reply(next.call, wire::serve_value(next.request, next.body, {object.value.data(), object.value.size()}));
     }
   }
 }
 
-void SharedStore::client_gone(WorkerId worker, Time now) {
+void SharedStore::client_gone(WorkerId worker) {
   std::erase_if(deadlines_, [&](const auto& deadline) { return std::get<2>(deadline).client == worker; });
   for (auto& [id, object] : objects_) {
     object.users.erase(worker);
     std::erase_if(object.waiters, [&](const Waiter& waiter) { return waiter.call.client == worker; });
-    if (object.holder && object.holder->client == worker) pass_on(object, now);
+    if (object.holder && object.holder->client == worker) pass_on(object);
   }
 }
 
@@ -130,13 +133,17 @@ void SharedStore::tick(Time now) {
     const std::uint64_t id = keeps_.begin()->second;
     Object& object = objects_.at(id);
     end_keeping(id, object);
-    pass_on(object, now);
+    object.not_kept = kNotKept;
+    pass_on(object);
   }
   while (!deadlines_.empty() && std::get<0>(*deadlines_.begin()) <= now) {
     const auto [until, id, call] = *deadlines_.begin();
     deadlines_.erase(deadlines_.begin());
-    std::erase_if(objects_.at(id).waiters, [&](const Waiter& waiter) { return waiter.call == call; });
-    reply(call, wire::shared_reply(SharedStatus::refused));
+    const auto found = objects_.find(id);  // none if a worker has used a number twice
+    if (found == objects_.end()) continue;
+    if (std::erase_if(found->second.waiters, [&](const Waiter& waiter) { return waiter.call == call; }) != 0) {
+      reply(call, wire::shared_reply(SharedStatus::refused));
+    }
   }
 }
 

@@ -57,18 +57,20 @@ using SharedAction = std::variant<SendReply, GiveBlob, ForgetAtWorker, ForgetBlo
 /// The values, locks and broadcasts of the job, as they live on rank 0: events in, actions out. It trusts no request.
 ///
 /// A lock is given to those who wait for it in the order in which they came, but for this: a client that has just given
-/// it back may have it again at once, for up to kRun. A hand-over costs a change of processes, and who works in a loop of
-/// short sections would pay it for each of them. A lock's holder is a thread of a client.
-/// Every value has a lock of its own under the same number. While somebody holds it, the calls of others on the value wait
-/// (Python's way); so the holder may keep the value, which comes with the lock, and bring it back when it unlocks.
+/// it back may have it again at once, for up to kRun. A hand-over costs a change of processes, and who works in a loop
+/// of short sections would pay it for each of them. A lock's holder is a thread of a client. Every value has a lock of
+/// its own under the same number. While somebody holds it, the calls of others on the value wait (Python's way); so the
+/// holder may keep the value, which comes with the lock, and bring it back when it unlocks.
 class SharedStore {
  public:
   using Time = std::chrono::nanoseconds;  ///< as Scheduler's
 
   /// How long one client may have a lock again and again while others wait.
-  static constexpr Time kRun = std::chrono::milliseconds(1);
-  /// How long a lock is kept for the client that gave it back: a little longer than it needs to ask again.
-  static constexpr Time kKept = std::chrono::microseconds(20);
+  static constexpr Time kRun = std::chrono::milliseconds(2);
+  /// How long a lock is kept for the client that gave it back: what it needs to ask again from another rank.
+  static constexpr Time kKept = std::chrono::microseconds(100);
+  /// After it was kept in vain, it is not kept so many times.
+  static constexpr int kNotKept = 4;
 
   // -- events
   /// `value` is empty for a lock. Numbers are not used twice.
@@ -78,7 +80,7 @@ class SharedStore {
   void forgotten(std::uint64_t id);
   void called(const SharedCall& call, std::span<const std::byte> request, Time now);
   /// It waits for nothing any more, and what it held is free.
-  void client_gone(WorkerId worker, Time now);
+  void client_gone(WorkerId worker);
   /// Ends the waits whose time has come.
   void tick(Time now);
   [[nodiscard]] std::optional<Time> next_deadline() const;
@@ -104,10 +106,11 @@ class SharedStore {
     std::shared_ptr<const process::Blob> blob;
     std::optional<Holder> holder;
     std::deque<Waiter> waiters;
-    Client runner;  ///< who had the lock last
-    Time run_began{0};
+    Client runner;                   ///< who had the lock last
+    std::optional<Time> run_began;   ///< when it gave it back for the first time
     std::optional<Time> kept_until;  ///< it is free, and kept for the runner
-    std::set<WorkerId> users;  ///< workers that have been given the blob
+    int not_kept = 0;                ///< times that it is not to be kept
+    std::set<WorkerId> users;        ///< workers that have been given the blob
   };
 
   void serve(const SharedCall& call, const wire::SharedRequest& request, std::span<const std::byte> body, Time now);
@@ -116,8 +119,8 @@ class SharedStore {
   void lock(const SharedCall& call, const wire::SharedRequest& request, Object& object, Time now);
   void unlock(const SharedCall& call, const wire::SharedRequest& request, std::span<const std::byte> body,
               Object& object, Time now);
-  void give_lock(Object& object, const Holder& to, const SharedCall& call, Time now);
-  void pass_on(Object& object, Time now);
+  void give_lock(Object& object, const Holder& to, const SharedCall& call);
+  void pass_on(Object& object);
   void reply(const SharedCall& to, detail::Bytes with);
   void refuse(const SharedCall& to, const std::string& why, wire::SharedStatus status = wire::SharedStatus::error);
 

@@ -84,15 +84,15 @@ void SideClient::read() {
   const std::uint64_t tail = control.side_in_tail.value.load(std::memory_order_seq_cst);
   if (tail == head) return;
   const auto size = static_cast<std::size_t>(tail - head);
-  const bool readable = reader_.feed(
-      {channel_.side_in(head), size},
-      [&](const wire::FrameHeader& header, std::span<const std::byte> payload, detail::Bytes* owned) {
-        if (header.kind == wire::FrameKind::reply) {
-          replies_[header.chunk] = owned != nullptr ? std::move(*owned) : detail::Bytes(payload);
-        } else if (header.kind == wire::FrameKind::forget) {
-          forgotten_.push_back(header.chunk);
-        }
-      });
+  const bool readable =
+      reader_.feed({channel_.side_in(head), size},
+                   [&](const wire::FrameHeader& header, std::span<const std::byte> payload, detail::Bytes* owned) {
+                     if (header.kind == wire::FrameKind::reply) {
+                       replies_[header.chunk] = owned != nullptr ? std::move(*owned) : detail::Bytes(payload);
+                     } else if (header.kind == wire::FrameKind::forget) {
+                       forgotten_.push_back(header.chunk);
+                     }
+                   });
   if (!readable) ::_exit(70);
   head += size;
   read_.store(head, std::memory_order_relaxed);

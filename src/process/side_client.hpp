@@ -71,8 +71,8 @@ class SideClient {
   std::uint64_t next_call_ = 0;  // guarded by sending_
 
   std::mutex mutex_;
-  std::atomic<std::uint64_t> read_{0};  // written with mutex_ locked
-  wire::FrameReader reader_;            // guarded by mutex_
+  std::atomic<std::uint64_t> read_{0};                        // written with mutex_ locked
+  wire::FrameReader reader_;                                  // guarded by mutex_
   std::unordered_map<std::uint64_t, detail::Bytes> replies_;  // guarded by mutex_
   std::vector<std::uint64_t> forgotten_;                      // guarded by mutex_
 };

@@ -289,9 +289,8 @@ bool WorkerHost::poll(HostListener& listener, std::size_t max_output) {
 }
 
 bool WorkerHost::has_backlog() const {
-  return std::any_of(impl_->slots.begin(), impl_->slots.end(), [](const auto& slot) {
-    return !slot->backlog.empty() || !slot->side_backlog.empty();
-  });
+  return std::any_of(impl_->slots.begin(), impl_->slots.end(),
+                     [](const auto& slot) { return !slot->backlog.empty() || !slot->side_backlog.empty(); });
 }
 
 bool WorkerHost::prepare_sleep() {

@@ -121,9 +121,9 @@ struct Farewell {
   bool operator==(const Farewell&) const = default;
 };
 
-using Message = std::variant<Welcome, StartWorker, Input, KillWorker, Quit, Hello, WorkerStarted, WorkerFailedToStart,
-                             Output, WorkerEnded, Farewell, StopRequested, SideInput, SideOutput, BlobPart, BlobReady,
-                             ForgetBlob>;
+using Message =
+    std::variant<Welcome, StartWorker, Input, KillWorker, Quit, Hello, WorkerStarted, WorkerFailedToStart, Output,
+                 WorkerEnded, Farewell, StopRequested, SideInput, SideOutput, BlobPart, BlobReady, ForgetBlob>;
 
 /// A message that is not one.
 class ProtocolError : public std::runtime_error {

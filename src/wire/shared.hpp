@@ -20,7 +20,7 @@ enum class SharedOp : std::uint8_t {
   exchange,  ///< body: expected and desired; reply `done`, or `refused` and the value
   lock,      ///< `number`: nanoseconds to wait, or -1; reply `done`, and the value if it is small, or `refused`
   unlock,    ///< body: the value, if its holder has changed it meanwhile
-  blob,  ///< a worker's reply is a BlobPlace
+  blob,      ///< a worker's reply is a BlobPlace
 };
 
 /// Stands before the body of a request.

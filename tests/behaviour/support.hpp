@@ -24,6 +24,13 @@ using namespace std::chrono_literals;  // NOLINT: this is what the tests are wri
 using rankpool::Future;
 using rankpool::ProcessPoolExecutor;
 
+/// Sanitizers keep what was freed: memory cannot be measured with them.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool kSanitized = true;
+#else
+inline constexpr bool kSanitized = false;
+#endif
+
 /// Nothing in these tests takes so long unless it hangs.
 inline constexpr auto kLong = 20s;
 

@@ -43,6 +43,9 @@ void shared_unlock(std::uint64_t id);
 /// A worker's: gives the bytes of a broadcast, which are this node's.
 void shared_blob(std::uint64_t id, const std::function<void(std::span<const std::byte>)>& use);
 
+/// Bytes of broadcasts that this process has sent to other ranks.
+std::uint64_t broadcast_bytes_sent() noexcept;
+
 /// What all handles of a broadcast in this process share: made by the first, and kept from `keep_shared_state` on until
 /// rank 0 says that the broadcast is gone.
 std::shared_ptr<void> shared_state(std::uint64_t id, const std::function<std::shared_ptr<void>()>& make);

@@ -142,7 +142,7 @@ TEST(FutureState, the_input_is_given_out_in_two_parts_and_kept_until_the_end) {
   Pair<int> pair;
   Bytes input;
   input.append("headitem", 8);
-  pair.state->set_input(std::move(input), 4);
+  pair.state->set_input(std::move(input), 4, {});
   for (int again = 0; again < 2; ++again) {
     Gather parts;
     EXPECT_EQ(pair.state->gather(0, 1, parts), 4U);

@@ -38,7 +38,7 @@ struct Map {
       : state(new MapState<R>(unordered)), results(state, control, nullptr, nullptr, std::nullopt, UINT64_MAX, 1) {
     Bytes head;
     head.append("head", 4);
-    state->items().set_head(std::move(head));
+    state->items().set_head(std::move(head), {});
     for (const int item : items) append(item);
     state->items().flush();
     state->appended();

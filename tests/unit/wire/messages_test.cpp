@@ -38,6 +38,12 @@ detail::Bytes everything(const std::string& payload) {
   append(envelope, Output{WorkerId{10}, bytes_of(payload)});
   append(envelope, WorkerEnded{WorkerId{10}, 1234, 139, true});
   append(envelope, Farewell{"keeper gone"});
+  append(envelope, StopRequested{});
+  append(envelope, SideInput{WorkerId{11}, bytes_of(payload)});
+  append(envelope, SideOutput{WorkerId{12}, bytes_of(payload)});
+  append(envelope, BlobPart{5, 1ULL << 40U, bytes_of(payload)});
+  append(envelope, BlobReady{WorkerId{13}, 6, 5});
+  append(envelope, ForgetBlob{5});
   return envelope;
 }
 
@@ -60,6 +66,19 @@ TEST(Messages, every_kind_comes_back_as_it_was) {
   EXPECT_EQ(text_of(output.bytes), payload);
   EXPECT_EQ(std::get<WorkerEnded>(*reader.next()), (WorkerEnded{WorkerId{10}, 1234, 139, true}));
   EXPECT_EQ(std::get<Farewell>(*reader.next()), Farewell{"keeper gone"});
+  EXPECT_EQ(std::get<StopRequested>(*reader.next()), StopRequested{});
+  const auto side_input = std::get<SideInput>(*reader.next());
+  EXPECT_EQ(side_input.worker, WorkerId{11});
+  EXPECT_EQ(text_of(side_input.bytes), payload);
+  const auto side_output = std::get<SideOutput>(*reader.next());
+  EXPECT_EQ(side_output.worker, WorkerId{12});
+  EXPECT_EQ(text_of(side_output.bytes), payload);
+  const auto part = std::get<BlobPart>(*reader.next());
+  EXPECT_EQ(part.id, 5U);
+  EXPECT_EQ(part.size, 1ULL << 40U);
+  EXPECT_EQ(text_of(part.bytes), payload);
+  EXPECT_EQ(std::get<BlobReady>(*reader.next()), (BlobReady{WorkerId{13}, 6, 5}));
+  EXPECT_EQ(std::get<ForgetBlob>(*reader.next()), ForgetBlob{5});
   EXPECT_FALSE(reader.next().has_value());
 }
 
@@ -88,7 +107,7 @@ TEST(Messages, every_truncation_is_refused_or_ends_between_two_messages) {
     } catch (const ProtocolError&) {
     }
   }
-  EXPECT_EQ(clean_ends, 11U);  // after the envelope's header and after each message but the last
+  EXPECT_EQ(clean_ends, 17U);  // after the envelope's header and after each message but the last
 }
 
 TEST(Messages, an_envelope_of_another_version_is_refused_and_told) {
