@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <unistd.h>
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <stdexcept>
@@ -191,17 +192,26 @@ void Engine::sleep(Clock::time_point now) {
   const bool nothing_yet = mailbox_.prepare_sleep() && (stop_signal_.load() == 0 || stop_passed_on_) &&
                            options_.host->prepare_sleep() && (!remote_ || remote_->prepare_sleep());
   if (nothing_yet) {
-    int timeout = -1;
+    // To the nanosecond: some deadlines are shorter than poll's millisecond.
+    std::optional<std::chrono::nanoseconds> timeout;
     if (const auto deadline = dispatcher_->next_deadline()) {
-      const auto left = std::chrono::ceil<std::chrono::milliseconds>(*deadline - now.time_since_epoch());
-      timeout = left.count() <= 0 ? 0 : static_cast<int>(std::min<std::int64_t>(left.count(), 60'000));
+      timeout = std::clamp<std::chrono::nanoseconds>(*deadline - now.time_since_epoch(), std::chrono::nanoseconds(0),
+                                                     std::chrono::minutes(1));
     }
-    if (options_.host->has_backlog()) timeout = timeout < 0 ? 1 : std::min(timeout, 1);
+    if (options_.host->has_backlog()) {
+      constexpr std::chrono::nanoseconds soon = std::chrono::milliseconds(1);
+      timeout = std::min(timeout.value_or(soon), soon);
+    }
     std::array<pollfd, 4> fds{{{mailbox_.fd(), POLLIN, 0},
                                {options_.host->wake_fd(), POLLIN, 0},
                                {options_.host->keeper_fd(), POLLIN, 0},
                                {remote_ ? remote_->fd() : -1, POLLIN, 0}}};
-    ::poll(fds.data(), fds.size(), timeout);
+    timespec time{};
+    if (timeout) {
+      const auto seconds = std::chrono::floor<std::chrono::seconds>(*timeout);
+      time = {seconds.count(), (*timeout - seconds).count()};
+    }
+    ::ppoll(fds.data(), fds.size(), timeout ? &time : nullptr, nullptr);
   }
   mailbox_.awake();
   options_.host->awake();
