@@ -80,7 +80,11 @@ TEST_F(Mapping, any_range_is_an_input) {  // MAP-37, ASC-06
 TEST_F(Mapping, an_empty_input_ends_at_once) {  // MAP-24, MAP-43
   ProcessPoolExecutor executor(1);
   EXPECT_TRUE(executor.map(square, std::vector<long>{}).to_vector().empty());
-  EXPECT_TRUE(executor.map({.buffersize = 2}, square, std::vector<long>{}).to_vector().empty());
+  EXPECT_TRUE(executor.map({.buffersize = 2}, square, std::vector<long>{}).to_vector().empty());  // MAP-25
+  const std::vector<long> ten = numbers(10);
+  const std::vector<long> seven = numbers(7);
+  EXPECT_EQ(executor.map({.buffersize = 2}, add, ten, seven).to_vector(),  // MAP-21
+            (std::vector<long>{0, 2, 4, 6, 8, 10, 12}));
   auto results = executor.map(square, std::vector<long>{});
   EXPECT_FALSE(results.next());
   EXPECT_FALSE(results.next());

@@ -51,7 +51,7 @@ TEST_P(Endings, SubmittedWorkIsFinishedBeforeAnExceptionEndsTheProgram) {
   EXPECT_EQ(tasks_done(), 10);
 }
 
-TEST_P(Endings, SubmittedWorkIsFinishedBeforeStdExit) {
+TEST_P(Endings, SubmittedWorkIsFinishedBeforeStdExit) {  // SHU-03, SHU-08
   EXPECT_EQ(end("exit-3").status, 3);
   EXPECT_EQ(tasks_done(), 10);
 }
@@ -115,7 +115,7 @@ class Killed : public Launched {
   }
 };
 
-TEST_P(Killed, BySigkillLeavesNothing) { expect_end_by(SIGKILL); }
+TEST_P(Killed, BySigkillLeavesNothing) { expect_end_by(SIGKILL); }  // SHU-31
 TEST_P(Killed, BySigtermLeavesNothing) { expect_end_by(SIGTERM); }
 TEST_P(Killed, BySigsegvLeavesNothing) { expect_end_by(SIGSEGV); }
 TEST_P(Killed, BySigintLeavesNothing) { expect_end_by(SIGINT); }
