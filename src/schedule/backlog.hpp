@@ -16,6 +16,7 @@ struct Range {
   WorkId work{};
   std::uint64_t first = 0;
   std::uint64_t count = 0;
+  std::uint32_t joined = 1;  ///< chunks of the size that the caller chose
 };
 
 /// What a pool has still to hand out: works in the order in which they came, and before them what was handed out to a
@@ -34,8 +35,8 @@ class Backlog {
   void append(WorkId work, std::uint64_t more);
   /// The next to be handed out, before all else. What was given back together is never joined with anything.
   void give_back(Range range);
-  /// Cuts the next chunk, if there is any item.
-  std::optional<Range> take(std::size_t workers);
+  /// Cuts the next chunk, if there is any item; or up to `most` chunks of a size that the caller chose, in one.
+  std::optional<Range> take(std::size_t workers, std::uint32_t most = 1);
 
   /// Takes all that waits of one work.
   std::vector<Range> withdraw(WorkId work);
