@@ -36,7 +36,10 @@ Ending Agent::run() {
     bool any = take_messages();
     // Workers wait when rank 0 or the wire cannot keep up.
     const std::size_t unsent = transport_.unsent() + batch_.size();
-    if (unsent < kMaxUnsent) any |= host_.poll(*this, kMaxUnsent - unsent);
+    if (unsent < kMaxUnsent) {
+      any |= host_.poll(*this, kMaxUnsent - unsent);
+      any |= host_.harvest(*this, now);
+    }
     send_batch();
     any |= look_at_lifeline(now);
     if (!lifeline_ && now > invited_until) {
@@ -173,7 +176,12 @@ void Agent::sleep() {
     if (!std::exchange(knows_we_sleep_, true)) lifeline_->asleep(transport_.received_from(kRank0));
     std::array<pollfd, 3> fds{
         {{host_.wake_fd(), POLLIN, 0}, {host_.keeper_fd(), POLLIN, 0}, {lifeline_->fd(), POLLIN, 0}}};
-    ::poll(fds.data(), fds.size(), host_.has_backlog() ? 1 : -1);
+    int timeout = host_.has_backlog() ? 1 : -1;
+    if (const auto harvest = host_.next_harvest(); harvest && timeout < 0) {
+      timeout = static_cast<int>(
+          std::max<std::int64_t>(std::chrono::ceil<std::chrono::milliseconds>(*harvest - Clock::now()).count(), 0));
+    }
+    ::poll(fds.data(), fds.size(), timeout);
     next_look_ = {};
   }
   host_.awake();

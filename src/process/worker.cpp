@@ -83,13 +83,14 @@ class Worker final : public detail::TaskContext {
       end_with_frame(FrameKind::values, {static_cast<const std::byte*>(value), size});
       return;
     }
-    // Room for at least this one; all of what is free for those that follow.
+    // Room for at least this one; all of what is free for those that follow. The host may look at what is written here
+    // at any time (WorkerHost::harvest): what it reads belongs together unless the output has grown meanwhile.
     await_room(sizeof(FrameHeader) + size);
     auto& control = channel_.control();
-    control.open_base.store(ended_, std::memory_order_relaxed);
-    control.open_element.store(size, std::memory_order_relaxed);
-    control.open_chunk.store(chunk_.chunk, std::memory_order_relaxed);
-    control.open_first.store(item(), std::memory_order_relaxed);
+    control.open_base.store(ended_, std::memory_order_release);
+    control.open_element.store(size, std::memory_order_release);
+    control.open_chunk.store(chunk_.chunk, std::memory_order_release);
+    control.open_first.store(item(), std::memory_order_release);
     control.open_begin.store(out_tail_, std::memory_order_release);
     open_first_ = item();
     element_size_ = size;

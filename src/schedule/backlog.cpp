@@ -18,6 +18,12 @@ bool Backlog::more_chunks_than(std::uint64_t few, std::size_t workers) const {
   return chunks > few;
 }
 
+bool Backlog::next_may_be_joined() const {
+  if (!given_back_.empty() || queue_.empty()) return false;
+  const ManyItems* const many = works_.find_many(queue_.front());
+  return many != nullptr && many->chunk != 0;
+}
+
 void Backlog::append(WorkId work, std::uint64_t more) {
   items_ += more;
   if (ManyItems* const many = works_.find_many(work)) {

@@ -31,6 +31,9 @@ class Backlog {
   /// Whether more than `few` chunks wait; of the works that are not first each counts as one.
   [[nodiscard]] bool more_chunks_than(std::uint64_t few, std::size_t workers) const;
 
+  /// Whether the next chunk has a size that the caller chose, so that others of its work may go with it.
+  [[nodiscard]] bool next_may_be_joined() const;
+
   /// `more` items at the end of a work are new. A work that had run dry comes last again.
   void append(WorkId work, std::uint64_t more);
   /// The next to be handed out, before all else. What was given back together is never joined with anything.

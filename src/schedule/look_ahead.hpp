@@ -30,7 +30,8 @@ class LookAhead {
   /// With the one that is running a worker holds 64 chunks at most.
   static constexpr std::uint8_t kLargestWindow = 63;
 
-  /// The chunks of a lot have taken so long each. A slow one counts in full at once; short ones are believed little by little.
+  /// The chunks of a lot have taken so long each. A slow one counts in full at once; short ones are believed little by
+  /// little.
   void measured(Nanoseconds busy) noexcept {
     busy = std::max(busy, Nanoseconds{0});
     mean_ = known_ && busy < mean_ ? mean_ - (mean_ - busy + Nanoseconds{7}) / 8 : busy;

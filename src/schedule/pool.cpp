@@ -175,8 +175,9 @@ Worker* Pool::worker_for_next() {
   if (count(WorkerState::starting) + count(WorkerState::stopping) > 0) return nullptr;
   const auto workers = static_cast<std::size_t>(alive());
   if (!backlog_.more_chunks_than(look_ahead_.reserve(workers), workers)) return nullptr;
+  const bool lots = joins_chunks() && backlog_.next_may_be_joined();
   while (Worker* const worker = ready_.least_busy()) {
-    if (worker->chunks.size() <= look_ahead_.allowed(worker->window, workers, joins_chunks())) return worker;
+    if (worker->chunks.size() <= look_ahead_.allowed(worker->window, workers, lots)) return worker;
     ready_.withhold(*worker);  // until one of its chunks has left it
   }
   return nullptr;

@@ -14,8 +14,8 @@ namespace rankpool::schedule {
 
 class Pool;
 
-/// Items that a worker holds: one chunk, or several of the caller's that were handed over together. The first `ended` of
-/// them have ended.
+/// Items that a worker holds: one chunk, or several of the caller's that were handed over together. The first `ended`
+/// of them have ended.
 struct Chunk {
   ChunkId id{};
   WorkId work{};
