@@ -47,7 +47,7 @@ Ending Agent::run() {
       ending_ = Ending::rank_0_lost;
     }
     if (any) {
-      idler_.worked(now);
+      idler_.worked();
     } else if (!idler_.look_again(now)) {
       sleep();
     }
