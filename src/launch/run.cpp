@@ -53,10 +53,7 @@ int run_bare(int argc, char** argv, const base::Settings& settings, const std::f
 
 /// Each of several processes would run the whole program, which is hardly what was meant. The first one says so.
 void warn_of_strays() {
-  const Strays strays = find_strays([](const char* name) -> std::optional<std::string> {
-    const char* const value = std::getenv(name);
-    return value == nullptr ? std::nullopt : std::optional<std::string>(value);
-  });
+  const Strays strays = find_strays(base::environment);
   if (strays.count < 2 || strays.number != 0) return;
   base::log_warn(std::to_string(strays.count) +
                  " copies of this program were started that know nothing of each other: " + strays.advice);
