@@ -166,6 +166,7 @@ int serve_as_launched_rank_zero(std::unique_ptr<process::KeeperLink> link, const
   options.settings = settings;
   options.own = own_facts(::getppid());
   if (settings.workers) options.own.facts.workers = *settings.workers;
+  options.started_by = base::started_by(base::environment);
   options.host = std::make_unique<process::WorkerHost>(std::move(link));
   options.connect = [keeper]() -> std::unique_ptr<transport::Transport> {
     auto transport = std::make_unique<transport::MpiTransport>();
