@@ -8,6 +8,7 @@
 #include <cmath>
 #include <fstream>
 #include <map>
+#include <set>
 #include <sstream>
 
 namespace rankpool::base {
@@ -89,25 +90,54 @@ CoreClaim own_cores() {
     }
   }
   CPU_FREE(set);
+  const long online = std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN));
   if (claim.cores.empty()) {
-    const long online = std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN));
     for (long core = 0; core < online; ++core) claim.cores.push_back(static_cast<std::uint32_t>(core));
   }
   claim.limit = cgroup_limit();
+  claim.granted = granted_cores(slurm_cores(environment), claim.cores.size(), static_cast<std::size_t>(online));
   return claim;
+}
+
+int slurm_cores(const Lookup& lookup) {
+  if (!lookup("SLURM_JOB_ID")) return 0;
+  const double cores = number(lookup("SLURM_CPUS_ON_NODE").value_or(""));
+  return cores >= 1 && cores < 1e6 ? static_cast<int>(cores) : 0;
+}
+
+int granted_cores(int slurm, std::size_t mask, std::size_t node) {
+  const bool bound = mask < node;
+  return !bound || static_cast<std::size_t>(slurm) < mask ? slurm : 0;
+}
+
+int cores_together(const std::vector<CoreClaim>& claims) {
+  std::set<std::uint32_t> all;
+  int granted = 0;
+  int limit = 0;
+  for (const auto& claim : claims) {
+    all.insert(claim.cores.begin(), claim.cores.end());
+    granted = std::max(granted, claim.granted);
+    limit = std::max(limit, claim.limit);
+  }
+  const int cores = granted > 0 ? granted : std::max(1, static_cast<int>(all.size()));
+  return limit > 0 ? std::min(cores, limit) : cores;
 }
 
 std::vector<int> share_cores(const std::vector<CoreClaim>& claims) {
   std::map<std::uint32_t, int> users;
+  int granted = 0;
   for (const auto& claim : claims) {
     for (const auto core : claim.cores) ++users[core];
+    granted = std::max(granted, claim.granted);
   }
+  // Slurm says how many, not which: each core counts for its part of them.
+  const double worth = granted > 0 && !users.empty() ? granted / static_cast<double>(users.size()) : 1;
   std::vector<int> shares;
   std::map<std::vector<std::uint32_t>, int>
       alike;  // those with one and the same mask share what is left over, the first first
   for (const auto& claim : claims) {
     double part = 0;
-    for (const auto core : claim.cores) part += 1.0 / users[core];
+    for (const auto core : claim.cores) part += worth / users[core];
     auto sorted = claim.cores;
     std::sort(sorted.begin(), sorted.end());
     const int number = alike[sorted]++;

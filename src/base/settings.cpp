@@ -60,14 +60,11 @@ Settings read_settings(const Lookup& lookup, std::vector<std::string>& warnings)
   return settings;
 }
 
-Settings read_settings(std::vector<std::string>& warnings) {
-  return read_settings(
-      [](const char* name) -> std::optional<std::string> {
-        const char* const value = std::getenv(name);
-        if (value == nullptr) return std::nullopt;
-        return value;
-      },
-      warnings);
+Settings read_settings(std::vector<std::string>& warnings) { return read_settings(environment, warnings); }
+
+std::optional<std::string> environment(const char* name) {
+  const char* const value = std::getenv(name);
+  return value == nullptr ? std::nullopt : std::optional<std::string>(value);
 }
 
 }  // namespace rankpool::base

@@ -22,6 +22,9 @@ struct Settings {
 /// Reads a variable: its text, or nothing.
 using Lookup = std::function<std::optional<std::string>(const char*)>;
 
+/// The process environment.
+std::optional<std::string> environment(const char* name);
+
 /// Reads the settings. A nonsense value leaves the default and adds one line that names it to `warnings`.
 Settings read_settings(const Lookup& lookup, std::vector<std::string>& warnings);
 /// The same from the process environment.

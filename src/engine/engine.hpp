@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/crowding.hpp"
 #include "base/idler.hpp"
 #include "base/settings.hpp"
 #include "engine/dispatcher.hpp"
@@ -23,6 +24,7 @@ namespace rankpool::engine {
 struct EngineOptions {
   base::Settings settings;
   OwnFacts own;
+  base::StartedBy started_by;
   /// Rank 0's own workers.
   std::unique_ptr<process::WorkerHost> host;
   /// Called on the engine thread, the one that will use the transport; empty for a job of this one rank.
@@ -57,6 +59,7 @@ class Engine {
   [[nodiscard]] Mailbox& mailbox() noexcept { return mailbox_; }
   [[nodiscard]] const Roster& roster() const noexcept { return roster_; }
   [[nodiscard]] const base::Settings& settings() const noexcept { return options_.settings; }
+  [[nodiscard]] base::StartedBy started_by() const noexcept { return options_.started_by; }
 
  private:
   void thread_main() noexcept;

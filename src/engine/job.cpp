@@ -36,6 +36,16 @@ void Job::set_current(std::shared_ptr<Job> job) {
   current_slot().swap(job);
 }
 
+void Job::warn_of_crowding(int workers) {
+  const Roster& roster = engine_.roster();
+  if (warned_of_crowding_ || (!engine_.started_by().slurm && roster.ranks().size() < 2)) return;
+  const auto text =
+      base::crowding_warning(roster.loads(workers), roster.loads(roster.capacity()), engine_.started_by());
+  if (!text) return;
+  warned_of_crowding_ = true;
+  base::log_warn(*text);
+}
+
 std::shared_ptr<PoolState> Job::open_pool(detail::PoolConfig config) {
   const bool executor = config.facade == detail::Facade::executor;
   check_positive(config.max_workers, executor ? "max_workers" : "processes");
@@ -48,6 +58,7 @@ std::shared_ptr<PoolState> Job::open_pool(detail::PoolConfig config) {
   state->facade = config.facade;
   state->max_workers =
       config.max_workers.value_or(engine_.settings().max_workers.value_or(std::max(1, engine_.roster().capacity())));
+  const bool asked_for = config.max_workers || engine_.settings().max_workers || engine_.settings().workers;
   state->initializer = std::move(config.initializer);
   state->pins = std::move(config.pins);
   state->close_on_stop = config.close_on_stop;
@@ -62,6 +73,7 @@ std::shared_ptr<PoolState> Job::open_pool(detail::PoolConfig config) {
   policy.task_timeout = config.task_timeout.value_or(schedule::Nanoseconds(0));
   const std::lock_guard lock(mutex_);
   if (closing_) throw ShutdownError("cannot make a new pool: the program is ending");
+  if (asked_for) warn_of_crowding(state->max_workers);
   state->id = PoolId{next_pool_++};
   pools_.push_back(state);
   std::erase_if(pools_, [](const auto& pool) { return pool.expired(); });

@@ -26,9 +26,13 @@ class Job {
   static void set_current(std::shared_ptr<Job> job);
 
  private:
+  /// Says once that workers have to share cores, where these are somebody's to give: in a job, not on a laptop.
+  void warn_of_crowding(int workers);
+
   Engine engine_;
   std::mutex mutex_;
   bool closing_ = false;                         // guarded by mutex_
+  bool warned_of_crowding_ = false;              // guarded by mutex_
   std::uint32_t next_pool_ = 0;                  // guarded by mutex_
   std::vector<std::weak_ptr<PoolState>> pools_;  // guarded by mutex_
 };

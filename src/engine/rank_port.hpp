@@ -28,6 +28,7 @@ struct RankFacts {
   pid_t pid = 0;
   pid_t keeper_pid = 0;
   int workers = 1;
+  int cores_of_node = 1;  ///< for the workers of all ranks there
 };
 
 /// What ranks have to tell the engine. Engine thread.

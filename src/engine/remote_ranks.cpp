@@ -1,6 +1,5 @@
 #include "engine/remote_ranks.hpp"
 
-#include "base/cores.hpp"
 #include "base/log.hpp"
 
 #include <algorithm>
@@ -242,32 +241,38 @@ void RemoteRanks::assemble() {
     int wanted;
   };
   std::map<std::string, std::vector<Place>> nodes;
-  nodes[own_.facts.host].push_back({Rank{0}, {own_.cores, own_.core_limit}, settings_.workers.value_or(0)});
+  nodes[own_.facts.host].push_back({Rank{0}, own_.claim, settings_.workers.value_or(0)});
   for (std::size_t number = 1; number < peers_.size(); ++number) {
     const Peer& member = peers_[number];
     if (member.standing != Standing::greeted) continue;
     nodes[member.hello.host].push_back(
         {Rank{static_cast<std::int32_t>(number)},
-         {member.hello.cores, member.hello.core_limit},
+         {member.hello.cores, member.hello.core_limit, member.hello.core_grant},
          member.hello.workers != 0 ? member.hello.workers : settings_.workers.value_or(0)});
   }
-  std::map<Rank, int> workers;
+  struct Room {
+    int workers;
+    int cores;
+  };
+  std::map<Rank, Room> rooms;
   for (const auto& [host, places] : nodes) {
     std::vector<base::CoreClaim> claims;
     for (const auto& place : places) claims.push_back(place.claim);
     const std::vector<int> shares = base::share_cores(claims);
+    const int cores = base::cores_together(claims);
     for (std::size_t i = 0; i < places.size(); ++i) {
-      workers[places[i].rank] = places[i].wanted > 0 ? places[i].wanted : shares[i];
+      rooms[places[i].rank] = {places[i].wanted > 0 ? places[i].wanted : shares[i], cores};
     }
   }
-  for (const auto& [rank, count] : workers) {
+  for (const auto& [rank, room] : rooms) {
     RankFacts facts = own_.facts;
     if (rank != Rank{0}) {
       const wire::Hello& hello = peer(rank).hello;
-      facts = {rank, hello.host, static_cast<pid_t>(hello.pid), static_cast<pid_t>(hello.keeper_pid), 0};
+      facts = {rank, hello.host, static_cast<pid_t>(hello.pid), static_cast<pid_t>(hello.keeper_pid)};
       peer(rank).standing = Standing::member;
     }
-    facts.workers = count;
+    facts.workers = room.workers;
+    facts.cores_of_node = room.cores;
     listener_.rank_joined(facts);
   }
 }

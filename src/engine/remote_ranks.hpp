@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/cores.hpp"
 #include "base/settings.hpp"
 #include "engine/rank_port.hpp"
 #include "liveness/lifeline.hpp"
@@ -20,8 +21,7 @@ namespace rankpool::engine {
 struct OwnFacts {
   std::uint64_t build = 0;
   RankFacts facts;
-  std::vector<std::uint32_t> cores;
-  int core_limit = 0;
+  base::CoreClaim claim;
 };
 
 /// All ranks but rank 0, seen from rank 0: messages over the transport, life and death over the lifelines. Engine

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/crowding.hpp"
 #include "engine/rank_port.hpp"
 
 #include <rankpool/run.hpp>
@@ -15,8 +16,12 @@ class Roster {
   void joined(const RankFacts& facts) {
     const std::lock_guard lock(mutex_);
     const auto index = static_cast<std::size_t>(raw(facts.rank));
-    if (ranks_.size() <= index) ranks_.resize(index + 1);
+    if (ranks_.size() <= index) {
+      ranks_.resize(index + 1);
+      cores_of_node_.resize(index + 1);
+    }
     ranks_[index] = {raw(facts.rank), facts.host, facts.pid, facts.keeper_pid, facts.workers, true};
+    cores_of_node_[index] = facts.cores_of_node;
   }
   void lost(Rank rank) {
     const std::lock_guard lock(mutex_);
@@ -34,10 +39,13 @@ class Roster {
     for (const auto& rank : ranks_) workers += rank.alive ? rank.workers : 0;
     return workers;
   }
+  /// What each node has to run in a pool of so many workers.
+  [[nodiscard]] std::vector<base::NodeLoad> loads(int workers) const;
 
  private:
   mutable std::mutex mutex_;
   std::vector<RankInfo> ranks_;
+  std::vector<int> cores_of_node_;  ///< of each rank
 };
 
 }  // namespace rankpool::engine

@@ -128,8 +128,9 @@ int serve_as_agent(std::unique_ptr<process::KeeperLink> link, const base::Settin
   options.hello.host = own.facts.host;
   options.hello.pid = ::getpid();
   options.hello.keeper_pid = ::getppid();
-  options.hello.cores = own.cores;
-  options.hello.core_limit = own.core_limit;
+  options.hello.cores = own.claim.cores;
+  options.hello.core_limit = own.claim.limit;
+  options.hello.core_grant = own.claim.granted;
   options.hello.workers = settings.workers.value_or(0);
   options.share_lifeline = [&](int fd) {
     keeper.send({process::KeeperMessage::Kind::hold, 0, static_cast<std::int32_t>(Held::lifeline), 0}, fd);
@@ -165,6 +166,7 @@ int serve_as_launched_rank_zero(std::unique_ptr<process::KeeperLink> link, const
   options.settings = settings;
   options.own = own_facts(::getppid());
   if (settings.workers) options.own.facts.workers = *settings.workers;
+  options.started_by = base::started_by(base::environment);
   options.host = std::make_unique<process::WorkerHost>(std::move(link));
   options.connect = [keeper]() -> std::unique_ptr<transport::Transport> {
     auto transport = std::make_unique<transport::MpiTransport>();

@@ -12,14 +12,13 @@ namespace rankpool::launch {
 engine::OwnFacts own_facts(pid_t keeper) {
   engine::OwnFacts own;
   own.build = detail::build_identity();
-  const base::CoreClaim claim = base::own_cores();
-  own.cores = claim.cores;
-  own.core_limit = claim.limit;
+  own.claim = base::own_cores();
   own.facts.rank = Rank{0};
   own.facts.host = base::host_name();
   own.facts.pid = ::getpid();
   own.facts.keeper_pid = keeper;
-  own.facts.workers = base::share_cores({claim}).front();
+  own.facts.workers = base::share_cores({own.claim}).front();
+  own.facts.cores_of_node = base::cores_together({own.claim});
   return own;
 }
 

@@ -46,6 +46,7 @@ int run_bare(int argc, char** argv, const base::Settings& settings, const std::f
   options.settings = settings;
   options.own = own_facts(keeper);
   if (settings.workers) options.own.facts.workers = *settings.workers;
+  options.started_by = base::started_by(base::environment);
   options.host = std::make_unique<process::WorkerHost>(std::move(pair.link));
   options.disconnect = [keeper](std::unique_ptr<transport::Transport>, bool) { await_end_of(keeper); };
   return serve_as_rank_zero(std::move(options), main, argc, argv);
@@ -53,10 +54,7 @@ int run_bare(int argc, char** argv, const base::Settings& settings, const std::f
 
 /// Each of several processes would run the whole program, which is hardly what was meant. The first one says so.
 void warn_of_strays() {
-  const Strays strays = find_strays([](const char* name) -> std::optional<std::string> {
-    const char* const value = std::getenv(name);
-    return value == nullptr ? std::nullopt : std::optional<std::string>(value);
-  });
+  const Strays strays = find_strays(base::environment);
   if (strays.count < 2 || strays.number != 0) return;
   base::log_warn(std::to_string(strays.count) +
                  " copies of this program were started that know nothing of each other: " + strays.advice);

@@ -59,6 +59,7 @@ NodeFacts read_node_facts() {
   base::CoreClaim claim = base::own_cores();
   facts.cores = std::move(claim.cores);
   facts.core_limit = claim.limit;
+  facts.core_grant = claim.granted;
   facts.cores_of_node = static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN));
   facts.memory_free = available_memory();
   if (const auto left = memory_left_by_cgroups(); left && facts.memory_free)

@@ -8,8 +8,9 @@
 namespace rankpool::tools {
 
 int Node::usable() const {
-  const int count = static_cast<int>(cores.size());
-  return facts != nullptr && facts->core_limit > 0 ? std::min(count, facts->core_limit) : count;
+  if (facts == nullptr) return 0;
+  const int count = facts->core_grant > 0 ? facts->core_grant : static_cast<int>(cores.size());
+  return facts->core_limit > 0 ? std::min(count, facts->core_limit) : count;
 }
 
 std::vector<Node> nodes_of(const Sight& sight) {

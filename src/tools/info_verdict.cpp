@@ -1,5 +1,6 @@
 #include "tools/info_verdict.hpp"
 
+#include "base/crowding.hpp"
 #include "tools/info_nodes.hpp"
 
 #include <algorithm>
@@ -65,17 +66,27 @@ std::string find_problem(const Sight& sight) {
   return "";
 }
 
+std::string crowding_of(const Node& node, const Start& start) {
+  const base::NodeLoad load{node.host, node.ranks.front()->rank, static_cast<int>(node.ranks.size()), node.workers,
+                            node.usable()};
+  if (!load.crowded()) return "";
+  return base::crowding_text(load, {start.slurm_cores.has_value(), start.launcher == Launcher::mpirun});
+}
+
 void advise_on_cores(const Sight& sight, const std::vector<Node>& nodes, Advice& advice) {
   const Start& start = sight.start;
   const bool told = is_set(sight, "RANKPOOL_WORKERS");
   const bool in_slurm = start.slurm_cores.has_value();
   // Slurm tells of the first node only.
   const auto on_first = [&](const Node& node) { return in_slurm && &node == nodes.data(); };
-  advice.where([&](const Node& node) { return on_first(node) && node.workers > *start.slurm_cores; },
-               plural(static_cast<std::size_t>(nodes.front().workers), "worker") + " on " +
-                   plural(static_cast<std::size_t>(start.slurm_cores.value_or(0)), "core") +
-                   " of the job: Slurm does not bind its tasks to the job's cores here, so ask for as many"
-                   " (--cpus-per-task, --exclusive) or set RANKPOOL_WORKERS, for each rank");
+  // In the order of the nodes; those of which the same is to be said together.
+  std::vector<std::string> crowding;
+  for (const Node& node : nodes) {
+    const std::string text = crowding_of(node, start);
+    if (!text.empty() && std::find(crowding.begin(), crowding.end(), text) == crowding.end()) crowding.push_back(text);
+  }
+  for (const auto& text : crowding)
+    advice.where([&](const Node& node) { return crowding_of(node, start) == text; }, text);
   advice.where(
       [&](const Node& node) {
         return on_first(node) && !told && node.usable() < std::min(*start.slurm_cores, node.facts->cores_of_node);
@@ -89,8 +100,6 @@ void advise_on_cores(const Sight& sight, const std::vector<Node>& nodes, Advice&
       },
       "the ranks may not use all cores of the node: mpirun binds them; give it --bind-to none, or start the program by "
       "rankpool-run");
-  advice.where([&](const Node& node) { return !on_first(node) && node.workers > node.usable(); },
-               "more workers than cores");
   if (nodes.size() > 1) {
     advice.where([](const Node& node) { return node.ranks.size() > 1; },
                  "several ranks; one rank for each node, with all its cores as workers, scales better "

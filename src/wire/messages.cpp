@@ -109,7 +109,7 @@ void fields(Each& each, auto& message) {
         each(message.workers);
   } else if constexpr (std::is_same_v<M, Hello>) {
     each(message.build), each(message.program), each(message.host), each(message.pid), each(message.keeper_pid);
-    each(message.cores), each(message.core_limit), each(message.workers);
+    each(message.cores), each(message.core_limit), each(message.core_grant), each(message.workers);
   } else if constexpr (std::is_same_v<M, Input> || std::is_same_v<M, Output> || std::is_same_v<M, SideInput> ||
                        std::is_same_v<M, SideOutput>) {
     each(message.bytes);

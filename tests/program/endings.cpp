@@ -110,6 +110,15 @@ int app(int argc, char** argv) {
     std::cout << executor.num_workers() << std::endl;
     return 0;
   }
+  if (how == "crowd") {  // prints how many workers there are; both pools want one more
+    int room = 0;
+    for (const auto& rank : rankpool::ranks()) room += rank.workers;
+    std::cout << room << std::endl;
+    const rankpool::ProcessPoolExecutor fitting(room);
+    const rankpool::ProcessPoolExecutor crowded(room + 1);
+    const rankpool::ProcessPoolExecutor crowded_too(room + 1);
+    return 0;
+  }
   std::cerr << "no such way: " << how << '\n';
   return 2;
 }

@@ -80,7 +80,24 @@ TEST_P(Endings, MoreWorkersThanCores) {
   const Ended ended = run(GetParam(), {kEndings, "many-workers", "40"});
   EXPECT_EQ(ended.status, 0);
   EXPECT_EQ(ended.out, "40\n");
-  EXPECT_THAT(ended.err, Not(HasSubstr("rankpool")));
+}
+
+TEST_P(Endings, WorkersThatShareCoresAreToldOfOnceWhereThereIsAJob) {
+  const Ended ended = run(GetParam(), {kEndings, "crowd"});
+  EXPECT_EQ(ended.status, 0);
+  const int room = std::stoi(ended.out);
+  if (GetParam() < 2) {
+    EXPECT_THAT(ended.err, IsEmpty());
+  } else {
+    EXPECT_THAT(ended.err, AllOf(StartsWith("rankpool: warning: " + std::to_string(room + 1) + " workers share "),
+                                 HasSubstr("take at most " + std::to_string(room) + " workers in all")));
+    EXPECT_EQ(times(ended.err, "\n"), 1) << ended.err;
+  }
+  EXPECT_THAT(run(GetParam(), {kEndings, "crowd"}, {"RANKPOOL_LOG=error"}).err, IsEmpty());
+}
+
+TEST_P(Endings, WorkersThatHaveACoreEachAreNotToldOf) {
+  EXPECT_THAT(run(GetParam(), {kEndings, "square"}, {"RANKPOOL_MAX_WORKERS=1", "RANKPOOL_WORKERS=1"}).err, IsEmpty());
 }
 
 TEST_P(Endings, MoreWorkersThanFilesThatMayBeOpen) {

@@ -81,8 +81,10 @@ TEST(InfoVerdict, sees_more_workers_than_the_Slurm_job_has_cores) {
   Sight sight = good_sight(2);
   sight.start.slurm_job = "5";
   sight.start.slurm_cores = 1;
+  sight.ranks[0].facts->core_grant = 1;
   EXPECT_THAT(judge(sight).advice,
-              ElementsAre(AllOf(StartsWith("n0: 4 workers on 1 core of the job"), HasSubstr("RANKPOOL_WORKERS"))));
+              ElementsAre(AllOf(StartsWith("n0: 4 workers share 1 core: ask Slurm for --cpus-per-task=4"),
+                                HasSubstr("RANKPOOL_WORKERS"))));
 }
 
 TEST(InfoVerdict, sees_that_ranks_may_use_less_than_the_Slurm_job_has) {
@@ -123,7 +125,7 @@ TEST(InfoVerdict, sees_small_limits) {
   facts.shm_free = 1;  // one rank alone needs none
   facts.core_limit = 2;
   EXPECT_THAT(judge(sight).advice,
-              ElementsAre(HasSubstr("more workers than cores"), HasSubstr("256 MiB of memory for each worker"),
+              ElementsAre(HasSubstr("4 workers share 2 cores"), HasSubstr("256 MiB of memory for each worker"),
                           HasSubstr("ulimit -n"), HasSubstr("ulimit -u")));
 }
 

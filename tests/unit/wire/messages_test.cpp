@@ -23,7 +23,7 @@ Welcome some_welcome() {
   return welcome;
 }
 
-Hello some_hello() { return {0x123456789abcdef0, "/home/me/primes", "n2", 4711, 4710, {0, 1, 64, 127}, 3, 0}; }
+Hello some_hello() { return {0x123456789abcdef0, "/home/me/primes", "n2", 4711, 4710, {0, 1, 64, 127}, 3, 2, 0}; }
 
 detail::Bytes everything(const std::string& payload) {
   detail::Bytes envelope;

@@ -1,0 +1,97 @@
+#include "base/cores.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace rankpool::base {
+namespace {
+
+using ::testing::ElementsAre;
+
+std::vector<std::uint32_t> first(std::uint32_t count) {
+  std::vector<std::uint32_t> cores;
+  for (std::uint32_t core = 0; core < count; ++core) cores.push_back(core);
+  return cores;
+}
+
+int slurm_cores_in(const std::map<std::string, std::string>& variables) {
+  return slurm_cores([&](const char* name) {
+    const auto found = variables.find(name);
+    return found == variables.end() ? std::nullopt : std::optional(found->second);
+  });
+}
+
+TEST(Cores, OneRankAloneHasAllOfItsMask) {
+  EXPECT_THAT(share_cores({{first(4)}}), ElementsAre(4));
+  EXPECT_EQ(cores_together({{first(4)}}), 4);
+}
+
+TEST(Cores, RanksWithOneMaskShareItTheFirstHaveTheRest) {
+  EXPECT_THAT(share_cores({{first(5)}, {first(5)}, {first(5)}}), ElementsAre(2, 2, 1));
+  EXPECT_EQ(cores_together({{first(5)}, {first(5)}, {first(5)}}), 5);
+}
+
+TEST(Cores, EachRankHasAtLeastOneWorker) {
+  EXPECT_THAT(share_cores({{first(2)}, {first(2)}, {first(2)}}), ElementsAre(1, 1, 1));
+  EXPECT_EQ(cores_together({{first(2)}, {first(2)}, {first(2)}}), 2);
+  EXPECT_THAT(share_cores({{}}), ElementsAre(1));
+  EXPECT_EQ(cores_together({{}}), 1);
+}
+
+TEST(Cores, BoundRanksHaveWhatTheyAreBoundTo) {
+  EXPECT_THAT(share_cores({{{0, 1, 2}}, {{3}}}), ElementsAre(3, 1));
+  EXPECT_EQ(cores_together({{{0, 1, 2}}, {{3}}}), 4);
+}
+
+TEST(Cores, AQuotaIsNotExceeded) {
+  EXPECT_THAT(share_cores({{first(8), 3}}), ElementsAre(3));
+  EXPECT_THAT(share_cores({{first(8), 3}, {first(8), 3}}), ElementsAre(2, 1));
+  EXPECT_EQ(cores_together({{first(8), 3}, {first(8), 3}}), 3);
+}
+
+TEST(Cores, WhatSlurmGrantsIsSharedByTheRanksOfTheNode) {
+  EXPECT_THAT(share_cores({{first(64), 0, 5}}), ElementsAre(5));
+  EXPECT_THAT(share_cores({{first(64), 0, 5}, {first(64), 0, 5}}), ElementsAre(3, 2));
+  EXPECT_THAT(share_cores({{{0, 1}, 0, 2}, {{2, 3}, 0, 2}}), ElementsAre(1, 1));
+  EXPECT_EQ(cores_together({{first(64), 0, 5}, {first(64), 0, 5}}), 5);
+}
+
+TEST(Cores, SlurmMayGrantMoreThanAVirtualNodeHas) {
+  EXPECT_THAT(share_cores({{first(2), 0, 3}}), ElementsAre(3));
+  EXPECT_EQ(cores_together({{first(2), 0, 3}}), 3);
+}
+
+TEST(Cores, AMaskThatBindsCountsAndOneOfTheWholeNodeDoesNot) {
+  EXPECT_EQ(granted_cores(3, 64, 64), 3);  // task/none: nothing binds
+  EXPECT_EQ(granted_cores(3, 2, 2), 3);    // a virtual node
+  EXPECT_EQ(granted_cores(8, 1, 64), 0);   // bound to one of the job's cores
+  EXPECT_EQ(granted_cores(8, 8, 64), 0);   // bound to the job's cores
+  EXPECT_EQ(granted_cores(4, 16, 64), 4);  // in a container that has more than the job
+  EXPECT_EQ(granted_cores(0, 64, 64), 0);  // no Slurm
+  EXPECT_EQ(granted_cores(0, 16, 64), 0);
+}
+
+TEST(Cores, SlurmTellsThemOfEachNodeInItsJobsOnly) {
+  EXPECT_EQ(slurm_cores_in({{"SLURM_JOB_ID", "7"}, {"SLURM_CPUS_ON_NODE", "3"}}), 3);
+  EXPECT_EQ(slurm_cores_in({{"SLURM_CPUS_ON_NODE", "3"}}), 0);
+  EXPECT_EQ(slurm_cores_in({{"SLURM_JOB_ID", "7"}}), 0);
+  for (const char* const nonsense : {"", "0", "-1", "many", "1(x2)", "1e300", "nan"}) {
+    EXPECT_EQ(slurm_cores_in({{"SLURM_JOB_ID", "7"}, {"SLURM_CPUS_ON_NODE", nonsense}}), 0) << nonsense;
+  }
+}
+
+TEST(Cores, QuotasAreRoundedUp) {
+  EXPECT_EQ(quota_cores_v2("150000 100000\n"), 2);
+  EXPECT_EQ(quota_cores_v2("max 100000\n"), 0);
+  EXPECT_EQ(quota_cores_v2("1000 100000\n"), 1);
+  EXPECT_EQ(quota_cores_v2(""), 0);
+  EXPECT_EQ(quota_cores_v1("250000\n", "100000\n"), 3);
+  EXPECT_EQ(quota_cores_v1("-1\n", "100000\n"), 0);
+}
+
+}  // namespace
+}  // namespace rankpool::base
