@@ -22,9 +22,11 @@ constexpr std::size_t kWorthHuge = 2 * kHuge;
 /// So much is kept in all: it is memory that other processes of the node do not have. Larger payloads pay for huge
 /// pages, which is a tenth of what their way costs.
 constexpr std::size_t kMostKept = std::size_t{32} << 20U;
-constexpr std::size_t kMostRuns = 16;
+constexpr std::size_t kMostRuns = 64;
 
 constexpr std::size_t round_up(std::size_t size, std::size_t step) { return (size + step - 1) / step * step; }
+
+void unmap(Run run) noexcept { ::munmap(run.data, run.size); }
 
 std::byte* map(std::size_t size) {
   void* const data = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -44,7 +46,9 @@ std::byte* map_aligned(std::size_t size) {
   return all + before;
 }
 
-/// The kept runs. Without a constructor or destructor: there is no order of start and end to be in.
+/// The kept runs. What is given back for the first time goes: only who takes large runs again and again has them kept,
+/// so much as it would have had use for. Without a constructor or destructor: there is no order of start and end to be
+/// in.
 class Store {
  public:
   /// One that is neither too small nor wasted on so little; none if there is none.
@@ -57,19 +61,16 @@ class Store {
     }
     return best == count_ ? Run{} : remove(best);
   }
-  /// Those that have been here longest go first.
+  /// Makes room by what has been here longest.
   void give(Run run) noexcept {
-    std::array<Run, kMostRuns + 1> gone;
-    std::size_t gone_count = 0;
-    if (run.size > kMostKept) {
-      gone[gone_count++] = run;
-    } else {
-      const std::lock_guard lock(mutex_);
-      while (count_ == kMostRuns || bytes_ + run.size > kMostKept) gone[gone_count++] = remove(0);
-      runs_[count_++] = run;
-      bytes_ += run.size;
+    const std::lock_guard lock(mutex_);
+    if (bytes_ + run.size > allowed_ && (allowed_ < kMostKept || run.size > kMostKept)) {
+      if (run.size <= kMostKept) allowed_ = std::min(kMostKept, allowed_ + run.size);
+      return unmap(run);
     }
-    for (std::size_t i = 0; i < gone_count; ++i) ::munmap(gone[i].data, gone[i].size);
+    while (count_ == kMostRuns || bytes_ + run.size > kMostKept) unmap(remove(0));
+    runs_[count_++] = run;
+    bytes_ += run.size;
   }
 
  private:
@@ -86,6 +87,7 @@ class Store {
   std::array<Run, kMostRuns> runs_{};
   std::size_t count_ = 0;
   std::size_t bytes_ = 0;
+  std::size_t allowed_ = 0;
 };
 constinit Store g_store;
 

@@ -17,7 +17,7 @@ struct Run {
   std::size_t size = 0;
 };
 /// Less is left to `malloc`, which keeps its own.
-inline constexpr std::size_t kLargeRun = std::size_t{512} << 10U;
+inline constexpr std::size_t kLargeRun = std::size_t{128} << 10U;
 /// At least `size` bytes, which must be kLargeRun at least. Throws std::bad_alloc.
 Run take_run(std::size_t size);
 /// The same bytes with more room behind them, maybe elsewhere. Throws std::bad_alloc, and `run` stays as it is.

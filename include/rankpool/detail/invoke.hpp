@@ -200,6 +200,11 @@ struct Task {
     if constexpr (fixed_result) {
       ended = true;
       context.end_with_value(&result, sizeof result);
+    } else if constexpr (one_run<Result>) {
+      // As `encode` would, but from where it stands.
+      const std::uint64_t count = result.size();
+      ended = true;
+      context.end_with_encoded(std::as_bytes(std::span(&count, 1)), std::as_bytes(std::span(result)));
     } else {
       Bytes encoded;
       try {
@@ -208,7 +213,7 @@ struct Task {
         throw SerializationError("the result could not be encoded: " + current_exception_text());
       }
       ended = true;
-      context.end_with_encoded(std::move(encoded));
+      context.end_with_encoded(encoded);
     }
   }
 };
