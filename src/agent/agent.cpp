@@ -14,9 +14,11 @@ using Clock = std::chrono::steady_clock;
 
 constexpr Rank kRank0{0};
 /// A batch is sent on its own from this size on.
-constexpr std::size_t kPiece = std::size_t{1} << 20U;
+constexpr std::size_t kPiece = std::size_t{256} << 10U;
 /// So much may be on its way to rank 0 before workers have to wait: it bounds this process's memory.
-constexpr std::size_t kMaxUnsent = 16 * kPiece;
+constexpr std::size_t kMaxUnsent = 64 * kPiece;
+/// Input that has to wait for room is copied below this size; above, all that came with it waits too.
+constexpr std::size_t kWorthSharing = kPiece / 4;
 /// So often the lifeline is looked at while there is other work: a system call each time.
 constexpr std::chrono::microseconds kLookEvery{100};
 /// How long rank 0 may take to invite us after MPI_Init.
@@ -57,11 +59,12 @@ Ending Agent::run() {
 
 bool Agent::take_messages() {
   const bool any = transport_.poll(arrived_);
-  for (const auto& incoming : arrived_) {
+  for (auto& incoming : arrived_) {
     if (incoming.from != kRank0 || ending_) continue;
+    const auto bytes = std::make_shared<detail::Bytes>(std::move(incoming.bytes));
     try {
-      wire::EnvelopeReader envelope(incoming.bytes);
-      while (auto message = envelope.next()) handle(*message);
+      wire::EnvelopeReader envelope(*bytes);
+      while (auto message = envelope.next()) handle(*message, bytes);
     } catch (const wire::ProtocolError& e) {
       base::log_error(std::string("rank 0 sent what makes no sense: ") + e.what());
       ending_ = Ending::rank_0_lost;
@@ -80,9 +83,13 @@ bool Agent::take_messages() {
   return any;
 }
 
-void Agent::handle(const wire::Message& message) {
+void Agent::handle(const wire::Message& message, const std::shared_ptr<const detail::Bytes>& owner) {
   if (const auto* input = std::get_if<wire::Input>(&message)) {
-    host_.write(input->worker, input->bytes);
+    if (input->bytes.size() >= kWorthSharing) {
+      host_.write(input->worker, input->bytes, owner);
+    } else {
+      host_.write(input->worker, input->bytes);
+    }
     if (written_.empty() || written_.back() != input->worker) written_.push_back(input->worker);
   } else if (const auto* side = std::get_if<wire::SideInput>(&message)) {
     host_.write_side(side->worker, side->bytes);

@@ -57,7 +57,8 @@ class Worker final : public detail::TaskContext {
         while (payload.size() < header.length) {
           await_input(1);
           const auto there = static_cast<std::size_t>(available());
-          const auto part = std::min<std::size_t>(there, static_cast<std::size_t>(header.length) - payload.size());
+          const auto part =
+              std::min({there, Channel::kStretch, static_cast<std::size_t>(header.length) - payload.size()});
           payload.append(channel_.in(in_head_), part);
           take_input(part);
         }
@@ -67,14 +68,13 @@ class Worker final : public detail::TaskContext {
   }
 
   // TaskContext
-  void end_with_encoded(detail::Bytes encoded) override { end_with_frame(FrameKind::value, encoded); }
+  void end_with_encoded(std::span<const std::byte> first, std::span<const std::byte> second) override {
+    end_with_frame(FrameKind::value, first, second);
+  }
   void end_with_current_exception() override {
     end_with_frame(FrameKind::error, hooks_.encode_current_exception(task()));
   }
-  void end_skipped() override {
-    const detail::Bytes nothing;
-    end_with_frame(FrameKind::skipped, nothing);
-  }
+  void end_skipped() override { end_with_frame(FrameKind::skipped, {}); }
 
  private:
   void end_with_value_slowly(const void* value, std::size_t size) override {
@@ -220,13 +220,14 @@ class Worker final : public detail::TaskContext {
     std::cout.flush();
   }
 
-  void end_with_frame(FrameKind kind, std::span<const std::byte> payload) {
+  void end_with_frame(FrameKind kind, std::span<const std::byte> first, std::span<const std::byte> second = {}) {
     flush_streams();  // who has the outcome of an item has what it printed, too
     publish_open(false);
     FrameHeader header = outcome(kind, 1);
-    header.length = payload.size();
+    header.length = first.size() + second.size();
     write(&header, sizeof header);
-    write(payload.data(), payload.size());
+    write(first.data(), first.size());
+    write(second.data(), second.size());
     publish();
     item_ended();
   }
@@ -300,7 +301,7 @@ class Worker final : public detail::TaskContext {
     const auto* bytes = static_cast<const std::byte*>(from);
     while (size > 0) {
       await_room(1);
-      const std::size_t part = std::min(size, room());
+      const std::size_t part = std::min({size, room(), Channel::kStretch});
       std::memcpy(channel_.out(out_tail_), bytes, part);
       out_tail_ += part;
       bytes += part;

@@ -55,20 +55,27 @@ class WorkerHost::Impl {
     if (std::exchange(slot.rogue, true)) return;
     keeper->send({KeeperMessage::Kind::kill, raw(slot.id), SIGKILL, 0});
   }
-  /// Copies as much as there is room for; returns how much.
+  /// Copies as much as there is room for, and a ring's worth at most; returns how much. What is long is shown stretch
+  /// by stretch, so that the worker takes one while the next is copied.
   std::size_t put(Slot& slot, std::span<const std::byte> bytes) {
-    const std::uint64_t head = slot.channel.control().in_head.value.load(std::memory_order_acquire);
-    if (head > slot.in_tail || slot.in_tail - head > Channel::kRing) {
-      give_up(slot);
-      return 0;
+    bytes = bytes.first(std::min(bytes.size(), Channel::kRing));
+    std::size_t done = 0;
+    while (done < bytes.size()) {
+      if (done != 0) publish(slot);
+      const std::uint64_t head = slot.channel.control().in_head.value.load(std::memory_order_acquire);
+      if (head > slot.in_tail || slot.in_tail - head > Channel::kRing) {
+        give_up(slot);
+        return 0;
+      }
+      const std::size_t room = Channel::kRing - static_cast<std::size_t>(slot.in_tail - head);
+      const std::size_t size = std::min({room, bytes.size() - done, Channel::kStretch});
+      if (size == 0) break;
+      std::memcpy(slot.channel.in(slot.in_tail), bytes.data() + done, size);
+      slot.in_tail += size;
+      slot.unpublished = true;
+      done += size;
     }
-    const std::size_t room = Channel::kRing - static_cast<std::size_t>(slot.in_tail - head);
-    const std::size_t size = std::min(room, bytes.size());
-    if (size == 0) return 0;
-    std::memcpy(slot.channel.in(slot.in_tail), bytes.data(), size);
-    slot.in_tail += size;
-    slot.unpublished = true;
-    return size;
+    return done;
   }
   void publish(Slot& slot) {
     if (!slot.unpublished) return;
@@ -112,10 +119,14 @@ class WorkerHost::Impl {
     if (slot.harvested != 0 && !skip_harvested(slot, static_cast<std::size_t>(tail - slot.out_head), listener))
       return 0;
     const std::size_t size = std::min(limit, static_cast<std::size_t>(tail - slot.out_head));
-    listener.worker_output(slot.id, {slot.channel.out(slot.out_head), size});
-    slot.out_head += size;
-    slot.channel.control().out_head.value.store(slot.out_head, std::memory_order_seq_cst);
-    wake(slot);
+    for (std::size_t done = 0; done < size;) {
+      const std::size_t part = std::min(size - done, Channel::kStretch);
+      listener.worker_output(slot.id, {slot.channel.out(slot.out_head), part});
+      slot.out_head += part;
+      done += part;
+      slot.channel.control().out_head.value.store(slot.out_head, std::memory_order_seq_cst);
+      wake(slot);
+    }
     return size + side;
   }
   /// Shows as much of what waits as there is room for.

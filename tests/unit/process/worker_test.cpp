@@ -11,7 +11,7 @@ namespace {
 /// Gives its items back as one encoded result.
 void echo(detail::TaskContext& context) {
   context.begin_item();
-  context.end_with_encoded(detail::Bytes(context.items()));
+  context.end_with_encoded(context.items());
 }
 /// Each item is an int; its square is the result.
 void square(detail::TaskContext& context) {
@@ -49,7 +49,7 @@ void square_or_wait(detail::TaskContext& context) {
 }
 void die_between_items(detail::TaskContext& context) {
   context.begin_item();
-  context.end_with_encoded(detail::Bytes(context.items()));
+  context.end_with_encoded(context.items());
   ::raise(SIGKILL);
 }
 void fail(detail::TaskContext&) { throw std::runtime_error("no"); }
