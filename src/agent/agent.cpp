@@ -49,7 +49,7 @@ Ending Agent::run() {
       ending_ = Ending::rank_0_lost;
     }
     if (any) {
-      idler_.worked();
+      idler_.worked(now);
     } else if (!idler_.look_again(now)) {
       sleep();
     }
