@@ -7,7 +7,7 @@
 namespace {
 
 template <class T>
-T echo(const T& value) {
+T echo(T value) {
   return value;
 }
 

@@ -17,12 +17,16 @@
 #include <boost/serialization/string.hpp>
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
+#include <map>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace rankpool::detail {
@@ -81,13 +85,28 @@ concept Bucketed = from_std_or_boost<T>() && requires(T& container, std::size_t 
   container.rehash(count);
 };
 
-/// Elements of which a vector travels as nothing but their number and their content.
+/// Elements of which a container travels as nothing but their number and their content, and the fewest bytes that one
+/// takes; 0 for others.
 template <class T>
-inline constexpr bool direct_element = plain_bytes<T> && !std::is_same_v<T, bool>;
+inline constexpr std::size_t direct_bytes =
+    plain_bytes<T>&& std::is_default_constructible_v<T> && !std::is_same_v<T, bool> ? sizeof(T) : 0;
+template <class T>
+inline constexpr std::size_t direct_bytes<const T> = direct_bytes<T>;
 template <>
-inline constexpr bool direct_element<std::string> = true;
+inline constexpr std::size_t direct_bytes<std::string> = sizeof(std::uint64_t);
 template <class T, class A>
-inline constexpr bool direct_element<std::vector<T, A>> = direct_element<T>;
+inline constexpr std::size_t direct_bytes<std::vector<T, A>> = direct_bytes<T> != 0 ? sizeof(std::uint64_t) : 0;
+template <class A, class B>
+inline constexpr std::size_t direct_bytes<std::pair<A, B>> =
+    direct_bytes<A> != 0 && direct_bytes<B> != 0 ? direct_bytes<A> + direct_bytes<B> : 0;
+template <class K, class V, class C, class A>
+inline constexpr std::size_t direct_bytes<std::map<K, V, C, A>> = direct_bytes<std::pair<K, V>> != 0
+                                                                      ? sizeof(std::uint64_t)
+                                                                      : 0;
+template <class K, class C, class A>
+inline constexpr std::size_t direct_bytes<std::set<K, C, A>> = direct_bytes<K> != 0 ? sizeof(std::uint64_t) : 0;
+template <class T>
+inline constexpr bool direct_element = direct_bytes<T> != 0;
 
 /// A Boost.Serialization archive that writes to Bytes.
 class OArchive : public boost::archive::detail::common_oarchive<OArchive> {
@@ -125,9 +144,25 @@ class OArchive : public boost::archive::detail::common_oarchive<OArchive> {
     if constexpr (plain_bytes<T>) {
       save_sized(values.data(), values.size(), sizeof(T));
     } else {
-      save_size(values.size());
-      for (const T& value : values) save_override(value);
+      save_each(values);
     }
+  }
+  template <class A, class B>
+  requires direct_element<std::pair<A, B>>
+  void save_override(const std::pair<A, B>& both) {
+    save_override(both.first);
+    save_override(both.second);
+  }
+  template <class K, class V, class C, class A>
+  requires direct_element<std::map<K, V, C, A>>
+  void save_override(const std::map<K, V, C, A>& values) { save_each(values); }
+  template <class K, class C, class A>
+  requires direct_element<std::set<K, C, A>>
+  void save_override(const std::set<K, C, A>& values) { save_each(values); }
+  template <class Container>
+  void save_each(const Container& values) {
+    save_size(values.size());
+    for (const auto& value : values) save_override(value);
   }
   void save_override(const boost::serialization::collection_size_type& size) {
     save_size(static_cast<std::uint64_t>(size));
@@ -221,9 +256,36 @@ class IArchive : public boost::archive::detail::common_iarchive<IArchive> {
     if constexpr (plain_bytes<T>) {
       load_plain(values, load_size(sizeof(T)));
     } else {
-      const std::size_t size = load_size(sizeof(std::uint64_t));
+      const std::size_t size = load_size(direct_bytes<T>);
       values.reserve(size);
       for (std::size_t i = 0; i < size; ++i) load_override(values.emplace_back());
+    }
+  }
+  template <class A, class B>
+  requires direct_element<std::pair<A, B>>
+  void load_override(std::pair<A, B>& both) {
+    load_override(const_cast<std::remove_const_t<A>&>(both.first));
+    load_override(both.second);
+  }
+  // They come in order: each belongs behind all before it.
+  template <class K, class V, class C, class A>
+  requires direct_element<std::map<K, V, C, A>>
+  void load_override(std::map<K, V, C, A>& values) {
+    values.clear();
+    for (std::size_t left = load_size(direct_bytes<std::pair<K, V>>); left > 0; --left) {
+      K key{};
+      load_override(key);
+      load_override(values.emplace_hint(values.end(), std::move(key), V{})->second);
+    }
+  }
+  template <class K, class C, class A>
+  requires direct_element<std::set<K, C, A>>
+  void load_override(std::set<K, C, A>& values) {
+    values.clear();
+    for (std::size_t left = load_size(direct_bytes<K>); left > 0; --left) {
+      K key{};
+      load_override(key);
+      values.emplace_hint(values.end(), std::move(key));
     }
   }
   /// Grows it by so little at a time that the zeros, which `resize` writes first, are still in the cache when they are

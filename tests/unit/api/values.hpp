@@ -131,6 +131,11 @@ void for_each_value(Visit&& visit) {
   visit("multiset", std::multiset<int>{1, 1, 2});
   visit("map", std::map<std::string, std::vector<int>>{{"a", {1}}, {"b", {}}});
   visit("empty map", std::map<int, int>{});
+  visit("map of maps", std::map<int, std::map<std::string, double>>{{1, {{"a", 0.5}, {"b", 1}}}, {2, {}}});
+  visit("map by falling keys", std::map<int, int, std::greater<>>{{1, 1}, {2, 4}, {3, 9}});
+  visit("set of pairs", std::set<std::pair<char, std::string>>{{'b', "x"}, {'a', "y"}});
+  visit("vector of pairs", std::vector<std::pair<char, char>>{{'a', 'b'}, {'c', 'd'}});
+  visit("map to bools", std::map<int, bool>{{1, true}, {2, false}});
   visit("multimap", std::multimap<int, std::string>{{1, "a"}, {1, "b"}});
   visit("unordered map", std::unordered_map<std::string, int>{{"a", 1}, {"b", 2}});
   visit("unordered set", std::unordered_set<int>{1, 2, 3});
