@@ -3,6 +3,7 @@
 #include "base/log.hpp"
 
 #include <poll.h>
+#include <sched.h>
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -50,6 +51,8 @@ Ending Agent::run() {
     }
     if (any) {
       idler_.worked(now);
+      // A worker that shares our core has to make room before there is more to do.
+      if (host_.has_backlog()) ::sched_yield();
     } else if (!idler_.look_again(now)) {
       sleep();
     }
@@ -176,7 +179,11 @@ void Agent::handle(const liveness::LifelineEvent& event) {
 void Agent::sleep() {
   if (transport_.busy() || !lifeline_ || transport_.unsent() >= kMaxUnsent) {
     // Only looking moves MPI on; the core is somebody else's meanwhile.
-    ::poll(nullptr, 0, lifeline_ ? 0 : 1);
+    if (lifeline_) {
+      ::sched_yield();
+    } else {
+      ::poll(nullptr, 0, 1);
+    }
     return;
   }
   if (host_.prepare_sleep()) {

@@ -46,10 +46,11 @@ class Channel {
   };
 
   static constexpr std::size_t kRing = 256 * 1024;
-  /// What is long is copied in and out by so much at a time, so that both sides copy at once; less would only cost more
-  /// wake-ups.
-  static constexpr std::size_t kStretch = 64 * 1024;
   static constexpr std::size_t kSideRing = 16 * 1024;
+
+  /// What is long is copied in and out by so much at a time: by less than the ring holds, so that both sides copy at
+  /// once, unless this process has but one core, on which they can only alternate.
+  static std::size_t stretch() noexcept;
 
   /// Makes the memory. Throws std::system_error.
   Channel();

@@ -46,23 +46,15 @@ class Worker final : public detail::TaskContext {
       std::memcpy(&header, channel_.in(in_head_), sizeof header);
       take_input(sizeof header);
       if (header.magic != wire::kFrameMagic) ::_exit(70);
-      if (header.length <= Channel::kRing) {
-        const auto size = static_cast<std::size_t>(header.length);
+      const auto size = static_cast<std::size_t>(header.length);
+      if (size <= Channel::kRing) {
         await_input(size);
         serve(header, {channel_.in(in_head_), size});
         take_input(size);
+      } else if (header.kind == FrameKind::chunk) {
+        chunk_as_it_comes(header, size);
       } else {
-        detail::Bytes payload;
-        payload.reserve_more(static_cast<std::size_t>(header.length));
-        while (payload.size() < header.length) {
-          await_input(1);
-          const auto there = static_cast<std::size_t>(available());
-          const auto part =
-              std::min({there, Channel::kStretch, static_cast<std::size_t>(header.length) - payload.size()});
-          payload.append(channel_.in(in_head_), part);
-          take_input(part);
-        }
-        serve(header, payload.view());
+        serve(header, gather(size));
       }
     }
   }
@@ -182,14 +174,54 @@ class Worker final : public detail::TaskContext {
   }
 
   void chunk(const FrameHeader& header, std::span<const std::byte> payload) {
+    if (header.extra > payload.size()) ::_exit(70);
+    const auto head = payload.first(static_cast<std::size_t>(header.extra));
+    detail::Input items(payload.subspan(head.size()));
+    run_chunk(header, head, items);
+  }
+  /// One that is longer than the ring is run while it comes in.
+  void chunk_as_it_comes(const FrameHeader& header, std::size_t size) {
+    if (header.extra > size) ::_exit(70);
+    const detail::Bytes head = gather(static_cast<std::size_t>(header.extra));
+    RingInput items(*this, size - head.size());
+    run_chunk(header, head, items);
+    items.skip(items.left());
+    items.end();
+    gathered_ = {};
+  }
+  /// The items of a chunk that is longer than the ring.
+  class RingInput final : public detail::Input {
+   public:
+    RingInput(Worker& worker, std::size_t size) : Input(size), worker_(worker), behind_(size) {}
+    /// What was read leaves the ring.
+    void end() { worker_.take_input(std::exchange(window_size_, 0)); }
+
+   private:
+    std::span<const std::byte> next_window() override {
+      end();
+      if (worker_.available() == 0) worker_.publish_open(false);
+      worker_.await_input(1);
+      window_size_ = std::min({static_cast<std::size_t>(worker_.available()), worker_.stretch_, behind_});
+      behind_ -= window_size_;
+      return {worker_.channel_.in(worker_.in_head_), window_size_};
+    }
+    Worker& worker_;
+    std::size_t behind_;  ///< not yet in a window
+    std::size_t window_size_ = 0;
+  };
+  std::span<const std::byte> gather_items() override {
+    const std::size_t size = input_->left();
+    input_->read(gathered_.grow_by(size), size);
+    return gathered_;
+  }
+
+  void run_chunk(const FrameHeader& header, std::span<const std::byte> head, detail::Input& items) {
     chunk_ = header;
     chunk_base_ = ended_;
     count_ = header.count;
     name_ = nullptr;
     announce_ = header.flags == FrameFlag::announce;
-    if (header.extra > payload.size()) ::_exit(70);
-    const auto head = payload.first(static_cast<std::size_t>(header.extra));
-    items_ = payload.subspan(head.size());
+    input_ = &items;
     const auto begin = Clock::now();
     last_check_ = begin;
     until_flush_check_ = stride_ = 1;
@@ -251,6 +283,18 @@ class Worker final : public detail::TaskContext {
   }
 
   // -- rings
+  /// The next bytes of the input, taken out of the ring.
+  detail::Bytes gather(std::size_t size) {
+    detail::Bytes bytes;
+    bytes.reserve_more(size);
+    while (bytes.size() < size) {
+      await_input(1);
+      const auto part = std::min({static_cast<std::size_t>(available()), stretch_, size - bytes.size()});
+      bytes.append(channel_.in(in_head_), part);
+      take_input(part);
+    }
+    return bytes;
+  }
   [[nodiscard]] std::uint64_t available() {
     return channel_.control().in_tail.value.load(std::memory_order_acquire) - in_head_;
   }
@@ -301,7 +345,7 @@ class Worker final : public detail::TaskContext {
     const auto* bytes = static_cast<const std::byte*>(from);
     while (size > 0) {
       await_room(1);
-      const std::size_t part = std::min({size, room(), Channel::kStretch});
+      const std::size_t part = std::min({size, room(), stretch_});
       std::memcpy(channel_.out(out_tail_), bytes, part);
       out_tail_ += part;
       bytes += part;
@@ -324,10 +368,12 @@ class Worker final : public detail::TaskContext {
   RankPage* page_;
   int wake_;
   const WorkerHooks& hooks_;
+  const std::size_t stretch_ = Channel::stretch();
   SideClient side_;
   std::uint64_t in_head_ = 0;
   std::uint64_t out_tail_ = 0;
   FrameHeader chunk_;
+  detail::Bytes gathered_;  ///< items of a chunk that came in windows and are wanted in a row
   std::uint64_t chunk_base_ = 0;
   std::byte* opened_ = nullptr;
   std::uint64_t open_first_ = 0;

@@ -68,7 +68,7 @@ class WorkerHost::Impl {
         return 0;
       }
       const std::size_t room = Channel::kRing - static_cast<std::size_t>(slot.in_tail - head);
-      const std::size_t size = std::min({room, bytes.size() - done, Channel::kStretch});
+      const std::size_t size = std::min({room, bytes.size() - done, stretch});
       if (size == 0) break;
       std::memcpy(slot.channel.in(slot.in_tail), bytes.data() + done, size);
       slot.in_tail += size;
@@ -120,7 +120,7 @@ class WorkerHost::Impl {
       return 0;
     const std::size_t size = std::min(limit, static_cast<std::size_t>(tail - slot.out_head));
     for (std::size_t done = 0; done < size;) {
-      const std::size_t part = std::min(size - done, Channel::kStretch);
+      const std::size_t part = std::min(size - done, stretch);
       listener.worker_output(slot.id, {slot.channel.out(slot.out_head), part});
       slot.out_head += part;
       done += part;
@@ -237,6 +237,7 @@ class WorkerHost::Impl {
   }
 
   std::unique_ptr<KeeperLink> keeper;
+  const std::size_t stretch = Channel::stretch();
   std::vector<std::unique_ptr<Slot>> slots;
   std::unordered_map<std::uint32_t, Slot*> index;
   std::vector<std::pair<WorkerId, std::string>> failed;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <rankpool/detail/bytes.hpp>
+#include <rankpool/detail/input.hpp>
 #include <rankpool/errors.hpp>
 
 #include <boost/archive/detail/common_iarchive.hpp>
@@ -207,23 +208,22 @@ class IArchive : public boost::archive::detail::common_iarchive<IArchive> {
   friend class boost::archive::load_access;
 
  public:
-  explicit IArchive(std::span<const std::byte> from) : Base(boost::archive::no_header), rest_(from) {}
+  explicit IArchive(Input& from) : Base(boost::archive::no_header), from_(from) {}
 
-  [[nodiscard]] std::size_t left() const noexcept { return rest_.size(); }
+  [[nodiscard]] std::size_t left() const noexcept { return from_.left(); }
   void load_binary(void* to, std::size_t size) {
     check(size);
-    if (size != 0) std::memcpy(to, rest_.data(), size);
-    rest_ = rest_.subspan(size);
+    from_.read(to, size);
   }
   template <class T>
   void load_array(boost::serialization::array_wrapper<T>& array, unsigned) {
-    if (array.count() > rest_.size() / sizeof(T)) check(static_cast<std::size_t>(-1));
+    if (array.count() > left() / sizeof(T)) check(static_cast<std::size_t>(-1));
     load_binary(array.address(), array.count() * sizeof(T));
   }
 
  private:
   void check(std::size_t size) const {
-    if (size > rest_.size()) throw SerializationError("an encoded value ends too early");
+    if (size > left()) throw SerializationError("an encoded value ends too early");
   }
   template <class T>
   void load_override(T& value) {
@@ -243,8 +243,11 @@ class IArchive : public boost::archive::detail::common_iarchive<IArchive> {
   }
   void load_override(std::string& text) {
     const std::size_t size = load_size(1);
-    text.assign(reinterpret_cast<const char*>(rest_.data()), size);
-    rest_ = rest_.subspan(size);
+    text.clear();
+    text.reserve(size);
+    from_.read_parts(size, [&](std::span<const std::byte> part) {
+      text.append(reinterpret_cast<const char*>(part.data()), part.size());
+    });
   }
   template <class T, class A>
   requires direct_element<T>
@@ -339,7 +342,7 @@ class IArchive : public boost::archive::detail::common_iarchive<IArchive> {
   std::size_t load_size(std::size_t each) {
     std::uint64_t size = 0;
     load_binary(&size, sizeof size);
-    if (each != 0 ? size > rest_.size() / each : size > 8 * rest_.size() + 8) check(static_cast<std::size_t>(-1));
+    if (each != 0 ? size > left() / each : size > 8 * left() + 8) check(static_cast<std::size_t>(-1));
     return static_cast<std::size_t>(size);
   }
   template <class Container>
@@ -360,7 +363,7 @@ class IArchive : public boost::archive::detail::common_iarchive<IArchive> {
     load_override(value);
   }
 
-  std::span<const std::byte> rest_;
+  Input& from_;
 };
 
 }  // namespace rankpool::detail

@@ -66,31 +66,34 @@ inline constexpr bool one_run<std::vector<T, A>> = plain_bytes<T>&& direct_eleme
 template <>
 inline constexpr bool one_run<std::string> = true;
 
-/// The value that fills `from` exactly. Throws SerializationError, or what the type's own `serialize` throws.
+/// The value that fills what is left of `from` exactly. Throws SerializationError, or what the type's own `serialize`
+/// throws.
 template <class T>
-T decode(std::span<const std::byte> from) {
+T decode(Input& from) {
   if constexpr (is_function_pointer<T>) {
     CodeRef ref;
-    if (from.size() != sizeof ref) throw SerializationError("an encoded function of a wrong size");
-    std::memcpy(&ref, from.data(), sizeof ref);
+    if (from.left() != sizeof ref) throw SerializationError("an encoded function of a wrong size");
+    from.read(&ref, sizeof ref);
     return ref == CodeRef{} ? nullptr : reinterpret_cast<T>(const_cast<void*>(resolve(ref)));
   } else if constexpr (std::is_empty_v<T> && plain_bytes<T>) {
-    if (!from.empty()) throw SerializationError("an encoded value is too long");
+    if (from.left() != 0) throw SerializationError("an encoded value is too long");
     return T{};
   } else if constexpr (plain_bytes<T>) {
-    if (from.size() != sizeof(T)) throw SerializationError("an encoded value of a wrong size");
+    if (from.left() != sizeof(T)) throw SerializationError("an encoded value of a wrong size");
     if constexpr (std::is_same_v<T, bool>) {
-      return from[0] != std::byte{0};
+      std::byte byte{};
+      from.read(&byte, 1);
+      return byte != std::byte{0};
     } else if constexpr (std::is_default_constructible_v<T>) {
       T value;
-      std::memcpy(static_cast<void*>(&value), from.data(), sizeof value);
+      from.read(static_cast<void*>(&value), sizeof value);
       return value;
     } else {
       union Raw {
         Raw() {}
         T value;
       } raw;
-      std::memcpy(static_cast<void*>(&raw.value), from.data(), sizeof(T));
+      from.read(static_cast<void*>(&raw.value), sizeof(T));
       return raw.value;
     }
   } else {
@@ -102,6 +105,11 @@ T decode(std::span<const std::byte> from) {
     if (archive.left() != 0) throw SerializationError("an encoded value is too long");
     return value;
   }
+}
+template <class T>
+T decode(std::span<const std::byte> from) {
+  Input input(from);
+  return decode<T>(input);
 }
 
 /// To be called in a catch block: the text of what is being handled.

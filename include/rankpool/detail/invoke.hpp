@@ -95,26 +95,29 @@ struct Task {
   static void invoke_chunk(TaskContext& context) {
     context.set_name(&name);
     const F f = decode_or_explain<F>(context.callable(), "the task's callable");
-    std::span<const std::byte> rest = context.items();
-    for (std::uint32_t i = 0; i < context.count(); ++i) {
-      if constexpr (fixed_arguments) {
+    if constexpr (fixed_arguments) {
+      std::span<const std::byte> rest = context.items();
+      for (std::uint32_t i = 0; i < context.count(); ++i) {
         context.begin_item();
         if (rest.size() < stride) throw SerializationError("a chunk ends too early");
-        run_item(context, f, rest.first(stride));
+        Input item(rest.first(stride));
+        run_item(context, f, item);
         rest = rest.subspan(stride);
-      } else {
+      }
+    } else {
+      Input& rest = context.input();
+      for (std::uint32_t i = 0; i < context.count(); ++i) {
         std::uint64_t length = 0;
-        if (rest.size() < sizeof length) throw SerializationError("a chunk ends too early");
-        std::memcpy(&length, rest.data(), sizeof length);
-        rest = rest.subspan(sizeof length);
+        if (rest.left() < sizeof length) throw SerializationError("a chunk ends too early");
+        rest.read(&length, sizeof length);
         if (length == kSkippedItem) {
           context.end_skipped();
           continue;
         }
-        if (length > rest.size()) throw SerializationError("an item is longer than its chunk");
+        if (length > rest.left()) throw SerializationError("an item is longer than its chunk");
         context.begin_item();
-        run_item(context, f, rest.first(static_cast<std::size_t>(length)));
-        rest = rest.subspan(static_cast<std::size_t>(length));
+        const Input::Part item(rest, static_cast<std::size_t>(length));
+        run_item(context, f, rest);
       }
     }
   }
@@ -137,60 +140,59 @@ struct Task {
       (one(args), ...);
     }
   }
-  /// Becomes a value where it is put, without a copy on the way.
   template <class T>
-  struct InPlace {
-    std::span<const std::byte> bytes;
-    operator T() const {  // NOLINT(google-explicit-constructor): the conversion is what it is for
-      try {
-        return decode<T>(bytes);
-      } catch (...) {
-        throw SerializationError("an argument could not be decoded: " + current_exception_text());
-      }
+  static T take_argument(Input& from) {
+    std::uint64_t length = sizeof(T);
+    if constexpr (sizeof...(Args) == 1) {
+      length = from.left();
+    } else if constexpr (!fixed_arguments) {
+      if (from.left() < sizeof length) throw SerializationError("an argument is missing");
+      from.read(&length, sizeof length);
+      if (length > from.left()) throw SerializationError("an argument ends too early");
     }
-  };
-  static std::tuple<Args...> decode_arguments(std::span<const std::byte> from) {
-    [[maybe_unused]] const auto take = [&]<class T>(std::type_identity<T>) {
-      std::uint64_t length = sizeof(T);
-      if constexpr (sizeof...(Args) == 1) {
-        length = from.size();
-      } else if constexpr (!fixed_arguments) {
-        if (from.size() < sizeof length) throw SerializationError("an argument is missing");
-        std::memcpy(&length, from.data(), sizeof length);
-        from = from.subspan(sizeof length);
-        if (length > from.size()) throw SerializationError("an argument ends too early");
-      }
-      const InPlace<T> argument{from.first(static_cast<std::size_t>(length))};
-      from = from.subspan(argument.bytes.size());
-      return argument;
-    };
-    return std::tuple<Args...>{take(std::type_identity<Args>{})...};
+    const Input::Part argument(from, static_cast<std::size_t>(length));
+    try {
+      return decode<T>(from);
+    } catch (...) {
+      throw SerializationError("an argument could not be decoded: " + current_exception_text());
+    }
+  }
+  /// Decodes the arguments in their order, each where it stays, and then calls `run` with them.
+  template <class Run, class... Taken>
+  static void with_arguments([[maybe_unused]] Input& from, const Run& run, Taken&... taken) {
+    if constexpr (sizeof...(Taken) == sizeof...(Args)) {
+      run(taken...);
+    } else {
+      auto next = take_argument<std::tuple_element_t<sizeof...(Taken), std::tuple<Args...>>>(from);
+      with_arguments(from, run, taken..., next);
+    }
   }
   /// A parameter that is taken by value gets the argument itself, which was decoded for this run alone; others see it
   /// as a const value.
-  template <std::size_t I>
-  static decltype(auto) hand_over(std::tuple<Args...>& arguments) {
+  template <std::size_t I, class T>
+  static decltype(auto) hand_over(T& argument) {
     if constexpr (takes_by_value<F, I>()) {
-      return std::move(std::get<I>(arguments));
+      return std::move(argument);
     } else {
-      return std::as_const(std::get<I>(arguments));
+      return std::as_const(argument);
     }
   }
   template <std::size_t... I>
-  static decltype(auto) call(const F& f, std::tuple<Args...>& arguments, std::index_sequence<I...>) {
+  static decltype(auto) call(const F& f, std::index_sequence<I...>, Args&... arguments) {
     return std::invoke(f, hand_over<I>(arguments)...);
   }
-  static void run_item(TaskContext& context, const F& f, std::span<const std::byte> bytes) {
+  static void run_item(TaskContext& context, const F& f, Input& from) {
     bool ended = false;
     try {
-      std::tuple<Args...> arguments = decode_arguments(bytes);
-      constexpr std::index_sequence_for<Args...> all;
-      if constexpr (std::is_void_v<Returned>) {
-        call(f, arguments, all);
-        end_with(context, Result{}, ended);
-      } else {
-        end_with(context, call(f, arguments, all), ended);
-      }
+      with_arguments(from, [&](Args&... arguments) {
+        constexpr std::index_sequence_for<Args...> all;
+        if constexpr (std::is_void_v<Returned>) {
+          call(f, all, arguments...);
+          end_with(context, Result{}, ended);
+        } else {
+          end_with(context, call(f, all, arguments...), ended);
+        }
+      });
     } catch (...) {
       if (ended) throw;  // not the task's doing
       context.end_with_current_exception();

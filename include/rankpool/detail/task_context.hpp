@@ -1,5 +1,7 @@
 #pragma once
 
+#include <rankpool/detail/input.hpp>
+
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -20,7 +22,10 @@ namespace rankpool::detail {
 class TaskContext {
  public:
   [[nodiscard]] std::span<const std::byte> callable() const noexcept { return callable_; }
-  [[nodiscard]] std::span<const std::byte> items() const noexcept { return items_; }
+  /// The encoded items, as they come.
+  [[nodiscard]] Input& input() noexcept { return *input_; }
+  /// All that is left of them in a row.
+  [[nodiscard]] std::span<const std::byte> items() { return input_->in_a_row() ? input_->row() : gather_items(); }
   [[nodiscard]] std::uint32_t count() const noexcept { return count_; }
   /// How the task is called in texts; asked for when an exception is encoded.
   using Name = std::string (*)(std::span<const std::byte> callable);
@@ -57,6 +62,7 @@ class TaskContext {
     if (--until_flush_check_ == 0) check_flush();
   }
 
+  virtual std::span<const std::byte> gather_items() = 0;
   virtual void end_with_value_slowly(const void* value, std::size_t size) = 0;
   /// Looks at the clock and publishes what is in the open frame if that has waited long enough.
   virtual void check_flush() noexcept = 0;
@@ -64,7 +70,7 @@ class TaskContext {
   virtual void announce_item() noexcept = 0;
 
   std::span<const std::byte> callable_;
-  std::span<const std::byte> items_;
+  Input* input_ = nullptr;
   std::uint32_t count_ = 0;
   Name name_ = nullptr;
   std::uint32_t until_flush_check_ = 1;

@@ -25,7 +25,8 @@ class Chunk final : public TaskContext {
 
   Chunk(std::span<const std::byte> callable, std::span<const std::byte> items, std::uint32_t count) {
     callable_ = callable;
-    items_ = items;
+    items_.emplace(items);
+    input_ = &*items_;
     count_ = count;
     progress_ = &own_progress_;
   }
@@ -50,6 +51,8 @@ class Chunk final : public TaskContext {
   }
   void check_flush() noexcept override { until_flush_check_ = 1; }
   void announce_item() noexcept override {}
+  std::span<const std::byte> gather_items() override { throw std::logic_error("they stand in a row"); }
+  std::optional<Input> items_;
   std::atomic<std::uint64_t> own_progress_{0};
 };
 
