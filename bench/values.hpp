@@ -31,7 +31,7 @@ inline std::vector<std::string> some_strings() {
 
 inline Record some_record() {
   Record record{7, "a record with a map", {}};
-  for (int i = 0; i < 20; ++i) record.values["key " + std::to_string(i)] = i / 3.0;
+  for (int i = 0; i < 100; ++i) record.values["key " + std::to_string(i)] = i / 3.0;
   return record;
 }
 

@@ -14,9 +14,11 @@ using Clock = std::chrono::steady_clock;
 
 constexpr Rank kRank0{0};
 /// A batch is sent on its own from this size on.
-constexpr std::size_t kPiece = std::size_t{1} << 20U;
+constexpr std::size_t kPiece = std::size_t{256} << 10U;
 /// So much may be on its way to rank 0 before workers have to wait: it bounds this process's memory.
-constexpr std::size_t kMaxUnsent = 16 * kPiece;
+constexpr std::size_t kMaxUnsent = 64 * kPiece;
+/// Input that has to wait for room is copied below this size; above, all that came with it waits too.
+constexpr std::size_t kWorthSharing = kPiece / 4;
 /// So often the lifeline is looked at while there is other work: a system call each time.
 constexpr std::chrono::microseconds kLookEvery{100};
 /// How long rank 0 may take to invite us after MPI_Init.
@@ -36,7 +38,10 @@ Ending Agent::run() {
     bool any = take_messages();
     // Workers wait when rank 0 or the wire cannot keep up.
     const std::size_t unsent = transport_.unsent() + batch_.size();
-    if (unsent < kMaxUnsent) any |= host_.poll(*this, kMaxUnsent - unsent);
+    if (unsent < kMaxUnsent) {
+      any |= host_.poll(*this, kMaxUnsent - unsent);
+      any |= host_.harvest(*this, now);
+    }
     send_batch();
     any |= look_at_lifeline(now);
     if (!lifeline_ && now > invited_until) {
@@ -44,7 +49,7 @@ Ending Agent::run() {
       ending_ = Ending::rank_0_lost;
     }
     if (any) {
-      idler_.worked(now);
+      idler_.worked();
     } else if (!idler_.look_again(now)) {
       sleep();
     }
@@ -54,11 +59,12 @@ Ending Agent::run() {
 
 bool Agent::take_messages() {
   const bool any = transport_.poll(arrived_);
-  for (const auto& incoming : arrived_) {
+  for (auto& incoming : arrived_) {
     if (incoming.from != kRank0 || ending_) continue;
+    const auto bytes = std::make_shared<detail::Bytes>(std::move(incoming.bytes));
     try {
-      wire::EnvelopeReader envelope(incoming.bytes);
-      while (auto message = envelope.next()) handle(*message);
+      wire::EnvelopeReader envelope(*bytes);
+      while (auto message = envelope.next()) handle(*message, bytes);
     } catch (const wire::ProtocolError& e) {
       base::log_error(std::string("rank 0 sent what makes no sense: ") + e.what());
       ending_ = Ending::rank_0_lost;
@@ -77,9 +83,13 @@ bool Agent::take_messages() {
   return any;
 }
 
-void Agent::handle(const wire::Message& message) {
+void Agent::handle(const wire::Message& message, const std::shared_ptr<const detail::Bytes>& owner) {
   if (const auto* input = std::get_if<wire::Input>(&message)) {
-    host_.write(input->worker, input->bytes);
+    if (input->bytes.size() >= kWorthSharing) {
+      host_.write(input->worker, input->bytes, owner);
+    } else {
+      host_.write(input->worker, input->bytes);
+    }
     if (written_.empty() || written_.back() != input->worker) written_.push_back(input->worker);
   } else if (const auto* side = std::get_if<wire::SideInput>(&message)) {
     host_.write_side(side->worker, side->bytes);
@@ -173,7 +183,12 @@ void Agent::sleep() {
     if (!std::exchange(knows_we_sleep_, true)) lifeline_->asleep(transport_.received_from(kRank0));
     std::array<pollfd, 3> fds{
         {{host_.wake_fd(), POLLIN, 0}, {host_.keeper_fd(), POLLIN, 0}, {lifeline_->fd(), POLLIN, 0}}};
-    ::poll(fds.data(), fds.size(), host_.has_backlog() ? 1 : -1);
+    int timeout = host_.has_backlog() ? 1 : -1;
+    if (const auto harvest = host_.next_harvest(); harvest && timeout < 0) {
+      timeout = static_cast<int>(
+          std::max<std::int64_t>(std::chrono::ceil<std::chrono::milliseconds>(*harvest - Clock::now()).count(), 0));
+    }
+    ::poll(fds.data(), fds.size(), timeout);
     next_look_ = {};
   }
   host_.awake();

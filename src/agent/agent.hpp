@@ -47,7 +47,8 @@ class Agent final : private process::HostListener {
 
  private:
   bool take_messages();
-  void handle(const wire::Message& message);
+  /// `owner` holds what the message refers to.
+  void handle(const wire::Message& message, const std::shared_ptr<const detail::Bytes>& owner);
   void handle(const liveness::LifelineEvent& event);
   void handle(const wire::BlobPart& part);
   void welcome(const wire::Welcome& welcome);

@@ -82,12 +82,17 @@ bool Dispatcher::carry_out() {
     }
   }
   any |= carry_out_shared();
-  if (any) {
-    for (auto& [rank, entry] : ranks_) {
-      if (entry.port != nullptr) entry.port->flush();
-    }
+  for (RankEntry* const entry : written_) {
+    entry->written = false;
+    if (entry->port != nullptr) entry->port->flush();
   }
+  written_.clear();
   return any;
+}
+
+RankPort* Dispatcher::port_to(RankEntry& rank) {
+  if (rank.port != nullptr && !std::exchange(rank.written, true)) written_.push_back(&rank);
+  return rank.port;
 }
 
 void Dispatcher::execute(const schedule::SendChunk& action) {
@@ -108,21 +113,23 @@ void Dispatcher::execute(const schedule::SendChunk& action) {
   header.extra = sink->gather(action.first, action.count, gather_);
   for (const auto& part : gather_) header.length += part.size();
   worker.chunks.push_back({action.chunk, action.work, action.first, action.count, 0});
-  RankPort* const port = ranks_[worker.rank].port;
+  RankPort* const port = port_to(*worker.at);
   if (port == nullptr) return;
   port->write(action.worker, std::as_bytes(std::span(&header, 1)), gather_, works_.find(raw(action.work))->sink);
 }
 
 void Dispatcher::execute(const schedule::StartWorker& action) {
   const auto pool = pools_.find(action.pool);
-  RankPort* const port = ranks_[action.rank].port;
+  RankEntry& rank_entry = ranks_[action.rank];
+  RankPort* const port = port_to(rank_entry);
   if (pool == pools_.end() || port == nullptr) return;
   auto worker = std::make_unique<Worker>();
   worker->pool = pool->second;
   worker->rank = action.rank;
+  worker->at = &rank_entry;
   workers_.insert(raw(action.worker), std::move(worker));
   port->start(action.worker);
-  const RankFacts& facts = ranks_[action.rank].facts;
+  const RankFacts& facts = rank_entry.facts;
   // The worker's name for itself: number, rank and host, then the initializer.
   detail::Bytes payload;
   const std::uint32_t host_size = static_cast<std::uint32_t>(facts.host.size());
@@ -148,7 +155,7 @@ void Dispatcher::execute(const schedule::StopWorker& action) {
   wire::FrameHeader header;
   header.kind = wire::FrameKind::stop;
   gather_.clear();
-  if (RankPort* const port = ranks_[(*slot)->rank].port) {
+  if (RankPort* const port = port_to(*(*slot)->at)) {
     port->write(action.worker, std::as_bytes(std::span(&header, 1)), gather_, {});
   }
 }
@@ -160,7 +167,7 @@ void Dispatcher::execute(const schedule::KillWorker& action) {
   worker.given_up = true;
   worker.chunks.clear();
   not_ready_any_more(worker);
-  if (RankPort* const port = ranks_[worker.rank].port) port->kill(action.worker, action.signal);
+  if (RankPort* const port = port_to(*worker.at)) port->kill(action.worker, action.signal);
   update_alive(*worker.pool);
 }
 
@@ -333,7 +340,7 @@ Loss Dispatcher::loss_of(WorkerId id, const Worker& worker) const {
   Loss loss;
   loss.worker = static_cast<int>(raw(id));
   loss.rank = raw(worker.rank);
-  if (const auto rank = ranks_.find(worker.rank); rank != ranks_.end()) loss.host = rank->second.facts.host;
+  loss.host = worker.at->facts.host;
   loss.pid = worker.pid;
   return loss;
 }

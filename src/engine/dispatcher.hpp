@@ -70,19 +70,21 @@ class Dispatcher : public PortListener {
     std::uint32_t count = 0;
     std::uint32_t ended = 0;
   };
+  struct RankEntry {
+    RankPort* port = nullptr;
+    RankFacts facts;
+    bool written = false;  ///< stands in `written_`
+  };
   struct Worker {
     std::shared_ptr<PoolState> pool;
     Rank rank{};
+    RankEntry* at = nullptr;  ///< entries stay where they are
     pid_t pid = 0;
     bool ready = false;
     bool given_up = false;  ///< killed: what it still says is ignored
     wire::FrameReader reader;
     wire::FrameReader side_reader;
     std::deque<Assigned> chunks;  ///< the first is the one it works on
-  };
-  struct RankEntry {
-    RankPort* port = nullptr;
-    RankFacts facts;
   };
 
   void execute(const schedule::SendChunk& action);
@@ -101,6 +103,8 @@ class Dispatcher : public PortListener {
   bool handle_outcome(WorkerId id, Worker& worker, const wire::FrameHeader& header, std::span<const std::byte> payload,
                       detail::Bytes* owned);
   void give_up(WorkerId id, Worker& worker);
+  /// The way there, to be written to, or null; `carry_out` flushes it. With thousands of ranks it cannot ask each.
+  [[nodiscard]] RankPort* port_to(RankEntry& rank);
   // The shared state (dispatcher_shared.cpp).
   void handle_shared(CallShared& command);
   bool carry_out_shared();
@@ -127,6 +131,7 @@ class Dispatcher : public PortListener {
   Roster& roster_;
   schedule::Scheduler scheduler_;
   std::map<Rank, RankEntry> ranks_;
+  std::vector<RankEntry*> written_;  ///< since the last flush
   std::map<PoolId, std::shared_ptr<PoolState>> pools_;
   std::map<PoolId, detail::FailurePtr>
       graves_;  ///< why pools broke that have ended: for submissions that were under way

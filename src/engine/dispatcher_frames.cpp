@@ -39,7 +39,7 @@ void Dispatcher::give_up(WorkerId id, Worker& worker) {
   // Its memory is not to be trusted any more: it ends like any other worker that dies, and is told so.
   base::log_error("worker " + std::to_string(raw(id)) + " sent what makes no sense; it is killed");
   worker.given_up = true;
-  if (RankPort* const port = ranks_[worker.rank].port) port->kill(id, SIGKILL);
+  if (RankPort* const port = port_to(*worker.at)) port->kill(id, SIGKILL);
 }
 
 bool Dispatcher::handle_frame(WorkerId id, Worker& worker, const wire::FrameHeader& header,

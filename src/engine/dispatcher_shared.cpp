@@ -53,7 +53,7 @@ void Dispatcher::execute(SendReply& action) {
     return;
   }
   auto* const slot = workers_.find(raw(*action.to.client));
-  RankPort* const port = slot == nullptr ? nullptr : ranks_[(*slot)->rank].port;
+  RankPort* const port = slot == nullptr ? nullptr : port_to(*(*slot)->at);
   if (port == nullptr) return;
   wire::FrameHeader header;
   header.kind = wire::FrameKind::reply;
@@ -67,13 +67,13 @@ void Dispatcher::execute(SendReply& action) {
 void Dispatcher::execute(GiveBlob& action) {
   if (!action.to.client) return;  // rank 0 has what it broadcasts
   auto* const slot = workers_.find(raw(*action.to.client));
-  RankPort* const port = slot == nullptr ? nullptr : ranks_[(*slot)->rank].port;
+  RankPort* const port = slot == nullptr ? nullptr : port_to(*(*slot)->at);
   if (port != nullptr) port->give_blob(*action.to.client, action.to.number, action.id, std::move(action.blob));
 }
 
 void Dispatcher::execute(const ForgetAtWorker& action) {
   auto* const slot = workers_.find(raw(action.worker));
-  RankPort* const port = slot == nullptr ? nullptr : ranks_[(*slot)->rank].port;
+  RankPort* const port = slot == nullptr ? nullptr : port_to(*(*slot)->at);
   if (port == nullptr) return;
   wire::FrameHeader header;
   header.kind = wire::FrameKind::forget;
@@ -83,7 +83,7 @@ void Dispatcher::execute(const ForgetAtWorker& action) {
 
 void Dispatcher::execute(const ForgetBlob& action) {
   for (auto& [rank, entry] : ranks_) {
-    if (entry.port != nullptr) entry.port->forget_blob(action.id);
+    if (RankPort* const port = port_to(entry)) port->forget_blob(action.id);
   }
 }
 

@@ -156,6 +156,7 @@ void Engine::loop() {
     if (stop_signal_.load() != 0 && !stop_passed_on_) pass_on_stop();
     bool any = take_commands();
     any |= local_->poll();
+    any |= local_->harvest(now);
     if (remote_) any |= remote_->poll(now);
     any |= dispatcher_->carry_out();
     if (!told_assembled_ && (!remote_ || remote_->assembled())) {
@@ -167,7 +168,7 @@ void Engine::loop() {
       throw std::runtime_error("the keeper process of rank 0 is gone, and all its workers with it");
     }
     if (any) {
-      idler_.worked(now);
+      idler_.worked();
     } else if (!idler_.look_again(now)) {
       const auto deadline = dispatcher_->next_deadline();
       if (deadline && *deadline - now.time_since_epoch() < kSoon) {
@@ -198,10 +199,11 @@ void Engine::sleep(Clock::time_point now) {
       timeout = std::clamp<std::chrono::nanoseconds>(*deadline - now.time_since_epoch(), std::chrono::nanoseconds(0),
                                                      std::chrono::minutes(1));
     }
-    if (options_.host->has_backlog()) {
-      constexpr std::chrono::nanoseconds soon = std::chrono::milliseconds(1);
-      timeout = std::min(timeout.value_or(soon), soon);
-    }
+    const auto no_longer_than = [&](std::chrono::nanoseconds limit) {
+      timeout = std::max(std::min(timeout.value_or(limit), limit), std::chrono::nanoseconds(0));
+    };
+    if (options_.host->has_backlog()) no_longer_than(std::chrono::milliseconds(1));
+    if (const auto harvest = options_.host->next_harvest()) no_longer_than(*harvest - now);
     std::array<pollfd, 4> fds{{{mailbox_.fd(), POLLIN, 0},
                                {options_.host->wake_fd(), POLLIN, 0},
                                {options_.host->keeper_fd(), POLLIN, 0},

@@ -3,6 +3,7 @@
 #include "engine/rank_port.hpp"
 #include "process/worker_host.hpp"
 
+#include <chrono>
 #include <vector>
 
 namespace rankpool::engine {
@@ -27,6 +28,8 @@ class LocalPort final : public RankPort, private process::HostListener {
 
   /// Looks at all channels once. True if there was anything.
   bool poll() { return host_.poll(*this); }
+  /// Looks, from time to time, for results that long items keep from being shown.
+  bool harvest(std::chrono::steady_clock::time_point now) { return host_.harvest(*this, now); }
   [[nodiscard]] bool keeper_gone() const noexcept { return keeper_gone_; }
 
  private:

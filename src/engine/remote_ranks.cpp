@@ -11,14 +11,14 @@ namespace rankpool::engine {
 namespace {
 
 /// A message is sent on its own from this size on, so that its first bytes are under way while the rest is copied.
-constexpr std::size_t kPiece = std::size_t{1} << 20U;
+constexpr std::size_t kPiece = std::size_t{256} << 10U;
 /// So often the lifelines are looked at while there is other work: a system call each time.
 constexpr std::chrono::microseconds kLookEvery{100};
 /// How long ranks may take from the end of MPI_Init to their greeting.
 constexpr std::chrono::seconds kAssembly{60};
 
 /// So much may wait in the transport before broadcasts wait for it: it bounds this process's memory.
-constexpr std::size_t kMaxUnsent = 8 * kPiece;
+constexpr std::size_t kMaxUnsent = 32 * kPiece;
 
 std::atomic<std::uint64_t> g_broadcast_bytes{0};
 

@@ -46,6 +46,9 @@ class Channel {
   };
 
   static constexpr std::size_t kRing = 256 * 1024;
+  /// What is long is copied in and out by so much at a time, so that both sides copy at once; less would only cost more
+  /// wake-ups.
+  static constexpr std::size_t kStretch = 64 * 1024;
   static constexpr std::size_t kSideRing = 16 * 1024;
 
   /// Makes the memory. Throws std::system_error.

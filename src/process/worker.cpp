@@ -57,7 +57,8 @@ class Worker final : public detail::TaskContext {
         while (payload.size() < header.length) {
           await_input(1);
           const auto there = static_cast<std::size_t>(available());
-          const auto part = std::min<std::size_t>(there, static_cast<std::size_t>(header.length) - payload.size());
+          const auto part =
+              std::min({there, Channel::kStretch, static_cast<std::size_t>(header.length) - payload.size()});
           payload.append(channel_.in(in_head_), part);
           take_input(part);
         }
@@ -67,14 +68,13 @@ class Worker final : public detail::TaskContext {
   }
 
   // TaskContext
-  void end_with_encoded(detail::Bytes encoded) override { end_with_frame(FrameKind::value, encoded); }
+  void end_with_encoded(std::span<const std::byte> first, std::span<const std::byte> second) override {
+    end_with_frame(FrameKind::value, first, second);
+  }
   void end_with_current_exception() override {
     end_with_frame(FrameKind::error, hooks_.encode_current_exception(task()));
   }
-  void end_skipped() override {
-    const detail::Bytes nothing;
-    end_with_frame(FrameKind::skipped, nothing);
-  }
+  void end_skipped() override { end_with_frame(FrameKind::skipped, {}); }
 
  private:
   void end_with_value_slowly(const void* value, std::size_t size) override {
@@ -83,13 +83,14 @@ class Worker final : public detail::TaskContext {
       end_with_frame(FrameKind::values, {static_cast<const std::byte*>(value), size});
       return;
     }
-    // Room for at least this one; all of what is free for those that follow.
+    // Room for at least this one; all of what is free for those that follow. The host may look at what is written here
+    // at any time (WorkerHost::harvest): what it reads belongs together unless the output has grown meanwhile.
     await_room(sizeof(FrameHeader) + size);
     auto& control = channel_.control();
-    control.open_base.store(ended_, std::memory_order_relaxed);
-    control.open_element.store(size, std::memory_order_relaxed);
-    control.open_chunk.store(chunk_.chunk, std::memory_order_relaxed);
-    control.open_first.store(item(), std::memory_order_relaxed);
+    control.open_base.store(ended_, std::memory_order_release);
+    control.open_element.store(size, std::memory_order_release);
+    control.open_chunk.store(chunk_.chunk, std::memory_order_release);
+    control.open_first.store(item(), std::memory_order_release);
     control.open_begin.store(out_tail_, std::memory_order_release);
     open_first_ = item();
     element_size_ = size;
@@ -219,13 +220,14 @@ class Worker final : public detail::TaskContext {
     std::cout.flush();
   }
 
-  void end_with_frame(FrameKind kind, std::span<const std::byte> payload) {
+  void end_with_frame(FrameKind kind, std::span<const std::byte> first, std::span<const std::byte> second = {}) {
     flush_streams();  // who has the outcome of an item has what it printed, too
     publish_open(false);
     FrameHeader header = outcome(kind, 1);
-    header.length = payload.size();
+    header.length = first.size() + second.size();
     write(&header, sizeof header);
-    write(payload.data(), payload.size());
+    write(first.data(), first.size());
+    write(second.data(), second.size());
     publish();
     item_ended();
   }
@@ -299,7 +301,7 @@ class Worker final : public detail::TaskContext {
     const auto* bytes = static_cast<const std::byte*>(from);
     while (size > 0) {
       await_room(1);
-      const std::size_t part = std::min(size, room());
+      const std::size_t part = std::min({size, room(), Channel::kStretch});
       std::memcpy(channel_.out(out_tail_), bytes, part);
       out_tail_ += part;
       bytes += part;

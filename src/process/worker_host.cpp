@@ -14,6 +14,13 @@
 #include <vector>
 
 namespace rankpool::process {
+namespace {
+
+/// A finished result waits about so long for the end of a long item behind it, or longer if nothing was found for long.
+constexpr std::chrono::milliseconds kPatience{1};
+constexpr std::chrono::milliseconds kLongestPatience{64};
+
+}  // namespace
 
 class WorkerHost::Impl {
  public:
@@ -28,6 +35,7 @@ class WorkerHost::Impl {
     pid_t pid = 0;
     std::uint64_t in_tail = 0;
     std::uint64_t out_head = 0;
+    std::uint64_t harvested = 0;  ///< items of the open frame that were given out before it was published
     bool unpublished = false;
     bool rogue = false;
     std::deque<Pending> backlog;
@@ -47,20 +55,27 @@ class WorkerHost::Impl {
     if (std::exchange(slot.rogue, true)) return;
     keeper->send({KeeperMessage::Kind::kill, raw(slot.id), SIGKILL, 0});
   }
-  /// Copies as much as there is room for; returns how much.
+  /// Copies as much as there is room for, and a ring's worth at most; returns how much. What is long is shown stretch
+  /// by stretch, so that the worker takes one while the next is copied.
   std::size_t put(Slot& slot, std::span<const std::byte> bytes) {
-    const std::uint64_t head = slot.channel.control().in_head.value.load(std::memory_order_acquire);
-    if (head > slot.in_tail || slot.in_tail - head > Channel::kRing) {
-      give_up(slot);
-      return 0;
+    bytes = bytes.first(std::min(bytes.size(), Channel::kRing));
+    std::size_t done = 0;
+    while (done < bytes.size()) {
+      if (done != 0) publish(slot);
+      const std::uint64_t head = slot.channel.control().in_head.value.load(std::memory_order_acquire);
+      if (head > slot.in_tail || slot.in_tail - head > Channel::kRing) {
+        give_up(slot);
+        return 0;
+      }
+      const std::size_t room = Channel::kRing - static_cast<std::size_t>(slot.in_tail - head);
+      const std::size_t size = std::min({room, bytes.size() - done, Channel::kStretch});
+      if (size == 0) break;
+      std::memcpy(slot.channel.in(slot.in_tail), bytes.data() + done, size);
+      slot.in_tail += size;
+      slot.unpublished = true;
+      done += size;
     }
-    const std::size_t room = Channel::kRing - static_cast<std::size_t>(slot.in_tail - head);
-    const std::size_t size = std::min(room, bytes.size());
-    if (size == 0) return 0;
-    std::memcpy(slot.channel.in(slot.in_tail), bytes.data(), size);
-    slot.in_tail += size;
-    slot.unpublished = true;
-    return size;
+    return done;
   }
   void publish(Slot& slot) {
     if (!slot.unpublished) return;
@@ -101,11 +116,17 @@ class WorkerHost::Impl {
       give_up(slot);
       return 0;
     }
+    if (slot.harvested != 0 && !skip_harvested(slot, static_cast<std::size_t>(tail - slot.out_head), listener))
+      return 0;
     const std::size_t size = std::min(limit, static_cast<std::size_t>(tail - slot.out_head));
-    listener.worker_output(slot.id, {slot.channel.out(slot.out_head), size});
-    slot.out_head += size;
-    slot.channel.control().out_head.value.store(slot.out_head, std::memory_order_seq_cst);
-    wake(slot);
+    for (std::size_t done = 0; done < size;) {
+      const std::size_t part = std::min(size - done, Channel::kStretch);
+      listener.worker_output(slot.id, {slot.channel.out(slot.out_head), part});
+      slot.out_head += part;
+      done += part;
+      slot.channel.control().out_head.value.store(slot.out_head, std::memory_order_seq_cst);
+      wake(slot);
+    }
     return size + side;
   }
   /// Shows as much of what waits as there is room for.
@@ -152,31 +173,63 @@ class WorkerHost::Impl {
     wake_side(slot);
     return size;
   }
-  void salvage(Slot& slot, HostListener& listener) {
+  /// What of the frame that begins the output was given out already: its header is told as of the rest.
+  bool skip_harvested(Slot& slot, std::size_t size, HostListener& listener) {
+    wire::FrameHeader header;
+    if (size >= sizeof header) std::memcpy(&header, slot.channel.out(slot.out_head), sizeof header);
+    if (size < sizeof header || header.kind != wire::FrameKind::values || header.count < slot.harvested ||
+        header.length > size - sizeof header || header.length % header.count != 0) {
+      give_up(slot);
+      return false;
+    }
+    const std::uint64_t part = slot.harvested * (header.length / header.count);
+    header.first += slot.harvested;
+    header.count -= static_cast<std::uint32_t>(slot.harvested);
+    header.length -= part;
+    slot.harvested = 0;
+    slot.out_head += sizeof header + part;
+    listener.worker_output(slot.id, std::as_bytes(std::span(&header, 1)));
+    return true;
+  }
+  /// Gives out the results in the open frame that have not been given out. True if there were any.
+  bool give_open(Slot& slot, HostListener& listener) {
+    if (slot.rogue) return false;
     auto& control = slot.channel.control();
     const std::uint64_t begin = control.open_begin.load(std::memory_order_acquire);
-    const std::uint64_t base = control.open_base.load();
+    if (begin != slot.out_head) return false;
+    const std::uint64_t base = control.open_base.load(std::memory_order_acquire);
+    const std::uint64_t element = control.open_element.load(std::memory_order_acquire);
+    const std::uint64_t chunk = control.open_chunk.load(std::memory_order_acquire);
+    const std::uint64_t first = control.open_first.load(std::memory_order_acquire);
     const std::uint64_t ended = control.progress.load(std::memory_order_acquire) / 2;
-    const std::uint64_t element = control.open_element.load();
-    if (slot.rogue || begin != slot.out_head || ended <= base || element == 0) return;
+    // What was read belongs together if the frame is still open: the worker publishes one before it opens the next.
+    if (control.out_tail.value.load(std::memory_order_acquire) != slot.out_head) return false;
+    if (ended <= base || ended - base <= slot.harvested || element == 0) return false;
     const std::uint64_t count = ended - base;
     if (count > Channel::kRing || element > Channel::kRing ||
-        count * element > Channel::kRing - sizeof(wire::FrameHeader))
-      return;
+        count * element > Channel::kRing - sizeof(wire::FrameHeader)) {
+      return false;
+    }
     wire::FrameHeader header;
     header.kind = wire::FrameKind::values;
-    header.count = static_cast<std::uint32_t>(count);
-    header.chunk = control.open_chunk.load();
-    header.first = control.open_first.load();
-    header.length = count * element;
+    header.count = static_cast<std::uint32_t>(count - slot.harvested);
+    header.chunk = chunk;
+    header.first = first + slot.harvested;
+    header.length = header.count * element;
+    const std::byte* const values = slot.channel.out(begin) + sizeof header + slot.harvested * element;
+    slot.harvested = count;
     listener.worker_output(slot.id, std::as_bytes(std::span(&header, 1)));
-    listener.worker_output(slot.id, {slot.channel.out(begin) + sizeof header, static_cast<std::size_t>(header.length)});
+    listener.worker_output(slot.id, {values, static_cast<std::size_t>(header.length)});
+    return true;
+  }
+  static bool inside_item(Slot& slot) {
+    return (slot.channel.control().progress.load(std::memory_order_acquire) & 1U) != 0;
   }
   void ended(Slot& slot, HostListener& listener, pid_t pid, int status) {
     while (drain(slot, listener, static_cast<std::size_t>(-1)) != 0) {
     }
-    salvage(slot, listener);
-    const bool inside = (slot.channel.control().progress.load(std::memory_order_acquire) & 1U) != 0;
+    give_open(slot, listener);
+    const bool inside = inside_item(slot);
     const WorkerId id = slot.id;
     index.erase(raw(id));
     std::erase_if(slots, [&](const auto& s) { return s->id == id; });
@@ -189,7 +242,10 @@ class WorkerHost::Impl {
   std::vector<std::pair<WorkerId, std::string>> failed;
   std::uint32_t seen_events = 0;
   bool told_lost = false;
-  bool woken = false;  ///< it may have been the keeper's socket, which tells of the keeper's end too
+  std::chrono::steady_clock::time_point next_harvest{};
+  std::chrono::milliseconds patience = kPatience;
+  bool output_since = false;  ///< the last harvest
+  bool woken = false;         ///< it may have been the keeper's socket, which tells of the keeper's end too
 };
 
 WorkerHost::WorkerHost(std::unique_ptr<KeeperLink> keeper) : impl_(std::make_unique<Impl>(std::move(keeper))) {}
@@ -255,6 +311,7 @@ bool WorkerHost::poll(HostListener& listener, std::size_t max_output) {
     any |= i.push_side(slot);
     const std::size_t size = i.drain(slot, listener, max_output);
     any |= size != 0;
+    i.output_since |= size != 0;
     max_output -= std::min(size, max_output);
   }
   for (auto& [worker, why] : std::exchange(i.failed, {})) {
@@ -286,6 +343,29 @@ bool WorkerHost::poll(HostListener& listener, std::size_t max_output) {
     any = true;
   }
   return any;
+}
+
+bool WorkerHost::harvest(HostListener& listener, std::chrono::steady_clock::time_point now) {
+  auto& i = *impl_;
+  if (std::exchange(i.output_since, false)) {
+    i.patience = kPatience;
+    i.next_harvest = std::min(i.next_harvest, now + kPatience);
+  }
+  if (now < i.next_harvest) return false;
+  bool any = false;
+  for (const auto& slot : i.slots) any |= i.give_open(*slot, listener);
+  i.patience = any ? kPatience : std::min(2 * i.patience, kLongestPatience);
+  i.next_harvest = now + i.patience;
+  return any;
+}
+
+std::optional<std::chrono::steady_clock::time_point> WorkerHost::next_harvest() const {
+  const auto& i = *impl_;
+  const bool all_rest = std::all_of(i.slots.begin(), i.slots.end(), [](const auto& slot) {
+    return slot->channel.control().worker_sleeping.load(std::memory_order_acquire) != 0;
+  });
+  if (all_rest) return {};
+  return i.next_harvest;
 }
 
 bool WorkerHost::has_backlog() const {

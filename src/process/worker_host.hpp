@@ -72,6 +72,12 @@ class WorkerHost {
   /// Looks once at all channels and at the keeper; calls `listener` for what there is. True if there was anything.
   /// `max_output` bounds the bytes given out in one call (back-pressure).
   bool poll(HostListener& listener, std::size_t max_output = static_cast<std::size_t>(-1));
+  /// Results that a worker has finished but not shown, since it went on to the next item, which may be a long one:
+  /// gives them out. Looks only when it is time to, seldom if there has been nothing for long. True if there was
+  /// anything.
+  bool harvest(HostListener& listener, std::chrono::steady_clock::time_point now);
+  /// When to harvest next, to be asked after `prepare_sleep`; nothing if all workers rest.
+  [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> next_harvest() const;
   /// True if bytes wait for room in some channel: poll again soon.
   [[nodiscard]] bool has_backlog() const;
 

@@ -1,6 +1,7 @@
 #include "schedule/backlog.hpp"
 
 #include <algorithm>
+#include <limits>
 
 namespace rankpool::schedule {
 
@@ -15,6 +16,12 @@ bool Backlog::more_chunks_than(std::uint64_t few, std::size_t workers) const {
     chunks += waiting / size_of_next(many->work, waiting, workers) - 1;
   }
   return chunks > few;
+}
+
+bool Backlog::next_may_be_joined() const {
+  if (!given_back_.empty() || queue_.empty()) return false;
+  const ManyItems* const many = works_.find_many(queue_.front());
+  return many != nullptr && many->chunk != 0;
 }
 
 void Backlog::append(WorkId work, std::uint64_t more) {
@@ -38,10 +45,10 @@ std::uint32_t Backlog::size_of_next(WorkId work, std::uint64_t waiting, std::siz
   return many->policy.next(waiting, workers, many->max_chunk);
 }
 
-std::optional<Range> Backlog::take(std::size_t workers) {
+std::optional<Range> Backlog::take(std::size_t workers, std::uint32_t most) {
   if (!given_back_.empty()) {
     Range& front = given_back_.front();
-    const Range chunk{front.work, front.first, size_of_next(front.work, front.count, workers)};
+    const Range chunk{front.work, front.first, size_of_next(front.work, front.count, workers), 1};
     front.first += chunk.count;
     front.count -= chunk.count;
     if (front.count == 0) given_back_.pop_front();
@@ -54,8 +61,16 @@ std::optional<Range> Backlog::take(std::size_t workers) {
     if (entry != nullptr && entry->single() == Single::no) {
       ManyItems& many = works_.many(*entry);
       const std::uint64_t waiting = many.items - many.next;
-      const std::uint32_t count = waiting == 0 ? 0 : size_of_next(work, waiting, workers);
-      const Range chunk{work, many.next, count};
+      std::uint64_t count = waiting == 0 ? 0 : size_of_next(work, waiting, workers);
+      std::uint32_t joined = 1;
+      if (most > 1 && many.chunk != 0) {
+        // Half of what waits stays for the others, so that all end at about the same time.
+        const std::uint64_t share = waiting / (2 * std::max<std::size_t>(workers, 1) * many.chunk);
+        const std::uint64_t limit = std::numeric_limits<std::uint32_t>::max() / many.chunk;
+        joined = static_cast<std::uint32_t>(std::clamp<std::uint64_t>(std::min(share, limit), 1, most));
+        count = std::min<std::uint64_t>(std::uint64_t{many.chunk} * joined, waiting);
+      }
+      const Range chunk{work, many.next, count, joined};
       many.next += count;
       items_ -= count;
       if (many.next == many.items) {
@@ -73,7 +88,7 @@ std::optional<Range> Backlog::take(std::size_t workers) {
     }
     entry->set(Single::handed_out);
     --items_;
-    return Range{work, 0, 1};
+    return Range{work, 0, 1, 1};
   }
   return std::nullopt;
 }
@@ -86,13 +101,13 @@ std::vector<Range> Backlog::withdraw(WorkId work) {
   });
   if (WorkTable::Entry* const entry = works_.find(work)) {
     if (entry->single() == Single::queued) {
-      result.push_back({work, 0, 1});
+      result.push_back({work, 0, 1, 1});
       entry->set(Single::handed_out_and_cancelled);
       ++withdrawn_;
     } else if (entry->single() == Single::no) {
       ManyItems& many = works_.many(*entry);
       if (many.next < many.items) {
-        result.push_back({work, many.next, many.items - many.next});
+        result.push_back({work, many.next, many.items - many.next, 1});
         ++withdrawn_;
       }
       many.next = many.items;
@@ -109,11 +124,11 @@ std::vector<Range> Backlog::withdraw_all() {
     WorkTable::Entry* const entry = works_.find(work);
     if (entry == nullptr) continue;
     if (entry->single() == Single::queued) {
-      result.push_back({work, 0, 1});
+      result.push_back({work, 0, 1, 1});
       entry->set(Single::handed_out_and_cancelled);
     } else if (entry->single() == Single::no) {
       ManyItems& many = works_.many(*entry);
-      if (many.next < many.items) result.push_back({work, many.next, many.items - many.next});
+      if (many.next < many.items) result.push_back({work, many.next, many.items - many.next, 1});
       many.next = many.items;
       many.queued = false;
     }

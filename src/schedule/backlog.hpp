@@ -16,6 +16,7 @@ struct Range {
   WorkId work{};
   std::uint64_t first = 0;
   std::uint64_t count = 0;
+  std::uint32_t joined = 1;  ///< chunks of the size that the caller chose
 };
 
 /// What a pool has still to hand out: works in the order in which they came, and before them what was handed out to a
@@ -30,12 +31,15 @@ class Backlog {
   /// Whether more than `few` chunks wait; of the works that are not first each counts as one.
   [[nodiscard]] bool more_chunks_than(std::uint64_t few, std::size_t workers) const;
 
+  /// Whether the next chunk has a size that the caller chose, so that others of its work may go with it.
+  [[nodiscard]] bool next_may_be_joined() const;
+
   /// `more` items at the end of a work are new. A work that had run dry comes last again.
   void append(WorkId work, std::uint64_t more);
   /// The next to be handed out, before all else. What was given back together is never joined with anything.
   void give_back(Range range);
-  /// Cuts the next chunk, if there is any item.
-  std::optional<Range> take(std::size_t workers);
+  /// Cuts the next chunk, if there is any item; or up to `most` chunks of a size that the caller chose, in one.
+  std::optional<Range> take(std::size_t workers, std::uint32_t most = 1);
 
   /// Takes all that waits of one work.
   std::vector<Range> withdraw(WorkId work);

@@ -21,29 +21,35 @@ namespace rankpool::schedule {
 ///
 /// (the contract would allow more while they last under 1 ms), and a worker that was idle begins at 1 and earns one
 /// more with each short chunk, so that a long task after many short ones does not find a crowd behind it.
+///
+/// Many that are ahead travel together, in three lots: one that the worker is at, one that it has, one on its way. To
+/// the worker a lot is one chunk, so that rank 0's work for a chunk is done once for all of them.
 class LookAhead {
  public:
   static constexpr std::uint8_t kFirstWindow = 1;
   /// With the one that is running a worker holds 64 chunks at most.
   static constexpr std::uint8_t kLargestWindow = 63;
 
-  /// A chunk has taken so long. A slow one counts in full at once; short ones are believed little by little.
+  /// The chunks of a lot have taken so long each. A slow one counts in full at once; short ones are believed little by
+  /// little.
   void measured(Nanoseconds busy) noexcept {
     busy = std::max(busy, Nanoseconds{0});
     mean_ = known_ && busy < mean_ ? mean_ - (mean_ - busy + Nanoseconds{7}) / 8 : busy;
     known_ = true;
   }
-  /// A worker's window after a chunk that took so long; `backlog`: others were waiting behind it.
-  [[nodiscard]] static std::uint8_t window_after(std::uint8_t window, Nanoseconds busy, std::size_t backlog) noexcept {
-    if (busy >= kTogether || backlog == 0) return kFirstWindow;
+  /// A worker's window after a lot that took so long; `more`: others wait, for it or for any worker.
+  [[nodiscard]] static std::uint8_t window_after(std::uint8_t window, Nanoseconds busy, bool more) noexcept {
+    if (busy >= kTogether || !more) return kFirstWindow;
     return static_cast<std::uint8_t>(std::min<int>(window + 1, kLargestWindow));
   }
-  [[nodiscard]] std::size_t allowed(std::uint8_t window, std::size_t workers) const noexcept {
-    if (!known_ || mean_ >= kLong) return 0;
-    if (mean_ >= kTogether) return 1;
-    const auto apart = std::max(mean_.count(), kRankZero.count() * static_cast<std::int64_t>(workers));
-    const auto enough = kCovered.count() / std::max<std::int64_t>(apart, 1);
-    return std::min<std::size_t>(window, static_cast<std::size_t>(std::max<std::int64_t>(enough, 2)));
+  /// Chunks for one lot, where lots are allowed at all.
+  [[nodiscard]] std::uint32_t lot(std::uint8_t window, std::size_t workers) const noexcept {
+    return static_cast<std::uint32_t>(std::max<std::size_t>((ahead(window, workers) + 1) / kLots, 1));
+  }
+  /// Lots, or single chunks, that may wait at a worker behind the one that it is at.
+  [[nodiscard]] std::size_t allowed(std::uint8_t window, std::size_t workers, bool lots) const noexcept {
+    const std::size_t chunks = ahead(window, workers);
+    return lots && chunks + 1 >= 2 * kLots ? kLots - 1 : chunks;
   }
   /// Handing ahead begins only when more chunks than this wait: until then each may be the one that an idle worker
   /// will lack, and tasks that wait for each other must not end up on one worker.
@@ -52,6 +58,15 @@ class LookAhead {
   }
 
  private:
+  [[nodiscard]] std::size_t ahead(std::uint8_t window, std::size_t workers) const noexcept {
+    if (!known_ || mean_ >= kLong) return 0;
+    if (mean_ >= kTogether) return 1;
+    const auto apart = std::max(mean_.count(), kRankZero.count() * static_cast<std::int64_t>(workers));
+    const auto enough = kCovered.count() / std::max<std::int64_t>(apart, 1);
+    return std::min<std::size_t>(window, static_cast<std::size_t>(std::max<std::int64_t>(enough, 2)));
+  }
+
+  static constexpr std::size_t kLots = 3;
   static constexpr Nanoseconds kTogether{1'000'000};
   static constexpr Nanoseconds kCovered{100'000};
   /// Rank 0 needs about so long for each task: with many workers none gets its tasks faster than that times their

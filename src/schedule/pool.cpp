@@ -158,10 +158,15 @@ void Pool::feed() {
   while (!backlog_.empty()) {
     Worker* const worker = worker_for_next();
     if (worker == nullptr) return;
-    const auto chunk = backlog_.take(static_cast<std::size_t>(std::max(alive(), 1)));
+    const auto chunk = next_for(*worker);
     if (!chunk) return;
     hand(*worker, *chunk);
   }
+}
+
+std::optional<Range> Pool::next_for(const Worker& worker) {
+  const auto workers = static_cast<std::size_t>(std::max(alive(), 1));
+  return backlog_.take(workers, joins_chunks() ? look_ahead_.lot(worker.window, workers) : 1);
 }
 
 Worker* Pool::worker_for_next() {
@@ -170,8 +175,9 @@ Worker* Pool::worker_for_next() {
   if (count(WorkerState::starting) + count(WorkerState::stopping) > 0) return nullptr;
   const auto workers = static_cast<std::size_t>(alive());
   if (!backlog_.more_chunks_than(look_ahead_.reserve(workers), workers)) return nullptr;
+  const bool lots = joins_chunks() && backlog_.next_may_be_joined();
   while (Worker* const worker = ready_.least_busy()) {
-    if (worker->chunks.size() <= look_ahead_.allowed(worker->window, workers)) return worker;
+    if (worker->chunks.size() <= look_ahead_.allowed(worker->window, workers, lots)) return worker;
     ready_.withhold(*worker);  // until one of its chunks has left it
   }
   return nullptr;
@@ -180,7 +186,7 @@ Worker* Pool::worker_for_next() {
 void Pool::hand(Worker& worker, const Range& range) {
   const ChunkId id{common_.next_chunk++};
   const auto size = static_cast<std::uint32_t>(range.count);
-  worker.chunks.push_back({id, range.work, range.first, size, 0});
+  worker.chunks.push_back({id, range.work, range.first, size, 0, range.joined});
   ++worker.chunks_given;
   common_.actions.emplace_back(SendChunk{worker.id, id, range.work, range.first, size});
   ready_.place(worker);
@@ -218,15 +224,15 @@ void Pool::chunk_done(Worker& worker, Nanoseconds busy) {
   stop_timer(worker);
   const Chunk chunk = worker.chunks.front();
   worker.chunks.pop_front();
-  look_ahead_.measured(busy);
-  worker.window = LookAhead::window_after(worker.window, busy, worker.chunks.size());
+  look_ahead_.measured(busy / chunk.joined);
+  worker.window = LookAhead::window_after(worker.window, busy, !worker.chunks.empty() || !backlog_.empty());
   if (ManyItems* const many = common_.works.find_many(chunk.work)) many->policy.measured(chunk.count, busy);
   if (chunk.ended < chunk.count) {
-    backlog_.give_back({chunk.work, chunk.first + chunk.ended, chunk.count - chunk.ended});
+    backlog_.give_back({chunk.work, chunk.first + chunk.ended, chunk.count - chunk.ended, 1});
   }
   // While anything waits no other worker is idle, so this one need not stand in line: it saves a quarter of the cost.
   const bool next_in_turn = worker.chunks.empty() && !worn_out(worker);
-  const auto next = next_in_turn ? backlog_.take(static_cast<std::size_t>(alive())) : std::nullopt;
+  const auto next = next_in_turn ? next_for(worker) : std::nullopt;
   if (next) {
     hand(worker, *next);
   } else {

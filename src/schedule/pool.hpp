@@ -86,6 +86,11 @@ class Pool {
   void feed();
   [[nodiscard]] Worker* worker_for_next();
   void hand(Worker& worker, const Range& range);
+  /// Whether chunks may be handed over together. Not where each counts by itself.
+  [[nodiscard]] bool joins_chunks() const noexcept {
+    return policy_.max_chunks_per_worker == 0 && policy_.task_timeout <= Nanoseconds{0};
+  }
+  [[nodiscard]] std::optional<Range> next_for(const Worker& worker);
   [[nodiscard]] bool worn_out(const Worker& worker) const noexcept {
     return policy_.max_chunks_per_worker > 0 &&
            worker.chunks_given >= static_cast<std::uint32_t>(policy_.max_chunks_per_worker);

@@ -14,13 +14,15 @@ namespace rankpool::schedule {
 
 class Pool;
 
-/// Items that a worker holds. The first `ended` of them have ended.
+/// Items that a worker holds: one chunk, or several of the caller's that were handed over together. The first `ended`
+/// of them have ended.
 struct Chunk {
   ChunkId id{};
   WorkId work{};
   std::uint64_t first = 0;
   std::uint32_t count = 0;
   std::uint32_t ended = 0;
+  std::uint32_t joined = 1;  ///< chunks
 };
 
 /// The chunks of one worker, in the order in which it works on them. Up to four are held in place, as many as a worker

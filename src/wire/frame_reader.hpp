@@ -25,10 +25,12 @@ class FrameReader {
         bytes = bytes.subspan(taken);
         if (header_bytes_ < sizeof header_) return true;
         if (!plausible(header_)) return false;
-        if (bytes.size() < header_.length) payload_.reserve_more(std::min<std::size_t>(header_.length, kTrusted));
       }
       const std::size_t missing = static_cast<std::size_t>(header_.length) - payload_.size();
       if (bytes.size() < missing) {
+        if (payload_.capacity() - payload_.size() < bytes.size()) {
+          payload_.reserve_more(std::max(bytes.size(), std::min(missing, std::max(kTrusted, payload_.size()))));
+        }
         payload_.append(bytes.data(), bytes.size());
         return true;
       }
@@ -45,7 +47,7 @@ class FrameReader {
   }
 
  private:
-  /// So much is set aside on the word of a header alone; more only as it arrives.
+  /// So much is set aside on the word of a header alone; later as much again as has arrived.
   static constexpr std::size_t kTrusted = std::size_t{16} << 20U;
 
   static bool plausible(const FrameHeader& header) noexcept {

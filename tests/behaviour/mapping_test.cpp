@@ -37,6 +37,11 @@ int mark_and_give(std::string gate, int value) {
   return value;
 }
 
+/// Passes the gate if the value is the one that is to wait.
+int pass_gate_at(std::string gate, int wait_at, int value) {
+  return value == wait_at ? pass_gate(std::move(gate), value) : value;
+}
+
 TEST_F(Mapping, results_come_in_the_order_of_the_input_for_every_chunk_size) {  // MAP-01, MAP-02, MAP-03, MAP-29
   ProcessPoolExecutor executor(3);
   EXPECT_EQ(executor.map(square, numbers(40)).to_vector(), squares(40));
@@ -136,6 +141,22 @@ TEST_F(Mapping, the_timeout_is_one_deadline_from_the_call) {  // MAP-09, MAP-10,
   EXPECT_FALSE(results.next());
   gate.open();
   EXPECT_EQ(executor.map({.timeout = kLong}, square, numbers(3)).to_vector(), squares(3));
+}
+
+TEST_F(Mapping, what_was_finished_comes_though_a_long_item_of_the_same_chunk_is_not) {
+  constexpr int kItems = 20'000;
+  constexpr int kLong = 15'000;
+  for (const int chunk : {0, 1, 7}) {  // short items and chunks travel together once they have been measured
+    Gate gate;
+    ProcessPoolExecutor executor(1);
+    rankpool::MapOptions options;
+    if (chunk > 0) options.chunksize = chunk;
+    auto results = executor.map(options, pass_gate_at, std::vector<std::string>(kItems, gate.name()),
+                                std::vector<int>(kItems, kLong), std::views::iota(0, kItems));
+    for (int i = 0; i < kLong; ++i) ASSERT_EQ(results.next(20s), i);
+    gate.open();
+    for (int i = kLong; i < kItems; ++i) ASSERT_EQ(results.next(20s), i);
+  }
 }
 
 TEST_F(Mapping, a_passed_deadline_cancels_what_has_not_begun) {  // MAP-13

@@ -22,6 +22,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <vector>
 
 namespace rankpool::detail {
 
@@ -79,6 +80,14 @@ concept Bucketed = from_std_or_boost<T>() && requires(T& container, std::size_t 
   container.rehash(count);
 };
 
+/// Elements of which a vector travels as nothing but their number and their content.
+template <class T>
+inline constexpr bool direct_element = plain_bytes<T> && !std::is_same_v<T, bool>;
+template <>
+inline constexpr bool direct_element<std::string> = true;
+template <class T, class A>
+inline constexpr bool direct_element<std::vector<T, A>> = direct_element<T>;
+
 /// A Boost.Serialization archive that writes to Bytes.
 class OArchive : public boost::archive::detail::common_oarchive<OArchive> {
   using Base = boost::archive::detail::common_oarchive<OArchive>;
@@ -108,9 +117,16 @@ class OArchive : public boost::archive::detail::common_oarchive<OArchive> {
       Base::save_override(value);
     }
   }
-  void save_override(const std::string& text) {
-    save_size(text.size());
-    save_binary(text.data(), text.size());
+  void save_override(const std::string& text) { save_sized(text.data(), text.size()); }
+  template <class T, class A>
+  requires direct_element<T>
+  void save_override(const std::vector<T, A>& values) {
+    if constexpr (plain_bytes<T>) {
+      save_sized(values.data(), values.size(), sizeof(T));
+    } else {
+      save_size(values.size());
+      for (const T& value : values) save_override(value);
+    }
   }
   void save_override(const boost::serialization::collection_size_type& size) {
     save_size(static_cast<std::uint64_t>(size));
@@ -132,6 +148,13 @@ class OArchive : public boost::archive::detail::common_oarchive<OArchive> {
     save_binary(&word, sizeof word);
   }
   void save_size(std::uint64_t size) { save_binary(&size, sizeof size); }
+  /// The number of elements, then their bytes.
+  void save_sized(const void* from, std::uint64_t count, std::size_t each = 1) {
+    const std::size_t size = static_cast<std::size_t>(count) * each;
+    std::byte* const to = to_.grow_by(sizeof count + size);
+    std::memcpy(to, &count, sizeof count);
+    if (size != 0) std::memcpy(to + sizeof count, from, size);
+  }
   template <class T>
   void save(const T& value) {
     static_assert(std::is_arithmetic_v<T>);
@@ -187,6 +210,32 @@ class IArchive : public boost::archive::detail::common_iarchive<IArchive> {
     const std::size_t size = load_size(1);
     text.assign(reinterpret_cast<const char*>(rest_.data()), size);
     rest_ = rest_.subspan(size);
+  }
+  template <class T, class A>
+  requires direct_element<T>
+  void load_override(std::vector<T, A>& values) {
+    values.clear();
+    if constexpr (plain_bytes<T>) {
+      load_plain(values, load_size(sizeof(T)));
+    } else {
+      const std::size_t size = load_size(sizeof(std::uint64_t));
+      values.reserve(size);
+      for (std::size_t i = 0; i < size; ++i) load_override(values.emplace_back());
+    }
+  }
+  /// Grows it by so little at a time that the zeros, which `resize` writes first, are still in the cache when they are
+  /// written over.
+  template <class T, class A>
+  void load_plain(std::vector<T, A>& values, std::size_t size) {
+    constexpr std::size_t step = std::max<std::size_t>(1, (std::size_t{32} << 10U) / sizeof(T));
+    values.reserve(size);
+    advise_huge(values.data(), size * sizeof(T));
+    while (values.size() < size) {
+      const std::size_t begin = values.size();
+      const std::size_t part = std::min(step, size - begin);
+      values.resize(begin + part);
+      load_binary(static_cast<void*>(values.data() + begin), part * sizeof(T));
+    }
   }
   // An element takes at least no byte at all, but a count beyond what is left is refused where elements take some:
   // containers of empty types do not occur in lengths that matter.

@@ -10,6 +10,24 @@
 
 namespace rankpool::detail {
 
+/// Large runs of memory. The first touch of a page costs more than the copy that it is touched for, so what was given
+/// back is kept for the next one, up to a limit, and the largest are made of huge pages. All of it is thread-safe.
+struct Run {
+  std::byte* data = nullptr;
+  std::size_t size = 0;
+};
+/// Less is left to `malloc`, which keeps its own.
+inline constexpr std::size_t kLargeRun = std::size_t{128} << 10U;
+/// At least `size` bytes, which must be kLargeRun at least. Throws std::bad_alloc.
+Run take_run(std::size_t size);
+/// The same bytes with more room behind them, maybe elsewhere. Throws std::bad_alloc, and `run` stays as it is.
+Run grow_run(Run run, std::size_t used, std::size_t size);
+/// The same with less room.
+Run cut_run(Run run, std::size_t size) noexcept;
+void give_run_back(Run run) noexcept;
+/// Asks for huge pages where memory that is about to be written has room for them; a wish.
+void advise_huge(void* begin, std::size_t size) noexcept;
+
 /// A growable run of bytes: what `std::vector<std::byte>` would be if growing did not write zeros first.
 /// Moves are cheap, copies are explicit. Not thread-safe.
 class Bytes {
@@ -24,7 +42,7 @@ class Bytes {
         capacity_(std::exchange(other.capacity_, 0)) {}
   Bytes& operator=(Bytes&& other) noexcept {
     if (this != &other) {
-      std::free(data_);
+      release();
       data_ = std::exchange(other.data_, nullptr);
       size_ = std::exchange(other.size_, 0);
       capacity_ = std::exchange(other.capacity_, 0);
@@ -33,7 +51,7 @@ class Bytes {
   }
   Bytes(const Bytes&) = delete;
   Bytes& operator=(const Bytes&) = delete;
-  ~Bytes() { std::free(data_); }
+  ~Bytes() { release(); }
 
   [[nodiscard]] std::byte* data() noexcept { return data_; }
   [[nodiscard]] const std::byte* data() const noexcept { return data_; }
@@ -61,27 +79,50 @@ class Bytes {
   void shrink_to_fit() {
     if (size_ == 0) {
       *this = Bytes();
+    } else if (capacity_ >= kLargeRun && size_ < kLargeRun) {
+      *this = Bytes(view());
+    } else if (capacity_ >= kLargeRun) {
+      adopt(cut_run({data_, capacity_}, size_));
     } else if (size_ < capacity_) {
-      if (auto* smaller = static_cast<std::byte*>(std::realloc(data_, size_))) {
-        data_ = smaller;
-        capacity_ = size_;
-      }
+      if (auto* smaller = static_cast<std::byte*>(std::realloc(data_, size_))) adopt({smaller, size_});
     }
   }
   /// Makes room for `more` bytes beyond the content.
   void reserve_more(std::size_t more) {
-    if (more <= capacity_ - size_) return;
-    if (more > static_cast<std::size_t>(-1) / 2 - size_) throw std::bad_alloc();
-    std::size_t wanted = size_ + more;
-    if (wanted < capacity_ + capacity_ / 2) wanted = capacity_ + capacity_ / 2;
-    auto* larger = static_cast<std::byte*>(std::realloc(data_, wanted));
-    if (larger == nullptr) throw std::bad_alloc();
-    data_ = larger;
-    capacity_ = wanted;
+    if (more > capacity_ - size_) reserve_slowly(more);
   }
 
  private:
-  std::byte* data_ = nullptr;
+  void reserve_slowly(std::size_t more) {
+    if (more > static_cast<std::size_t>(-1) / 2 - size_) throw std::bad_alloc();
+    std::size_t wanted = size_ + more;
+    if (wanted < capacity_ + capacity_ / 2) wanted = capacity_ + capacity_ / 2;
+    if (capacity_ >= kLargeRun) {
+      adopt(grow_run({data_, capacity_}, size_, wanted));
+    } else if (wanted >= kLargeRun) {
+      const Run larger = take_run(wanted);
+      if (size_ != 0) std::memcpy(larger.data, data_, size_);
+      std::free(data_);
+      adopt(larger);
+    } else {
+      auto* larger = static_cast<std::byte*>(std::realloc(data_, wanted));
+      if (larger == nullptr) throw std::bad_alloc();
+      adopt({larger, wanted});
+    }
+  }
+  void adopt(Run run) noexcept {
+    data_ = run.data;
+    capacity_ = run.size;
+  }
+  void release() noexcept {
+    if (capacity_ >= kLargeRun) {
+      give_run_back({data_, capacity_});
+    } else {
+      std::free(data_);
+    }
+  }
+
+  std::byte* data_ = nullptr;  ///< from malloc, or a Run if there is room for so much
   std::size_t size_ = 0;
   std::size_t capacity_ = 0;
 };

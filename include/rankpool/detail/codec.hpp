@@ -11,6 +11,7 @@
 #include <string>
 #include <type_traits>
 #include <variant>
+#include <vector>
 
 namespace rankpool::detail {
 
@@ -56,6 +57,14 @@ void encode(Bytes& to, const T& value) {
     }
   }
 }
+
+/// True for what is encoded as its number of elements and their bytes, which stand in a row.
+template <class T>
+inline constexpr bool one_run = false;
+template <class T, class A>
+inline constexpr bool one_run<std::vector<T, A>> = plain_bytes<T>&& direct_element<T>;
+template <>
+inline constexpr bool one_run<std::string> = true;
 
 /// The value that fills `from` exactly. Throws SerializationError, or what the type's own `serialize` throws.
 template <class T>

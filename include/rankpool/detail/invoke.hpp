@@ -5,6 +5,7 @@
 #include <rankpool/detail/task_context.hpp>
 
 #include <cstring>
+#include <functional>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -34,8 +35,16 @@ struct StoredArguments<F, std::tuple<Given...>, true> {
   using type = typename Decayed<typename Signature<F>::Parameters>::type;
 };
 
-template <class P>
-constexpr void check_parameters() {}
+/// Whether it is known that F takes its I-th argument by value.
+template <class F, std::size_t I>
+constexpr bool takes_by_value() {
+  if constexpr (Signature<F>::known) {
+    return !std::is_reference_v<std::tuple_element_t<I, typename Signature<F>::Parameters>>;
+  } else {
+    return false;
+  }
+}
+
 template <class F>
 constexpr void check_signature() {
   if constexpr (Signature<F>::known) {
@@ -157,15 +166,30 @@ struct Task {
     };
     return std::tuple<Args...>{take(std::type_identity<Args>{})...};
   }
+  /// A parameter that is taken by value gets the argument itself, which was decoded for this run alone; others see it
+  /// as a const value.
+  template <std::size_t I>
+  static decltype(auto) hand_over(std::tuple<Args...>& arguments) {
+    if constexpr (takes_by_value<F, I>()) {
+      return std::move(std::get<I>(arguments));
+    } else {
+      return std::as_const(std::get<I>(arguments));
+    }
+  }
+  template <std::size_t... I>
+  static decltype(auto) call(const F& f, std::tuple<Args...>& arguments, std::index_sequence<I...>) {
+    return std::invoke(f, hand_over<I>(arguments)...);
+  }
   static void run_item(TaskContext& context, const F& f, std::span<const std::byte> bytes) {
     bool ended = false;
     try {
-      const std::tuple<Args...> arguments = decode_arguments(bytes);
+      std::tuple<Args...> arguments = decode_arguments(bytes);
+      constexpr std::index_sequence_for<Args...> all;
       if constexpr (std::is_void_v<Returned>) {
-        std::apply(f, arguments);
+        call(f, arguments, all);
         end_with(context, Result{}, ended);
       } else {
-        end_with(context, std::apply(f, arguments), ended);
+        end_with(context, call(f, arguments, all), ended);
       }
     } catch (...) {
       if (ended) throw;  // not the task's doing
@@ -176,6 +200,11 @@ struct Task {
     if constexpr (fixed_result) {
       ended = true;
       context.end_with_value(&result, sizeof result);
+    } else if constexpr (one_run<Result>) {
+      // As `encode` would, but from where it stands.
+      const std::uint64_t count = result.size();
+      ended = true;
+      context.end_with_encoded(std::as_bytes(std::span(&count, 1)), std::as_bytes(std::span(result)));
     } else {
       Bytes encoded;
       try {
@@ -184,7 +213,7 @@ struct Task {
         throw SerializationError("the result could not be encoded: " + current_exception_text());
       }
       ended = true;
-      context.end_with_encoded(std::move(encoded));
+      context.end_with_encoded(encoded);
     }
   }
 };

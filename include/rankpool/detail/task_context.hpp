@@ -1,7 +1,5 @@
 #pragma once
 
-#include <rankpool/detail/bytes.hpp>
-
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -42,8 +40,8 @@ class TaskContext {
       end_with_value_slowly(value, size);
     }
   }
-  /// The item's result is encoded, in any size.
-  virtual void end_with_encoded(Bytes encoded) = 0;
+  /// The item's result is encoded, in any size: what stands in `first`, then what stands in `second`.
+  virtual void end_with_encoded(std::span<const std::byte> first, std::span<const std::byte> second = {}) = 0;
   /// To be called in a catch block: the item ended by the exception that is being handled.
   virtual void end_with_current_exception() = 0;
   /// The item was known to have failed before it was sent.

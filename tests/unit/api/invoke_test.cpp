@@ -29,7 +29,11 @@ class Chunk final : public TaskContext {
     count_ = count;
     progress_ = &own_progress_;
   }
-  void end_with_encoded(Bytes encoded) override { end({std::move(encoded), nullptr, false}); }
+  void end_with_encoded(std::span<const std::byte> first, std::span<const std::byte> second) override {
+    Bytes encoded(first);
+    encoded.append(second.data(), second.size());
+    end({std::move(encoded), nullptr, false});
+  }
   void end_with_current_exception() override { end({Bytes(), std::current_exception(), false}); }
   void end_skipped() override { end({Bytes(), nullptr, true}); }
   std::vector<Outcome> outcomes;

@@ -11,7 +11,7 @@ namespace {
 /// Gives its items back as one encoded result.
 void echo(detail::TaskContext& context) {
   context.begin_item();
-  context.end_with_encoded(detail::Bytes(context.items()));
+  context.end_with_encoded(context.items());
 }
 /// Each item is an int; its square is the result.
 void square(detail::TaskContext& context) {
@@ -34,9 +34,22 @@ void square_and_die(detail::TaskContext& context) {
   context.begin_item();
   ::raise(SIGKILL);
 }
+/// Squares ints like `square`; a negative one waits for the file that its callable names.
+void square_or_wait(detail::TaskContext& context) {
+  const std::string gate(reinterpret_cast<const char*>(context.callable().data()), context.callable().size());
+  const std::byte* at = context.items().data();
+  for (std::uint32_t i = 0; i < context.count(); ++i, at += sizeof(int)) {
+    int value = 0;
+    std::memcpy(&value, at, sizeof value);
+    context.begin_item();
+    while (value < 0 && ::access(gate.c_str(), F_OK) != 0) ::usleep(1000);
+    value *= value;
+    context.end_with_value(&value, sizeof value);
+  }
+}
 void die_between_items(detail::TaskContext& context) {
   context.begin_item();
-  context.end_with_encoded(detail::Bytes(context.items()));
+  context.end_with_encoded(context.items());
   ::raise(SIGKILL);
 }
 void fail(detail::TaskContext&) { throw std::runtime_error("no"); }
@@ -50,6 +63,8 @@ const WorkerHooks kHooks{[](std::uint32_t, std::int32_t, std::string) {},
                            switch (static_cast<char>(payload[0])) {
                              case 's':
                                return square;
+                             case 'w':
+                               return square_or_wait;
                              case 'd':
                                return square_and_die;
                              case 'b':
@@ -256,6 +271,86 @@ TEST_F(Workers, WhatWasFinishedComesBeforeTheDeath) {
     EXPECT_EQ(notes.ended[1].end.pid, pid);
     EXPECT_TRUE(notes.ended[1].end.inside_item);
   }
+}
+
+/// A chunk of ints whose long item, the one below zero, ends when a file appears.
+class LongItems : public Workers {
+ protected:
+  void TearDown() override {
+    ::unlink(gate.c_str());
+    Workers::TearDown();
+  }
+  void send(const std::vector<int>& items) {
+    detail::Bytes payload(std::as_bytes(std::span("w", 1)));
+    payload.append(gate.data(), gate.size());
+    const auto bytes = std::as_bytes(std::span(items));
+    payload.append(bytes.data(), bytes.size());
+    wire::FrameHeader header;
+    header.kind = wire::FrameKind::chunk;
+    header.count = static_cast<std::uint32_t>(items.size());
+    header.extra = 1 + gate.size();
+    header.length = payload.size();
+    write(header, payload);
+    host->flush(WorkerId{1});
+  }
+  void open_gate() const { std::ofstream{gate}; }
+  /// Polls and harvests until so many results are there.
+  bool harvested(std::size_t count) {
+    return polled_until([&] {
+      host->harvest(notes, std::chrono::steady_clock::now());
+      return results().size() >= count;
+    });
+  }
+  std::vector<int> results() {
+    std::vector<int> all;
+    for (const auto& frame : notes.frames(1)) {
+      if (frame.header.kind != wire::FrameKind::values) continue;
+      EXPECT_EQ(frame.header.first, all.size());
+      EXPECT_EQ(frame.payload.size(), frame.header.count * sizeof(int));
+      all.resize(all.size() + frame.header.count);
+      if (!frame.payload.empty())
+        std::memcpy(&*all.end() - frame.header.count, frame.payload.data(), frame.payload.size());
+    }
+    return all;
+  }
+  const std::string gate = "/tmp/rankpool-gate-" + std::to_string(::getpid());
+};
+
+TEST_F(LongItems, DoNotKeepBackWhatWasFinishedBefore) {
+  send({1, 2, 3, -4, 5, 6});
+  ASSERT_TRUE(harvested(3));
+  EXPECT_EQ(results(), (std::vector<int>{1, 4, 9}));
+  EXPECT_TRUE(host->next_harvest());
+  open_gate();
+  ASSERT_TRUE(harvested(6));
+  EXPECT_EQ(results(), (std::vector<int>{1, 4, 9, 16, 25, 36}));
+}
+
+TEST_F(LongItems, ThatKillLoseNothingOfWhatWasHarvestedAndGiveNothingTwice) {
+  send({1, 2, -3, 4});
+  ASSERT_TRUE(harvested(2));
+  ::kill(pid, SIGKILL);
+  ASSERT_TRUE(has_ended(1));
+  EXPECT_EQ(results(), (std::vector<int>{1, 4}));
+  EXPECT_TRUE(notes.ended[1].end.inside_item);
+}
+
+TEST_F(LongItems, AreLookedForSeldomWhenNothingComes) {
+  send({1, -2});
+  ASSERT_TRUE(harvested(1));
+  host->harvest(notes, std::chrono::steady_clock::now());
+  const auto begin = std::chrono::steady_clock::now();
+  auto now = begin;
+  int looks = 0;
+  while (now < begin + 10s) {  // of a clock that does not wait
+    ASSERT_TRUE(host->next_harvest());
+    now = std::max(now, *host->next_harvest());
+    EXPECT_FALSE(host->harvest(notes, now));
+    ++looks;
+  }
+  EXPECT_LT(looks, 200);
+  open_gate();
+  EXPECT_TRUE(polled_until([&] { return !host->next_harvest(); })) << "a worker at rest is looked at";
 }
 
 TEST_F(Workers, DeathBetweenItemsIsBlamedOnNone) {

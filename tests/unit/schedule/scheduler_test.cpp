@@ -1,7 +1,10 @@
 // Who gets what: placement, order, chunks, look-ahead, cancelling and closing.
 #include "desk.hpp"
 
+#include <algorithm>
+#include <deque>
 #include <limits>
+#include <numeric>
 #include <set>
 
 namespace rankpool::schedule::testing {
@@ -267,6 +270,63 @@ TEST_F(LookingAhead, as_many_tasks_as_workers_all_run_at_once_though_one_is_busy
 }
 
 using Cancelling = Desk;
+
+/// A map of `kItems` in chunks of a size that the caller chose, whose every chunk takes as long as `busy` says.
+class Lots : public Desk {
+ protected:
+  static constexpr std::uint64_t kItems = 10'000;
+  /// The sizes of what one worker was handed, until nothing is left.
+  std::vector<std::uint32_t> sizes(PoolPolicy policy, std::uint32_t chunk, Nanoseconds busy) {
+    open(policy);
+    scheduler.work_submitted(kPool, work(0), {kItems, false, chunk});
+    std::vector<std::uint32_t> all;
+    std::deque<SendChunk> held;
+    while (true) {
+      for (const auto& sent : take_all<SendChunk>()) {
+        held.push_back(sent);
+        all.push_back(sent.count);
+        most_ahead = std::max(most_ahead, items_in(held) - held.front().count);
+      }
+      if (held.empty()) return all;
+      const SendChunk done = held.front();
+      held.pop_front();
+      finish(0, done.count, busy * ((done.count + chunk - 1) / chunk));
+    }
+  }
+  static std::uint64_t items_in(const std::deque<SendChunk>& held) {
+    std::uint64_t items = 0;
+    for (const auto& chunk : held) items += chunk.count;
+    return items;
+  }
+  std::uint64_t most_ahead = 0;
+};
+
+TEST_F(Lots, short_chunks_are_handed_over_together_once_they_were_measured) {
+  const auto all = sizes(workers(1), 3, Nanoseconds{100});
+  EXPECT_EQ(all.front(), 3U);
+  EXPECT_EQ(*std::max_element(all.begin(), all.end()), 3U * 21);
+  EXPECT_EQ(all.back(), 1U);  // 10,000 is no multiple of 3
+  EXPECT_EQ(std::accumulate(all.begin(), all.end(), std::uint64_t{0}), kItems);
+  EXPECT_LT(all.size(), kItems / 3 / 10);
+  EXPECT_LE(most_ahead, 3U * 63);
+}
+
+TEST_F(Lots, long_chunks_are_not) {
+  const auto all = sizes(workers(1), 1, Nanoseconds{60'000});
+  EXPECT_EQ(all.size(), kItems);
+}
+
+TEST_F(Lots, all_that_is_ahead_lasts_about_100_microseconds) {
+  sizes(workers(1), 1, Nanoseconds{4'000});
+  EXPECT_GT(most_ahead, 10U);
+  EXPECT_LE(most_ahead, 26U);
+}
+
+TEST_F(Lots, chunks_that_are_counted_or_timed_go_one_by_one) {
+  PoolPolicy timed = workers(1);
+  timed.task_timeout = std::chrono::seconds(1);
+  EXPECT_EQ(sizes(timed, 1, Nanoseconds{100}).size(), kItems);
+}
 
 TEST_F(Cancelling, what_was_not_handed_out_is_cancelled_and_the_rest_goes_on) {  // MAP-13, MAP-14, SHU-20
   open(workers(1));

@@ -317,7 +317,12 @@ void World::execute(const SendChunk& action) {
   const auto work_found = works_.find(action.work);
   if (work_found == works_.end() || work_found->second.ended) return wrong("a chunk of no work");
   Work& work = work_found->second;
-  const std::uint32_t limit = work.spec.chunk != 0 ? work.spec.chunk : work.spec.max_chunk;
+  const bool joins = pool.policy.max_chunks_per_worker == 0 && pool.policy.task_timeout.count() == 0;
+  const std::uint32_t limit = work.spec.chunk == 0 ? work.spec.max_chunk : work.spec.chunk * (joins ? 21U : 1U);
+  if (work.spec.chunk != 0 && action.count > work.spec.chunk && action.count % work.spec.chunk != 0 &&
+      action.first + action.count != work.items.size()) {
+    return wrong("half a chunk");
+  }
   if (action.count == 0 || action.count > limit || action.first + action.count > work.items.size()) {
     return wrong("a chunk of " + std::to_string(action.count) + " items, limit " + std::to_string(limit));
   }
