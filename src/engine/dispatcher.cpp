@@ -2,7 +2,9 @@
 
 #include "base/log.hpp"
 #include "base/wait_status.hpp"
+#include "schedule/chunk_policy.hpp"
 
+#include <algorithm>
 #include <csignal>
 #include <utility>
 
@@ -110,6 +112,8 @@ void Dispatcher::execute(const schedule::SendChunk& action) {
   header.flags = worker.pool->announce_items ? wire::FrameFlag::announce : wire::FrameFlag::none;
   header.count = action.count;
   header.chunk = raw(action.chunk);
+  header.first = static_cast<std::uint64_t>(schedule::ChunkPolicy::kForEachWorker.count()) *
+                 static_cast<std::uint64_t>(std::max(worker.pool->alive.load(std::memory_order_relaxed), 1));
   header.extra = sink->gather(action.first, action.count, gather_);
   for (const auto& part : gather_) header.length += part.size();
   worker.chunks.push_back({action.chunk, action.work, action.first, action.count, 0});

@@ -11,7 +11,7 @@
 namespace rankpool::wire {
 
 /// Raised with every change of a frame or message.
-inline constexpr std::uint16_t kVersion = 2;
+inline constexpr std::uint16_t kVersion = 3;
 inline constexpr std::uint16_t kFrameMagic = 0x5250;  // "PR" in memory on little-endian machines
 
 enum class FrameKind : std::uint8_t {
@@ -47,7 +47,9 @@ struct FrameHeader {
   std::uint64_t chunk = 0;   ///< ChunkId, or the number of a request
   std::uint64_t length = 0;  ///< bytes of payload that follow
   std::uint64_t extra = 0;   ///< chunk: length of the head; outcomes with `last`: nanoseconds
-  std::uint64_t first = 0;   ///< outcomes: item within the chunk, from 0
+  /// Outcomes: item within the chunk, from 0. Chunk: nanoseconds for which finished results may be held back, if more
+  /// than the worker would anyway.
+  std::uint64_t first = 0;
 };
 static_assert(sizeof(FrameHeader) == 40);
 
