@@ -84,7 +84,7 @@ class Dispatcher : public PortListener {
     bool given_up = false;  ///< killed: what it still says is ignored
     wire::FrameReader reader;
     wire::FrameReader side_reader;
-    std::deque<Assigned> chunks;  ///< the first is the one it works on
+    std::vector<Assigned> chunks;  ///< a few; the first is the one it works on
   };
 
   void execute(const schedule::SendChunk& action);
