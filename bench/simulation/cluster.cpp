@@ -20,9 +20,9 @@ constexpr int kMaxTaken = 64;
 constexpr double kWorkerSpins = 20'000;
 /// Chunks for each worker before the steady state is taken for granted (the library's own chunks have to grow first),
 /// and so many that it is then measured over.
-constexpr std::uint64_t kUntilSteady = 4;
-constexpr std::uint64_t kUntilGrown = 9;
-constexpr std::uint64_t kMeasured = 3;
+constexpr std::uint64_t kUntilSteady = 2;
+constexpr std::uint64_t kUntilGrown = 8;
+constexpr std::uint64_t kMeasured = 2;
 constexpr std::uint64_t kAtLeast = 200'000;
 
 Nanoseconds rounded(double ns) { return Nanoseconds{static_cast<std::int64_t>(ns)}; }
