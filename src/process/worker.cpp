@@ -219,6 +219,7 @@ class Worker final : public detail::TaskContext {
     chunk_ = header;
     chunk_base_ = ended_;
     count_ = header.count;
+    channel_.control().chunk_items.store(count_, std::memory_order_release);
     name_ = nullptr;
     announce_ = header.flags == FrameFlag::announce;
     input_ = &items;
@@ -246,6 +247,7 @@ class Worker final : public detail::TaskContext {
       publish();
     }
     last_publish_ = begin;
+    channel_.control().chunk_items.store(0, std::memory_order_release);
   }
 
   void flush_streams() {
