@@ -50,7 +50,7 @@ Ending Agent::run() {
       ending_ = Ending::rank_0_lost;
     }
     if (any) {
-      idler_.worked();
+      idler_.worked(now);
       // A worker that shares our core has to make room before there is more to do.
       if (host_.has_backlog()) ::sched_yield();
     } else if (!idler_.look_again(now)) {

@@ -9,25 +9,23 @@ namespace rankpool::base {
 /// How a loop that has found nothing to do spends its time: it spins for a while, since what comes soon comes sooner to
 /// one who looks than to a sleeper who has to be woken, and then sleeps. One thread.
 ///
-/// Spinning that was in vain is paid for out of a budget, a small part of the time that goes by; when that is used up,
-/// it sleeps at once. So round trips of some ten microseconds are spun through however many follow each other, long
-/// tasks are waited for asleep, and a loop that was asleep finds out soon when the gaps have become short.
+/// Spinning pays where the next thing comes within a few wake-ups' time. While it does, the loop spins through all
+/// gaps. Spinning in vain is paid for out of a budget, a small part of the time that goes by, and not tried again
+/// before a gap was short, or, since gaps are also as long as sleepers make them, for some time.
 /// It yields from the start: the core may be a worker's.
 class Idler {
  public:
   using Clock = std::chrono::steady_clock;
 
-  /// There was work.
-  void worked() noexcept { looking_ = false; }
+  /// There was work at `now`.
+  void worked(Clock::time_point now) noexcept {
+    if (!looking_) return;
+    looking_ = false;
+    worth_trying_ = now - since_ < kShortGap;
+  }
   /// There was none. True: look again; false: sleep.
   bool look_again(Clock::time_point now) noexcept {
-    if (!looking_) {
-      looking_ = true;
-      since_ = now;
-      budget_ = std::min(budget_ + (now - paid_) / kPart, kMost);
-      paid_ = now;
-      patience_ = budget_ >= kSpin ? kSpin : kGlance;
-    }
+    if (!looking_) begin(now);
     if (now - since_ > patience_) {
       if (patience_ == kSpin) budget_ -= kSpin;
       patience_ = std::chrono::nanoseconds(0);  // whoever wakes up for nothing sleeps on
@@ -38,14 +36,28 @@ class Idler {
   }
 
  private:
+  void begin(Clock::time_point now) noexcept {
+    looking_ = true;
+    since_ = now;
+    budget_ = std::min(budget_ + (now - paid_) / kPart, kMost);
+    paid_ = now;
+    const bool spin = (worth_trying_ || now - tried_ > kTryEvery) && budget_ >= kSpin;
+    if (spin) tried_ = now;
+    patience_ = spin ? kSpin : kGlance;
+  }
+
   static constexpr std::chrono::nanoseconds kSpin = std::chrono::microseconds(50);
   static constexpr std::chrono::nanoseconds kGlance = std::chrono::microseconds(2);
+  static constexpr std::chrono::nanoseconds kShortGap = std::chrono::microseconds(300);
+  static constexpr std::chrono::nanoseconds kTryEvery = std::chrono::milliseconds(50);
   static constexpr std::chrono::nanoseconds kMost = 8 * kSpin;
   static constexpr int kPart = 32;
 
   bool looking_ = false;
+  bool worth_trying_ = true;
   Clock::time_point since_{};
   Clock::time_point paid_ = Clock::now();
+  Clock::time_point tried_{};
   std::chrono::nanoseconds patience_{0};
   std::chrono::nanoseconds budget_ = kMost;
 };

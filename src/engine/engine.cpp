@@ -168,7 +168,7 @@ void Engine::loop() {
       throw std::runtime_error("the keeper process of rank 0 is gone, and all its workers with it");
     }
     if (any) {
-      idler_.worked();
+      idler_.worked(now);
     } else if (!idler_.look_again(now)) {
       const auto deadline = dispatcher_->next_deadline();
       if (deadline && *deadline - now.time_since_epoch() < kSoon) {

@@ -17,7 +17,7 @@ namespace rankpool::process {
 namespace {
 
 /// A finished result waits about so long for the end of a long item behind it, or longer if nothing was found for long.
-constexpr std::chrono::milliseconds kPatience{1};
+constexpr std::chrono::milliseconds kPatience{2};
 constexpr std::chrono::milliseconds kLongestPatience{64};
 
 }  // namespace
@@ -355,7 +355,7 @@ bool WorkerHost::harvest(HostListener& listener, std::chrono::steady_clock::time
   if (now < i.next_harvest) return false;
   bool any = false;
   for (const auto& slot : i.slots) any |= i.give_open(*slot, listener);
-  i.patience = any ? kPatience : std::min(2 * i.patience, kLongestPatience);
+  i.patience = any ? kPatience : std::min(4 * i.patience, kLongestPatience);
   i.next_harvest = now + i.patience;
   return any;
 }

@@ -15,7 +15,8 @@ namespace rankpool::schedule {
 /// The workers of a pool that can be given a chunk, found by how many they hold, in constant time.
 ///
 /// Of the idle ones the next is taken from the rank with the fewest busy workers, so that a few tasks spread over the
-/// nodes; among equals it is the one that fell idle last, which is still awake and warm. Of the busy ones with equally
+/// nodes; among equals it is one of rank 0, which is soonest reached, or else the one that fell idle last, which is
+/// still awake and warm. Of the busy ones with equally
 /// many chunks it is the one that has had so many for longest.
 class ReadyWorkers {
  public:
