@@ -46,8 +46,8 @@ Worker* ReadyWorkers::idle() const {
   for (std::size_t word = 0; word < any_rank_.size(); ++word) {
     if (any_rank_[word] == 0) continue;
     const auto busy = word * 64 + static_cast<std::size_t>(std::countr_zero(any_rank_[word]));
-    RankShare& own = ranks_.front();
-    RankShare& share = own.busy == busy && !own.idle.empty() ? own : *by_busy_[busy].front();
+    const RankShare& own = ranks_.front();
+    const RankShare& share = own.busy == busy && !own.idle.empty() ? own : *by_busy_[busy].front();
     return share.idle.front();
   }
   return nullptr;
