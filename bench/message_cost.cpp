@@ -64,7 +64,8 @@ void measure(transport::Transport& transport, long rounds, bench::Report& report
     }
   }
   transport.send(kOne, Bytes(1));
-  report.add("send_ns", bench::quantile(send, 0.5)).add("receive_ns", receive.empty() ? 0 : bench::quantile(receive, 0.5));
+  report.add("send_ns", bench::quantile(send, 0.5))
+      .add("receive_ns", receive.empty() ? 0 : bench::quantile(receive, 0.5));
   report.add("bursts", static_cast<double>(receive.size()));
 }
 

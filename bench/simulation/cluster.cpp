@@ -19,10 +19,15 @@ constexpr int kMaxTaken = 64;
 /// How long a worker looks for more before it sleeps.
 constexpr double kWorkerSpins = 20'000;
 /// Chunks for each worker before the steady state is taken for granted (the library's own chunks have to grow first),
-/// and so many that it is then measured over.
-constexpr std::uint64_t kUntilSteady = 4;
-constexpr std::uint64_t kUntilGrown = 9;
-constexpr std::uint64_t kMeasured = 3;
+/// and so many that it is then measured over; a million workers are an average even over fewer.
+constexpr std::uint64_t kUntilSteady = 2;
+constexpr std::uint64_t kUntilGrown = 8;
+constexpr std::uint64_t kMeasured = 2;
+constexpr std::uint64_t kUntilGrownOfMany = 4;
+constexpr std::uint64_t kMeasuredOfMany = 1;
+constexpr std::uint64_t kMany = 1'000'000;
+/// Longer ones go out one by one: nothing grows.
+constexpr double kLong = 3e9;
 constexpr std::uint64_t kAtLeast = 200'000;
 
 Nanoseconds rounded(double ns) { return Nanoseconds{static_cast<std::int64_t>(ns)}; }
@@ -52,8 +57,10 @@ Cluster::Cluster(const Setting& setting, const Costs& costs)
 
 Outcome Cluster::run() {
   const auto workers = static_cast<std::uint64_t>(workers_.size());
-  const std::uint64_t steady = std::max((setting_.chunk == 0 ? kUntilGrown : kUntilSteady) * workers, kAtLeast);
-  const std::uint64_t enough = steady + std::max(kMeasured * workers, kAtLeast);
+  const bool grows = setting_.chunk == 0 && setting_.length < kLong;
+  const std::uint64_t growing = workers < kMany ? kUntilGrown : kUntilGrownOfMany;
+  const std::uint64_t steady = std::max((grows ? growing : kUntilSteady) * workers, kAtLeast);
+  const std::uint64_t enough = steady + std::max((workers < kMany ? kMeasured : kMeasuredOfMany) * workers, kAtLeast);
   Counts from;
   engine_.busy = true;
   at(0, What::engine, 0);

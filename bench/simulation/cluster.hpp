@@ -1,5 +1,5 @@
-// A cluster in virtual time: rank 0's engine, agents, workers and the network between them are counters and queues; what
-// decides is the library's own scheduler.
+// A cluster in virtual time: rank 0's engine, agents, workers and the network between them are counters and queues;
+// what decides is the library's own scheduler.
 //
 //     engine ──message──► agent ──frames──► worker: computes for the length of its items
 //       ▲                   │ ◄──frames────────┘
@@ -32,17 +32,17 @@ struct Setting {
 };
 
 struct Outcome {
-  double seconds = 0;           ///< of virtual time that the figures are about
-  double efficiency = 0;        ///< computing, as a part of all the workers' time
-  double items_per_s = 0;       ///< ended
-  double chunks_per_s = 0;      ///< ended: with a chunksize of 1 these are tasks
-  double frames_per_s = 0;      ///< with results, that rank 0 has read
-  double messages_per_s = 0;    ///< that rank 0 has received and sent
-  double engine_busy = 0;       ///< part of the time
-  double items_in_chunk = 0;    ///< on average
-  double all_started_s = 0;     ///< when the last worker began its first item
-  std::uint64_t ended = 0;      ///< items, from the beginning
-  bool each_once = true;        ///< no item ended twice; of a map with an end
+  double seconds = 0;         ///< of virtual time that the figures are about
+  double efficiency = 0;      ///< computing, as a part of all the workers' time
+  double items_per_s = 0;     ///< ended
+  double chunks_per_s = 0;    ///< ended: with a chunksize of 1 these are tasks
+  double frames_per_s = 0;    ///< with results, that rank 0 has read
+  double messages_per_s = 0;  ///< that rank 0 has received and sent
+  double engine_busy = 0;     ///< part of the time
+  double items_in_chunk = 0;  ///< on average
+  double all_started_s = 0;   ///< when the last worker began its first item
+  std::uint64_t ended = 0;    ///< items, from the beginning
+  bool each_once = true;      ///< no item ended twice; of a map with an end
 };
 
 class Cluster {

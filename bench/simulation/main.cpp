@@ -3,15 +3,21 @@
 // line of JSON.
 #include "cluster.hpp"
 
+#include "schedule/chunk_policy.hpp"
+
+#include <algorithm>
+
 int main(int argc, char** argv) {
   using namespace bench;
+  using rankpool::schedule::ChunkPolicy;
   simulation::Setting setting;
   setting.nodes = static_cast<std::uint32_t>(option(argc, argv, "nodes", 10));
   setting.workers = static_cast<std::uint32_t>(option(argc, argv, "workers", 128));
   setting.length = std::stod(text_option(argc, argv, "length-us", "1000")) * 1e3;
   setting.chunk = static_cast<std::uint32_t>(option(argc, argv, "chunksize", 0));
   setting.items = static_cast<std::uint64_t>(option(argc, argv, "items", 0));
-  setting.show_after = std::stod(text_option(argc, argv, "show-after-us", "500")) * 1e3;
+  const double all_workers = static_cast<double>(setting.nodes) * setting.workers;
+  setting.show_after = std::max(500e3, 2 * all_workers * static_cast<double>(ChunkPolicy::kForEachWorker.count()));
   const auto begin = Clock::now();
   simulation::Cluster cluster(setting, simulation::Costs::from_options(argc, argv));
   const simulation::Outcome outcome = cluster.run();

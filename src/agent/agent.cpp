@@ -140,6 +140,9 @@ void Agent::welcome(const wire::Welcome& welcome) {
   lifeline_.emplace(transport_.rank(), invitation,
                     liveness::LifelineOptions{options_.settings.lost_after, options_.settings.interface});
   if (options_.share_lifeline) options_.share_lifeline(lifeline_->fd());
+  bell_.emplace(transport_.rank(),
+                liveness::BellPlace{welcome.bell_pid, welcome.bell_fd, welcome.bell_number, welcome.bell_pid_space});
+  options_.hello.bell_pipe = bell_->pipe();
   wire::append(batch_, options_.hello);
 }
 
@@ -158,6 +161,7 @@ void Agent::tell_taken() {
 void Agent::send_batch() {
   if (batch_.empty()) return;
   transport_.send(kRank0, std::exchange(batch_, detail::Bytes()));
+  if (bell_) bell_->sent(transport_.sent_to(kRank0));
   if (std::exchange(rank_0_asleep_, false)) lifeline_->ring();
 }
 
@@ -191,6 +195,14 @@ void Agent::handle(const liveness::LifelineEvent& event) {
   }
 }
 
+/// False if something is under way to us.
+bool Agent::tell_that_we_sleep() {
+  const std::uint64_t received = transport_.received_from(kRank0);
+  if (bell_->connected()) return bell_->prepare_sleep(received);
+  if (!std::exchange(knows_we_sleep_, true)) lifeline_->asleep(received);
+  return true;
+}
+
 void Agent::sleep() {
   if (transport_.busy() || !lifeline_ || transport_.unsent() >= kMaxUnsent) {
     // Only looking moves MPI on; the core is somebody else's meanwhile.
@@ -201,10 +213,11 @@ void Agent::sleep() {
     }
     return;
   }
-  if (host_.prepare_sleep()) {
-    if (!std::exchange(knows_we_sleep_, true)) lifeline_->asleep(transport_.received_from(kRank0));
-    std::array<pollfd, 3> fds{
-        {{host_.wake_fd(), POLLIN, 0}, {host_.keeper_fd(), POLLIN, 0}, {lifeline_->fd(), POLLIN, 0}}};
+  if (host_.prepare_sleep() && tell_that_we_sleep()) {
+    std::array<pollfd, 4> fds{{{host_.wake_fd(), POLLIN, 0},
+                               {host_.keeper_fd(), POLLIN, 0},
+                               {lifeline_->fd(), POLLIN, 0},
+                               {bell_->fd(), POLLIN, 0}}};
     int timeout = host_.has_backlog() ? 1 : -1;
     if (const auto harvest = host_.next_harvest(); harvest && timeout < 0) {
       timeout = static_cast<int>(
@@ -214,6 +227,7 @@ void Agent::sleep() {
     next_look_ = {};
   }
   host_.awake();
+  bell_->awake();
 }
 
 void Agent::worker_started(WorkerId worker, pid_t pid) {

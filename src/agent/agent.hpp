@@ -2,6 +2,7 @@
 
 #include "base/idler.hpp"
 #include "base/settings.hpp"
+#include "liveness/door_bell.hpp"
 #include "liveness/lifeline.hpp"
 #include "process/blob.hpp"
 #include "process/worker_host.hpp"
@@ -56,6 +57,7 @@ class Agent final : private process::HostListener {
   void tell_taken();
   void send_batch();
   bool look_at_lifeline(std::chrono::steady_clock::time_point now);
+  bool tell_that_we_sleep();
   void sleep();
 
   // HostListener
@@ -70,6 +72,7 @@ class Agent final : private process::HostListener {
   process::WorkerHost& host_;
   AgentOptions options_;
   std::optional<liveness::Lifeline> lifeline_;
+  std::optional<liveness::DoorBell> bell_;  ///< with the lifeline
   bool rank_0_asleep_ = false;  ///< it has to be rung for the next message
   bool knows_we_sleep_ = false;
   std::optional<Ending> ending_;

@@ -2,7 +2,10 @@
 
 #include "base/log.hpp"
 #include "base/wait_status.hpp"
+#include "schedule/chunk_policy.hpp"
 
+#include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <utility>
 
@@ -110,12 +113,18 @@ void Dispatcher::execute(const schedule::SendChunk& action) {
   header.flags = worker.pool->announce_items ? wire::FrameFlag::announce : wire::FrameFlag::none;
   header.count = action.count;
   header.chunk = raw(action.chunk);
+  header.first = static_cast<std::uint64_t>(hold_back(*worker.pool).count());
   header.extra = sink->gather(action.first, action.count, gather_);
   for (const auto& part : gather_) header.length += part.size();
   worker.chunks.push_back({action.chunk, action.work, action.first, action.count, 0});
   RankPort* const port = port_to(*worker.at);
   if (port == nullptr) return;
   port->write(action.worker, std::as_bytes(std::span(&header, 1)), gather_, works_.find(raw(action.work))->sink);
+}
+
+/// Twice as long as a chunk of the scheduler's own lasts there: it is then all in one frame.
+std::chrono::nanoseconds Dispatcher::hold_back(const PoolState& pool) {
+  return 2 * std::max(pool.alive.load(std::memory_order_relaxed), 1) * schedule::ChunkPolicy::kForEachWorker;
 }
 
 void Dispatcher::execute(const schedule::StartWorker& action) {

@@ -10,6 +10,7 @@
 #include "schedule/scheduler.hpp"
 #include "wire/frame_reader.hpp"
 
+#include <chrono>
 #include <deque>
 #include <map>
 #include <memory>
@@ -84,7 +85,7 @@ class Dispatcher : public PortListener {
     bool given_up = false;  ///< killed: what it still says is ignored
     wire::FrameReader reader;
     wire::FrameReader side_reader;
-    std::deque<Assigned> chunks;  ///< the first is the one it works on
+    std::vector<Assigned> chunks;  ///< a few; the first is the one it works on
   };
 
   void execute(const schedule::SendChunk& action);
@@ -103,6 +104,8 @@ class Dispatcher : public PortListener {
   bool handle_outcome(WorkerId id, Worker& worker, const wire::FrameHeader& header, std::span<const std::byte> payload,
                       detail::Bytes* owned);
   void give_up(WorkerId id, Worker& worker);
+  /// How long its workers may keep finished results to themselves.
+  [[nodiscard]] static std::chrono::nanoseconds hold_back(const PoolState& pool);
   /// The way there, to be written to, or null; `carry_out` flushes it. With thousands of ranks it cannot ask each.
   [[nodiscard]] RankPort* port_to(RankEntry& rank);
   // The shared state (dispatcher_shared.cpp).

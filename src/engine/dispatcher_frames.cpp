@@ -104,7 +104,7 @@ bool Dispatcher::handle_outcome(WorkerId id, Worker& worker, const wire::FrameHe
   if (header.count != 0) scheduler_.items_ended(id, header.count);
   if (header.flags == wire::FrameFlag::last) {
     if (current.ended != current.count) return false;
-    worker.chunks.pop_front();
+    worker.chunks.erase(worker.chunks.begin());
     scheduler_.chunk_done(id, schedule::Nanoseconds(static_cast<std::int64_t>(header.extra)));
   }
   return true;

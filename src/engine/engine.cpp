@@ -204,10 +204,11 @@ void Engine::sleep(Clock::time_point now) {
     };
     if (options_.host->has_backlog()) no_longer_than(std::chrono::milliseconds(1));
     if (const auto harvest = options_.host->next_harvest()) no_longer_than(*harvest - now);
-    std::array<pollfd, 4> fds{{{mailbox_.fd(), POLLIN, 0},
+    std::array<pollfd, 5> fds{{{mailbox_.fd(), POLLIN, 0},
                                {options_.host->wake_fd(), POLLIN, 0},
                                {options_.host->keeper_fd(), POLLIN, 0},
-                               {remote_ ? remote_->fd() : -1, POLLIN, 0}}};
+                               {remote_ ? remote_->fd() : -1, POLLIN, 0},
+                               {remote_ ? remote_->bell_fd() : -1, POLLIN, 0}}};
     timespec time{};
     if (timeout) {
       const auto seconds = std::chrono::floor<std::chrono::seconds>(*timeout);
@@ -217,6 +218,7 @@ void Engine::sleep(Clock::time_point now) {
   }
   mailbox_.awake();
   options_.host->awake();
+  if (remote_) remote_->awake();
 }
 
 void Engine::leave(bool rank_lost) {

@@ -38,7 +38,10 @@ void Job::set_current(std::shared_ptr<Job> job) {
 
 void Job::warn_of_crowding(int workers) {
   const Roster& roster = engine_.roster();
-  if (warned_of_crowding_ || (!engine_.started_by().slurm && roster.ranks().size() < 2)) return;
+  const auto ranks = roster.ranks();
+  if (warned_of_crowding_ || (!engine_.started_by().slurm && ranks.size() < 2)) return;
+  // What is left of a job is not what was asked for.
+  if (!std::all_of(ranks.begin(), ranks.end(), [](const RankInfo& rank) { return rank.alive; })) return;
   const auto text =
       base::crowding_warning(roster.loads(workers), roster.loads(roster.capacity()), engine_.started_by());
   if (!text) return;

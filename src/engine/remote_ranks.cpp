@@ -132,6 +132,7 @@ RemoteRanks::RemoteRanks(transport::Transport& transport, const base::Settings& 
       settings_(settings),
       own_(std::move(own)),
       lifelines_(transport.size(), {settings.lost_after, settings.interface}),
+      bells_(transport.size()),
       peers_(static_cast<std::size_t>(transport.size())),
       give_up_waiting_(std::chrono::steady_clock::now() + kAssembly) {
   const liveness::Invitation& invitation = lifelines_.invitation();
@@ -141,6 +142,11 @@ RemoteRanks::RemoteRanks(transport::Transport& transport, const base::Settings& 
   welcome.token.assign(invitation.token.begin(), invitation.token.end());
   welcome.lost_after_ms = static_cast<std::uint64_t>(settings.lost_after.count());
   welcome.workers = settings.workers.value_or(0);
+  const liveness::BellPlace bell = bells_.place();
+  welcome.bell_pid = bell.pid;
+  welcome.bell_fd = bell.fd;
+  welcome.bell_number = bell.number;
+  welcome.bell_pid_space = bell.pid_space;
   for (std::int32_t number = 1; number < transport_.size(); ++number) {
     peer(Rank{number}).port = std::make_unique<Port>(*this, Rank{number});
     detail::Bytes message;
@@ -158,6 +164,7 @@ void RemoteRanks::send(Rank rank, detail::Bytes message) {
   Peer& to = peer(rank);
   if (to.standing == Standing::lost) return;
   transport_.send(rank, std::move(message));
+  bells_.sent(rank, transport_.sent_to(rank));
   if (std::exchange(to.peer_asleep, false)) lifelines_.ring(rank);
 }
 
@@ -245,6 +252,7 @@ void RemoteRanks::greet(Peer& from, Rank rank, wire::Hello& hello) {
   } else {
     from.standing = Standing::greeted;
     from.hello = std::move(hello);
+    bells_.connect(rank, static_cast<pid_t>(from.hello.pid), from.hello.bell_pipe, transport_.sent_to(rank));
   }
   assemble();
 }
@@ -335,6 +343,7 @@ void RemoteRanks::lose(Rank rank, const std::string& how) {
   gone.port->forget_all_input();
   transport_.forget(rank);
   lifelines_.drop(rank);
+  bells_.disconnect(rank);
   listener_.rank_lost(rank, how);
   assemble();
 }
@@ -369,11 +378,12 @@ bool RemoteRanks::prepare_sleep() {
       if (member.standing == Standing::lost) continue;
       return false;  // nobody could wake us for it
     }
-    if (member.standing == Standing::lost || std::exchange(member.knows_we_sleep, true)) continue;
+    if (member.standing == Standing::lost || bells_.connected(Rank{number})) continue;
+    if (std::exchange(member.knows_we_sleep, true)) continue;
     lifelines_.asleep(Rank{number}, transport_.received_from(Rank{number}));
   }
   next_look_ = {};
-  return true;
+  return bells_.prepare_sleep([this](Rank rank) { return transport_.received_from(rank); });
 }
 
 }  // namespace rankpool::engine

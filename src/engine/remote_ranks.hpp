@@ -3,6 +3,7 @@
 #include "base/cores.hpp"
 #include "base/settings.hpp"
 #include "engine/rank_port.hpp"
+#include "liveness/door_bell.hpp"
 #include "liveness/lifeline.hpp"
 #include "transport/transport.hpp"
 #include "wire/messages.hpp"
@@ -43,9 +44,12 @@ class RemoteRanks {
   /// Asks every rank that is left to leave.
   void dismiss(bool rank_lost);
 
-  /// From now on whatever happens makes `fd()` readable. False if polling is needed at once.
+  /// From now on whatever happens makes `fd()` or `bell_fd()` readable. False if polling is needed at once.
   bool prepare_sleep();
+  /// Has to be called after that, however it ended.
+  void awake() { bells_.awake(); }
   [[nodiscard]] int fd() const { return lifelines_.fd(); }
+  [[nodiscard]] int bell_fd() const { return bells_.fd(); }
 
   /// Bytes of broadcasts that this process has sent to other ranks: each once to a rank. Any thread.
   static std::uint64_t broadcast_bytes_sent() noexcept;
@@ -84,6 +88,7 @@ class RemoteRanks {
   const base::Settings settings_;
   const OwnFacts own_;
   liveness::LifelineServer lifelines_;
+  liveness::DoorBells bells_;
   std::vector<Peer> peers_;  ///< by rank; the first is rank 0 itself and unused
   std::size_t blobs_under_way_ = 0;
   std::vector<transport::Incoming> arrived_;

@@ -14,7 +14,7 @@ std::vector<base::NodeLoad> Roster::loads(int workers) const {
   std::map<std::string, std::size_t> places;
   for (std::size_t i = 0; i < ranks_.size(); ++i) {
     const RankInfo& rank = ranks_[i];
-    if (!rank.alive || rank.workers == 0) continue;
+    if (!rank.alive) continue;
     living.join(Rank{rank.rank}, rank.workers);
     const auto [place, fresh] = places.try_emplace(rank.host, loads.size());
     if (fresh) loads.push_back({rank.host, rank.rank, 0, 0, cores_of_node_[i]});

@@ -16,10 +16,9 @@ class Roster {
   void joined(const RankFacts& facts) {
     const std::lock_guard lock(mutex_);
     const auto index = static_cast<std::size_t>(raw(facts.rank));
-    if (ranks_.size() <= index) {
-      ranks_.resize(index + 1);
-      cores_of_node_.resize(index + 1);
-    }
+    // Ranks that were refused are never told of: they have a number, and do not live.
+    while (ranks_.size() <= index) ranks_.push_back({static_cast<int>(ranks_.size()), "", 0, 0, 0, false});
+    cores_of_node_.resize(ranks_.size());
     ranks_[index] = {raw(facts.rank), facts.host, facts.pid, facts.keeper_pid, facts.workers, true};
     cores_of_node_[index] = facts.cores_of_node;
   }

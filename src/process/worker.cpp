@@ -25,8 +25,8 @@ using wire::FrameKind;
 /// How long a worker looks for the next frame before it sleeps: a little longer than its host needs to answer. On one
 /// core with its host it would only keep that from answering.
 constexpr std::chrono::microseconds kSpin{20};
-/// Finished results are shown at the latest so long after they were.
-constexpr std::chrono::microseconds kFlushAfter{500};
+/// Finished results are shown so long after they were, or so much later as the chunk says.
+constexpr std::chrono::nanoseconds kFlushAfter{500'000};
 
 class Worker final : public detail::TaskContext {
  public:
@@ -103,7 +103,7 @@ class Worker final : public detail::TaskContext {
                                                       : stride_;
     until_flush_check_ = stride_;
     if (::__fpending(stdout) != 0) std::fflush(stdout);
-    if (announce_ || now - last_publish_ > kFlushAfter) publish_open(false);
+    if (announce_ || now - last_publish_ > flush_after_) publish_open(false);
   }
 
   void announce_item() noexcept override {
@@ -223,6 +223,7 @@ class Worker final : public detail::TaskContext {
     name_ = nullptr;
     announce_ = header.flags == FrameFlag::announce;
     input_ = &items;
+    flush_after_ = std::max(kFlushAfter, std::chrono::nanoseconds(static_cast<std::int64_t>(header.first)));
     const auto begin = Clock::now();
     last_check_ = begin;
     until_flush_check_ = stride_ = 1;
@@ -382,6 +383,7 @@ class Worker final : public detail::TaskContext {
   std::uint32_t stride_ = 1;
   Clock::time_point last_check_{};
   Clock::time_point last_publish_{};
+  std::chrono::nanoseconds flush_after_ = kFlushAfter;
 };
 
 }  // namespace

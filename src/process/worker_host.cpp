@@ -35,6 +35,7 @@ class WorkerHost::Impl {
     pid_t pid = 0;
     std::uint64_t in_tail = 0;
     std::uint64_t out_head = 0;
+    std::uint64_t progress = 0;   ///< when it was last looked at for a harvest
     std::uint64_t harvested = 0;  ///< items of the open frame that were given out before it was published
     bool unpublished = false;
     bool rogue = false;
@@ -354,7 +355,11 @@ bool WorkerHost::harvest(HostListener& listener, std::chrono::steady_clock::time
   }
   if (now < i.next_harvest) return false;
   bool any = false;
-  for (const auto& slot : i.slots) any |= i.give_open(*slot, listener);
+  for (const auto& slot : i.slots) {
+    // Who gets on shows its results itself.
+    const std::uint64_t progress = slot->channel.control().progress.load(std::memory_order_acquire);
+    if (std::exchange(slot->progress, progress) == progress) any |= i.give_open(*slot, listener);
+  }
   i.patience = any ? kPatience : std::min(4 * i.patience, kLongestPatience);
   i.next_harvest = now + i.patience;
   return any;

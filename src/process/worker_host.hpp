@@ -72,7 +72,7 @@ class WorkerHost {
   /// Looks once at all channels and at the keeper; calls `listener` for what there is. True if there was anything.
   /// `max_output` bounds the bytes given out in one call (back-pressure).
   bool poll(HostListener& listener, std::size_t max_output = static_cast<std::size_t>(-1));
-  /// Results that a worker has finished but not shown, since it went on to the next item, which may be a long one:
+  /// Results that a worker has finished but not shown, since it went on to an item that turns out to be a long one:
   /// gives them out. Looks only when it is time to, seldom if there has been nothing for long. True if there was
   /// anything.
   bool harvest(HostListener& listener, std::chrono::steady_clock::time_point now);

@@ -7,9 +7,6 @@ namespace {
 
 constexpr double kShortest = 20.0 * static_cast<double>(ChunkPolicy::kRoundTrip.count());
 constexpr double kLongest = 50.0 * static_cast<double>(ChunkPolicy::kRoundTrip.count());
-// Rank 0 spends a microsecond or two on a chunk. With thousands of workers chunks have to last longer than 50 round
-// trips, or it could not keep up with them.
-constexpr double kForEachWorker = 4'000.0;
 constexpr std::uint64_t kShares = 4 * 2;
 constexpr std::uint32_t kGrowth = 8;
 
@@ -21,7 +18,8 @@ std::uint32_t ChunkPolicy::next(std::uint64_t remaining, std::size_t workers, st
   const double item = std::max(item_ns_, 0.1);
   const double left = static_cast<double>(remaining);
   const double share = left / static_cast<double>(kShares * workers);
-  const double longest = std::max(kLongest, kForEachWorker * static_cast<double>(workers)) / item;
+  const double longest =
+      std::max(kLongest, static_cast<double>(kForEachWorker.count()) * static_cast<double>(workers)) / item;
   const double shortest = std::min(kShortest / item, 2.0 * share);
   const double grown = static_cast<double>(largest_) * kGrowth;
   const double limit = std::min({grown, static_cast<double>(std::max(max_chunk, 1U)), left});

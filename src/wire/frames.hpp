@@ -47,7 +47,9 @@ struct FrameHeader {
   std::uint64_t chunk = 0;   ///< ChunkId, or the number of a request
   std::uint64_t length = 0;  ///< bytes of payload that follow
   std::uint64_t extra = 0;   ///< chunk: length of the head; outcomes with `last`: nanoseconds
-  std::uint64_t first = 0;   ///< outcomes: item within the chunk, from 0
+  /// Outcomes: item within the chunk, from 0. Chunk: nanoseconds for which finished results may be held back, if more
+  /// than the worker would anyway.
+  std::uint64_t first = 0;
 };
 static_assert(sizeof(FrameHeader) == 40);
 

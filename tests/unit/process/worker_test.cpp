@@ -1,6 +1,8 @@
 #include "unit/process/hosted.hpp"
 
+#include <unistd.h>
 #include <array>
+#include <chrono>
 #include <numeric>
 
 // The worker's loop, driven through its channel by a host: what goes in, what comes out, and what is left of it when
@@ -24,7 +26,16 @@ void square(detail::TaskContext& context) {
     context.end_with_value(&value, sizeof value);
   }
 }
-/// The same, but the last item ends the process, after what came before can have been published.
+/// Each takes longer than results are held back where the chunk says nothing.
+void one_each_millisecond(detail::TaskContext& context) {
+  const int one = 1;
+  for (std::uint32_t i = 0; i < context.count(); ++i) {
+    context.begin_item();
+    ::usleep(1000);
+    context.end_with_value(&one, sizeof one);
+  }
+}
+/// Squares, but the last item ends the process, after what came before can have been published.
 void square_and_die(detail::TaskContext& context) {
   const int one = 1;
   for (std::uint32_t i = 0; i + 1 < context.count(); ++i) {
@@ -65,6 +76,8 @@ const WorkerHooks kHooks{[](std::uint32_t, std::int32_t, std::string) {},
                                return square;
                              case 'w':
                                return square_or_wait;
+                             case 'm':
+                               return one_each_millisecond;
                              case 'd':
                                return square_and_die;
                              case 'b':
@@ -95,8 +108,10 @@ class Workers : public Hosted {
     host->write(WorkerId{1}, std::as_bytes(std::span(&header, 1)));
     host->write(WorkerId{1}, payload);
   }
-  void send_chunk(char task, std::span<const std::byte> items, std::uint32_t count = 1) {
+  void send_chunk(char task, std::span<const std::byte> items, std::uint32_t count = 1,
+                  std::chrono::nanoseconds hold_back = {}) {
     wire::FrameHeader header;
+    header.first = static_cast<std::uint64_t>(hold_back.count());
     header.kind = wire::FrameKind::chunk;
     header.count = count;
     header.chunk = ++chunks;
@@ -249,6 +264,19 @@ TEST_F(Workers, ResultsOfFixedSizeComeInOrder) {
   }
   ASSERT_EQ(results.size(), items.size());
   for (int i = 0; i < 30'000; ++i) ASSERT_EQ(results[static_cast<std::size_t>(i)], i * i);
+}
+
+TEST_F(Workers, ResultsComeOneByOneUnlessTheChunkSaysThatTheyMayWait) {
+  const auto with_results = [&] {
+    const auto frames = answers();
+    return std::count_if(frames.begin(), frames.end(), [](const auto& frame) { return frame.header.count > 0; });
+  };
+  send_chunk('m', {}, 5);
+  EXPECT_EQ(with_results(), 5);
+  notes.output.clear();
+  chunks = 0;
+  send_chunk('m', {}, 5, std::chrono::hours(1));
+  EXPECT_EQ(with_results(), 1);
 }
 
 TEST_F(Workers, WhatWasFinishedComesBeforeTheDeath) {

@@ -1,0 +1,74 @@
+#pragma once
+
+#include "base/ids.hpp"
+
+#include <sys/types.h>
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+/// The door bell between rank 0 and the ranks on its own node: a page of shared memory in which each says that it
+/// sleeps, and a pipe into each. To say so costs nothing, to ring one system call, and only sleepers are rung. Whoever
+/// cannot have it (another node, another container) is told of messages by its lifeline.
+///
+/// Who sends a message counts it in the page and then looks whether the other sleeps; who wants to sleep says so and
+/// then looks at the count. So one of them sees the other, and no message is slept through.
+namespace rankpool::liveness {
+
+/// Where rank 0's page is found, as others have to be told. Without a descriptor there is none.
+struct BellPlace {
+  std::int64_t pid = 0;
+  std::int32_t fd = -1;
+  std::uint64_t number = 0;     ///< in the page's name, so that nothing else is taken for it
+  std::uint64_t pid_space = 0;  ///< the name space in which `pid` means something
+  bool operator==(const BellPlace&) const = default;
+};
+
+/// Rank 0's end. One thread. Nothing blocks and nothing throws: where something cannot be had there is no bell.
+class DoorBells {
+ public:
+  explicit DoorBells(int ranks);
+  ~DoorBells();
+  [[nodiscard]] BellPlace place() const noexcept;
+
+  /// The rank, a process of this node, has taken the page up and can be rung by this pipe of its own; so many messages
+  /// were sent to it before. False if it cannot.
+  bool connect(Rank rank, pid_t pid, int fd, std::uint64_t sent);
+  [[nodiscard]] bool connected(Rank rank) const noexcept;
+  void disconnect(Rank rank) noexcept;
+
+  /// `messages` is how many have been sent to the rank so far. Rings if it sleeps.
+  void sent(Rank rank, std::uint64_t messages) noexcept;
+  /// From now on a message of a connected rank makes `fd()` readable. False if one has been sent already that is not
+  /// among the `received(rank)`.
+  [[nodiscard]] bool prepare_sleep(const std::function<std::uint64_t(Rank)>& received) noexcept;
+  void awake() noexcept;
+  [[nodiscard]] int fd() const noexcept;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// The end of another rank. One thread. Nothing blocks and nothing throws.
+class DoorBell {
+ public:
+  /// Not connected, and never will be, if the page cannot be had.
+  DoorBell(Rank self, const BellPlace& place);
+  ~DoorBell();
+  /// The pipe to be rung by, as rank 0 has to be told; -1 if there is no bell.
+  [[nodiscard]] int pipe() const noexcept;
+  /// Rank 0 rings this one from now on.
+  [[nodiscard]] bool connected() const noexcept;
+
+  void sent(std::uint64_t messages) noexcept;
+  [[nodiscard]] bool prepare_sleep(std::uint64_t received) noexcept;
+  void awake() noexcept;
+  [[nodiscard]] int fd() const noexcept;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace rankpool::liveness
