@@ -35,15 +35,22 @@ class Future {
 
   /// Waits for the value and gives a copy.
   /// @throws the task's exception, TimeoutError, CancelledError, BrokenProcessPool
-  T result(Timeout timeout = {}) const {
-    auto& own = state();
-    own.wait_for_outcome(timeout);
+  T result(Timeout timeout = {}) const& {
+    auto& own = finished(timeout);
     if constexpr (std::is_void_v<T>) {
       (void)own.stored_value();
     } else {
-      static_assert(std::is_copy_constructible_v<T>,
-                    "rankpool: a result that cannot be copied is read in place with get_ref()");
       return own.stored_value();
+    }
+  }
+  /// The same for a future that is given up, as in `executor.submit(f).result()`: gives the value itself if no other
+  /// copy of the future is left.
+  T result(Timeout timeout = {}) && {
+    auto& own = finished(timeout);
+    if constexpr (std::is_void_v<T>) {
+      (void)own.stored_value();
+    } else {
+      return own.take_value();
     }
   }
   /// Waits for the value and gives it where it lies: good as long as a copy of this future lives.
@@ -82,6 +89,13 @@ class Future {
   }
 
  private:
+  [[nodiscard]] State& finished(const Timeout& timeout) const {
+    static_assert(std::is_void_v<T> || std::is_copy_constructible_v<T>,
+                  "rankpool: a result that cannot be copied is read in place with get_ref()");
+    auto& own = state();
+    own.wait_for_outcome(timeout);
+    return own;
+  }
   detail::Ref<State> state_;
 };
 

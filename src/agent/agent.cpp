@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <utility>
 
 namespace rankpool::agent {
@@ -17,9 +18,7 @@ constexpr Rank kRank0{0};
 /// A batch is sent on its own from this size on.
 constexpr std::size_t kPiece = std::size_t{256} << 10U;
 /// So much may be on its way to rank 0 before workers have to wait: it bounds this process's memory.
-constexpr std::size_t kMaxUnsent = 64 * kPiece;
-/// Input that has to wait for room is copied below this size; above, all that came with it waits too.
-constexpr std::size_t kWorthSharing = kPiece / 4;
+constexpr std::size_t kMaxUnsent = 16 * kPiece;
 /// So often the lifeline is looked at while there is other work: a system call each time.
 constexpr std::chrono::microseconds kLookEvery{100};
 /// How long rank 0 may take to invite us after MPI_Init.
@@ -43,6 +42,7 @@ Ending Agent::run() {
       any |= host_.poll(*this, kMaxUnsent - unsent);
       any |= host_.harvest(*this, now);
     }
+    tell_taken();
     send_batch();
     any |= look_at_lifeline(now);
     if (!lifeline_ && now > invited_until) {
@@ -87,13 +87,16 @@ bool Agent::take_messages() {
 }
 
 void Agent::handle(const wire::Message& message, const std::shared_ptr<const detail::Bytes>& owner) {
+  const auto wrote = [&](WorkerId worker) {
+    if (written_.empty() || written_.back() != worker) written_.push_back(worker);
+  };
   if (const auto* input = std::get_if<wire::Input>(&message)) {
-    if (input->bytes.size() >= kWorthSharing) {
-      host_.write(input->worker, input->bytes, owner);
-    } else {
-      host_.write(input->worker, input->bytes);
-    }
-    if (written_.empty() || written_.back() != input->worker) written_.push_back(input->worker);
+    host_.write(input->worker, input->bytes);
+    wrote(input->worker);
+  } else if (const auto* large = std::get_if<wire::LargeInput>(&message)) {
+    host_.write(large->worker, large->bytes, owner);
+    untold_[large->worker] += large->bytes.size();
+    wrote(large->worker);
   } else if (const auto* side = std::get_if<wire::SideInput>(&message)) {
     host_.write_side(side->worker, side->bytes);
   } else if (const auto* part = std::get_if<wire::BlobPart>(&message)) {
@@ -141,6 +144,18 @@ void Agent::welcome(const wire::Welcome& welcome) {
                 liveness::BellPlace{welcome.bell_pid, welcome.bell_fd, welcome.bell_number, welcome.bell_pid_space});
   options_.hello.bell_pipe = bell_->pipe();
   wire::append(batch_, options_.hello);
+}
+
+void Agent::tell_taken() {
+  for (auto at = untold_.begin(); at != untold_.end();) {
+    auto& [worker, untold] = *at;
+    const std::size_t waiting = host_.waiting(worker);
+    if (untold - waiting >= kPiece || waiting == 0) {
+      wire::append(batch_, wire::InputTaken{worker, untold - waiting});
+      untold = waiting;
+    }
+    at = untold == 0 ? untold_.erase(at) : std::next(at);
+  }
 }
 
 void Agent::send_batch() {
@@ -237,6 +252,7 @@ void Agent::worker_side_output(WorkerId worker, std::span<const std::byte> bytes
 }
 
 void Agent::worker_ended(WorkerId worker, const process::WorkerEnd& end) {
+  untold_.erase(worker);
   wire::append(batch_, wire::WorkerEnded{worker, static_cast<std::int64_t>(end.pid), end.wait_status, end.inside_item});
 }
 

@@ -53,6 +53,8 @@ class Agent final : private process::HostListener {
   void handle(const liveness::LifelineEvent& event);
   void handle(const wire::BlobPart& part);
   void welcome(const wire::Welcome& welcome);
+  /// Tells how much of the large input has been taken.
+  void tell_taken();
   void send_batch();
   bool look_at_lifeline(std::chrono::steady_clock::time_point now);
   bool tell_that_we_sleep();
@@ -77,6 +79,7 @@ class Agent final : private process::HostListener {
   std::map<std::uint64_t, process::Blob> blobs_;  ///< broadcasts that this rank's workers use
   detail::Bytes batch_;
   std::vector<WorkerId> written_;
+  std::map<WorkerId, std::uint64_t> untold_;  ///< large input that rank 0 was not told to have been taken
   std::vector<transport::Incoming> arrived_;
   std::vector<liveness::LifelineEvent> events_;
   std::chrono::steady_clock::time_point next_look_{};

@@ -1,6 +1,7 @@
 #include "engine/remote_ranks.hpp"
 
 #include "base/log.hpp"
+#include "engine/input_queues.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -11,7 +12,7 @@ namespace rankpool::engine {
 namespace {
 
 /// A message is sent on its own from this size on, so that its first bytes are under way while the rest is copied.
-constexpr std::size_t kPiece = std::size_t{256} << 10U;
+constexpr std::size_t kPiece = InputQueues::kPiece;
 /// So often the lifelines are looked at while there is other work: a system call each time.
 constexpr std::chrono::microseconds kLookEvery{100};
 /// How long ranks may take from the end of MPI_Init to their greeting.
@@ -30,26 +31,32 @@ class RemoteRanks::Port final : public RankPort {
   Port(RemoteRanks& ranks, Rank rank) : ranks_(ranks), rank_(rank) {}
 
   void start(WorkerId worker) override { wire::append(batch_, wire::StartWorker{worker}); }
-  void kill(WorkerId worker, int signal) override { wire::append(batch_, wire::KillWorker{worker, signal}); }
+  void kill(WorkerId worker, int signal) override {
+    queues_.drop(worker);
+    wire::append(batch_, wire::KillWorker{worker, signal});
+  }
   void write(WorkerId worker, std::span<const std::byte> header, const detail::Gather& body,
-             const detail::Ref<detail::Sink>& /*keep_alive: everything is copied*/) override {
+             const detail::Ref<detail::Sink>& keep_alive) override {
     std::size_t size = header.size();
     for (const auto& part : body) size += part.size();
-    if (size <= kPiece) {
+    const bool waits = queues_.waits(worker);
+    if (size <= kPiece && !waits) {
       wire::append_input(batch_, worker, header, body);
       if (batch_.size() >= kPiece) flush();
       return;
     }
-    wire::append(batch_, wire::Input{worker, header});
-    for (auto part : body) {
-      while (!part.empty()) {
-        const std::size_t taken = std::min(part.size(), kPiece);
-        wire::append(batch_, wire::Input{worker, part.first(taken)});
-        part = part.subspan(taken);
-        if (batch_.size() >= kPiece) flush();
-      }
-    }
+    push_copy(worker, header);
+    const auto owner = size > kPiece && keep_alive ? std::make_shared<detail::Ref<detail::Sink>>(keep_alive) : nullptr;
+    for (const auto& part : body) owner ? queues_.push(worker, part, owner) : push_copy(worker, part);
+    if (!waits) pump(worker);
   }
+  /// The worker has taken so much of its large input.
+  void taken(WorkerId worker, std::uint64_t size) {
+    if (!queues_.taken(worker, size)) throw wire::ProtocolError("input taken that was not sent");
+    pump(worker);
+  }
+  void forget_input(WorkerId worker) { queues_.drop(worker); }
+  void forget_all_input() { queues_.clear(); }
   void write_side(WorkerId worker, std::span<const std::byte> bytes) override {
     wire::append(batch_, wire::SideInput{worker, bytes});
   }
@@ -99,11 +106,23 @@ class RemoteRanks::Port final : public RankPort {
   }
 
  private:
+  void push_copy(WorkerId worker, std::span<const std::byte> bytes) {
+    auto copy = std::make_shared<detail::Bytes>(bytes);
+    const auto view = copy->view();
+    queues_.push(worker, view, std::move(copy));
+  }
+  void pump(WorkerId worker) {
+    queues_.pump(worker, [&](std::span<const std::byte> piece) {
+      wire::append(batch_, wire::LargeInput{worker, piece});
+      if (batch_.size() >= kPiece) flush();
+    });
+  }
   std::map<std::uint64_t, Blob>& blobs() { return ranks_.peer(rank_).blobs; }
 
   RemoteRanks& ranks_;
   Rank rank_;
   detail::Bytes batch_;
+  InputQueues queues_;
 };
 
 RemoteRanks::RemoteRanks(transport::Transport& transport, const base::Settings& settings, OwnFacts own,
@@ -200,6 +219,8 @@ void RemoteRanks::receive(const transport::Incoming& message) {
         throw wire::ProtocolError("a message before its greeting");
       } else if (const auto* output = std::get_if<wire::Output>(&*next)) {
         listener_.worker_output(output->worker, output->bytes);
+      } else if (const auto* taken = std::get_if<wire::InputTaken>(&*next)) {
+        from.port->taken(taken->worker, taken->size);
       } else if (const auto* side = std::get_if<wire::SideOutput>(&*next)) {
         listener_.worker_side_output(side->worker, side->bytes);
       } else if (const auto* started = std::get_if<wire::WorkerStarted>(&*next)) {
@@ -207,6 +228,7 @@ void RemoteRanks::receive(const transport::Incoming& message) {
       } else if (const auto* failed = std::get_if<wire::WorkerFailedToStart>(&*next)) {
         listener_.worker_failed_to_start(failed->worker, failed->why);
       } else if (const auto* ended = std::get_if<wire::WorkerEnded>(&*next)) {
+        from.port->forget_input(ended->worker);
         listener_.worker_ended(ended->worker, {static_cast<pid_t>(ended->pid), ended->wait_status, ended->inside_item});
       } else if (const auto* farewell = std::get_if<wire::Farewell>(&*next)) {
         lose(message.from, farewell->why);
@@ -215,6 +237,7 @@ void RemoteRanks::receive(const transport::Incoming& message) {
         throw wire::ProtocolError("a message that only rank 0 sends");
       }
     }
+    from.port->flush();
   } catch (const wire::ProtocolError& e) {
     lose(message.from, std::string("it sent what makes no sense: ") + e.what());
   }
@@ -317,6 +340,7 @@ void RemoteRanks::lose(Rank rank, const std::string& how) {
   gone.standing = Standing::lost;
   for (const auto& [id, blob] : gone.blobs) blobs_under_way_ -= blob.content ? 1 : 0;
   gone.blobs.clear();
+  gone.port->forget_all_input();
   transport_.forget(rank);
   lifelines_.drop(rank);
   bells_.disconnect(rank);
@@ -336,6 +360,7 @@ void RemoteRanks::dismiss(bool rank_lost) {
   for (std::int32_t number = 1; number < transport_.size(); ++number) {
     Peer& member = peer(Rank{number});
     if (member.standing == Standing::lost) continue;
+    member.port->forget_all_input();
     member.port->flush();
     detail::Bytes message;
     wire::append(message, wire::Quit{rank_lost});

@@ -44,10 +44,9 @@ void ring(std::atomic<std::uint32_t>& bell) noexcept {
 
 }  // namespace
 
-std::size_t Channel::stretch() noexcept {
+bool Channel::on_one_core() noexcept {
   cpu_set_t cores;
-  const bool alone = ::sched_getaffinity(0, sizeof cores, &cores) == 0 && CPU_COUNT(&cores) == 1;
-  return alone ? kRing : kRing / 4;
+  return ::sched_getaffinity(0, sizeof cores, &cores) == 0 && CPU_COUNT(&cores) == 1;
 }
 
 Channel::Channel() : fd_(::memfd_create("rankpool channel", MFD_CLOEXEC)) {

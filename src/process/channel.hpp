@@ -49,9 +49,11 @@ class Channel {
   static constexpr std::size_t kRing = 256 * 1024;
   static constexpr std::size_t kSideRing = 16 * 1024;
 
+  /// True if this process has but one core, which it then shares with the other side: they can only alternate.
+  static bool on_one_core() noexcept;
   /// What is long is copied in and out by so much at a time: by less than the ring holds, so that both sides copy at
-  /// once, unless this process has but one core, on which they can only alternate.
-  static std::size_t stretch() noexcept;
+  /// once.
+  static std::size_t stretch() noexcept { return on_one_core() ? kRing : kRing / 4; }
 
   /// Makes the memory. Throws std::system_error.
   Channel();

@@ -22,7 +22,8 @@ using wire::FrameFlag;
 using wire::FrameHeader;
 using wire::FrameKind;
 
-/// How long a worker looks for the next frame before it sleeps: a little longer than its host needs to answer.
+/// How long a worker looks for the next frame before it sleeps: a little longer than its host needs to answer. On one
+/// core with its host it would only keep that from answering.
 constexpr std::chrono::microseconds kSpin{20};
 /// Finished results are shown so long after they were, or so much later as the chunk says.
 constexpr std::chrono::nanoseconds kFlushAfter{500'000};
@@ -327,7 +328,7 @@ class Worker final : public detail::TaskContext {
   }
   template <class Ready>
   void await(Ready&& ready) {
-    const auto until = Clock::now() + kSpin;
+    const auto until = Clock::now() + spin_;
     for (int i = 0;; ++i) {
       if (ready()) return;
       if (i % 16 == 15) {
@@ -372,6 +373,7 @@ class Worker final : public detail::TaskContext {
   int wake_;
   const WorkerHooks& hooks_;
   const std::size_t stretch_ = Channel::stretch();
+  const std::chrono::microseconds spin_ = Channel::on_one_core() ? std::chrono::microseconds(0) : kSpin;
   SideClient side_;
   std::uint64_t in_head_ = 0;
   std::uint64_t out_tail_ = 0;

@@ -382,6 +382,14 @@ bool WorkerHost::has_backlog() const {
                      [](const auto& slot) { return !slot->backlog.empty() || !slot->side_backlog.empty(); });
 }
 
+std::size_t WorkerHost::waiting(WorkerId worker) const {
+  std::size_t size = 0;
+  if (const auto* const slot = impl_->find(worker)) {
+    for (const auto& pending : slot->backlog) size += pending.bytes.size();
+  }
+  return size;
+}
+
 bool WorkerHost::prepare_sleep() {
   auto& i = *impl_;
   i.keeper->page().host_sleeping.store(1, std::memory_order_seq_cst);

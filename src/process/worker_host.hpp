@@ -81,6 +81,9 @@ class WorkerHost {
   /// True if bytes wait for room in some channel: poll again soon.
   [[nodiscard]] bool has_backlog() const;
 
+  /// Bytes written to the worker that wait for room.
+  [[nodiscard]] std::size_t waiting(WorkerId worker) const;
+
   /// Before sleeping: from now on workers and keeper make `wake_fd()` readable when they have something. Returns false
   /// if there is something already: poll first.
   bool prepare_sleep();

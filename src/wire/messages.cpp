@@ -113,12 +113,14 @@ void fields(Each& each, auto& message) {
     each(message.cores), each(message.core_limit), each(message.core_grant), each(message.workers);
     each(message.bell_pipe);
   } else if constexpr (std::is_same_v<M, Input> || std::is_same_v<M, Output> || std::is_same_v<M, SideInput> ||
-                       std::is_same_v<M, SideOutput>) {
+                       std::is_same_v<M, SideOutput> || std::is_same_v<M, LargeInput>) {
     each(message.bytes);
   } else if constexpr (std::is_same_v<M, BlobPart>) {
     each(message.id), each(message.size), each(message.bytes);
   } else if constexpr (std::is_same_v<M, BlobReady>) {
     each(message.request), each(message.id);
+  } else if constexpr (std::is_same_v<M, InputTaken>) {
+    each(message.size);
   } else if constexpr (std::is_same_v<M, ForgetBlob>) {
     each(message.id);
   } else if constexpr (std::is_same_v<M, KillWorker>) {

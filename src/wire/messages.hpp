@@ -42,6 +42,11 @@ struct Input {
   WorkerId worker{};
   Span bytes;
 };
+/// The same, and the agent answers with InputTaken once it is through.
+struct LargeInput {
+  WorkerId worker{};
+  Span bytes;
+};
 struct KillWorker {
   WorkerId worker{};
   std::int32_t signal = 0;
@@ -105,6 +110,12 @@ struct WorkerFailedToStart {
   std::string why;
   bool operator==(const WorkerFailedToStart&) const = default;
 };
+/// So many more bytes of LargeInput have been taken by the worker.
+struct InputTaken {
+  WorkerId worker{};
+  std::uint64_t size = 0;
+  bool operator==(const InputTaken&) const = default;
+};
 /// Bytes of the worker's output stream.
 struct Output {
   WorkerId worker{};
@@ -128,9 +139,9 @@ struct Farewell {
   bool operator==(const Farewell&) const = default;
 };
 
-using Message =
-    std::variant<Welcome, StartWorker, Input, KillWorker, Quit, Hello, WorkerStarted, WorkerFailedToStart, Output,
-                 WorkerEnded, Farewell, StopRequested, SideInput, SideOutput, BlobPart, BlobReady, ForgetBlob>;
+using Message = std::variant<Welcome, StartWorker, Input, KillWorker, Quit, Hello, WorkerStarted, WorkerFailedToStart,
+                             Output, WorkerEnded, Farewell, StopRequested, SideInput, SideOutput, BlobPart, BlobReady,
+                             ForgetBlob, LargeInput, InputTaken>;
 
 /// A message that is not one.
 class ProtocolError : public std::runtime_error {

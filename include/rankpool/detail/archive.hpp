@@ -161,6 +161,11 @@ class OArchive : public boost::archive::detail::common_oarchive<OArchive> {
   void save_override(const std::set<K, C, A>& values) { save_each(values); }
   template <class Container>
   void save_each(const Container& values) {
+    if constexpr (std::is_same_v<typename Container::value_type, std::string>) {
+      std::size_t size = sizeof(std::uint64_t) * (1 + values.size());
+      for (const auto& text : values) size += text.size();
+      to_.reserve_more(size);
+    }
     save_size(values.size());
     for (const auto& value : values) save_override(value);
   }
@@ -243,6 +248,10 @@ class IArchive : public boost::archive::detail::common_iarchive<IArchive> {
   }
   void load_override(std::string& text) {
     const std::size_t size = load_size(1);
+    if (const auto* const begin = from_.read_in_place(size)) {
+      text.assign(reinterpret_cast<const char*>(begin), size);
+      return;
+    }
     text.clear();
     text.reserve(size);
     from_.read_parts(size, [&](std::span<const std::byte> part) {

@@ -83,6 +83,12 @@ class FutureState final : public FutureBase {
     if (const auto* const error = std::get_if<std::exception_ptr>(&outcome_)) std::rethrow_exception(*error);
     return *std::get<Value>(outcome_);
   }
+  /// The same for the last who asks: the value itself if nobody else holds the future.
+  R take_value() {
+    (void)stored_value();
+    auto& value = *std::get<Value>(outcome_);
+    return held_once() ? R(std::move(value)) : R(std::as_const(value));
+  }
   std::string value_type_name() const override { return boost::core::demangle(typeid(R).name()); }
 
  private:

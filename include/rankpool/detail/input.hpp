@@ -36,7 +36,14 @@ class Input {
       });
     }
   }
-  /// The same, part by part.
+  /// The next `size` bytes where they stand; nothing, and none is read, if they do not stand in a row.
+  [[nodiscard]] const std::byte* read_in_place(std::size_t size) noexcept {
+    if (size > window_.size()) return nullptr;
+    const std::byte* const begin = window_.data();
+    advance(size);
+    return begin;
+  }
+  /// The same as `read`, part by part.
   template <class Take>
   void read_parts(std::size_t size, Take&& take) {
     while (size > 0) {

@@ -66,6 +66,8 @@ class Sink {
   virtual void cancelled(std::uint64_t first, std::uint64_t count) noexcept = 0;
 
   void add_reference() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
+  /// True if the caller's reference is the only one: nobody else can come to have one then.
+  [[nodiscard]] bool held_once() const noexcept { return references_.load(std::memory_order_acquire) == 1; }
   void drop_reference() noexcept {
     if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
   }

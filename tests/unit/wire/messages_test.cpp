@@ -44,6 +44,8 @@ detail::Bytes everything(const std::string& payload) {
   append(envelope, BlobPart{5, 1ULL << 40U, bytes_of(payload)});
   append(envelope, BlobReady{WorkerId{13}, 6, 5});
   append(envelope, ForgetBlob{5});
+  append(envelope, LargeInput{WorkerId{14}, bytes_of(payload)});
+  append(envelope, InputTaken{WorkerId{14}, 1ULL << 40U});
   return envelope;
 }
 
@@ -79,6 +81,10 @@ TEST(Messages, every_kind_comes_back_as_it_was) {
   EXPECT_EQ(text_of(part.bytes), payload);
   EXPECT_EQ(std::get<BlobReady>(*reader.next()), (BlobReady{WorkerId{13}, 6, 5}));
   EXPECT_EQ(std::get<ForgetBlob>(*reader.next()), ForgetBlob{5});
+  const auto large = std::get<LargeInput>(*reader.next());
+  EXPECT_EQ(large.worker, WorkerId{14});
+  EXPECT_EQ(text_of(large.bytes), payload);
+  EXPECT_EQ(std::get<InputTaken>(*reader.next()), (InputTaken{WorkerId{14}, 1ULL << 40U}));
   EXPECT_FALSE(reader.next().has_value());
 }
 
@@ -107,7 +113,7 @@ TEST(Messages, every_truncation_is_refused_or_ends_between_two_messages) {
     } catch (const ProtocolError&) {
     }
   }
-  EXPECT_EQ(clean_ends, 17U);  // after the envelope's header and after each message but the last
+  EXPECT_EQ(clean_ends, 19U);  // after the envelope's header and after each message but the last
 }
 
 TEST(Messages, an_envelope_of_another_version_is_refused_and_told) {
