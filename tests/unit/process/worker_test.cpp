@@ -99,7 +99,7 @@ const WorkerHooks kHooks{[](std::uint32_t, std::int32_t, std::string) {},
                                return square_and_die;
                              case 'b':
                                return die_between_items;
-                             case 'm':
+                             case 'i':
                                return measure;
                              case 'h':
                                return first_half;
@@ -216,7 +216,7 @@ TEST_F(Workers, ItemsThatAreLongerThanTheRingAreReadAsTheyCome) {
     items.insert(items.end(), number.begin(), number.end());
     items.resize(items.size() + static_cast<std::size_t>(length));
   }
-  send_chunk('m', items, static_cast<std::uint32_t>(lengths.size()));
+  send_chunk('i', items, static_cast<std::uint32_t>(lengths.size()));
   std::vector<std::uint64_t> results;
   for (const auto& frame : answers()) {
     const auto count = frame.payload.size() / sizeof(std::uint64_t);
