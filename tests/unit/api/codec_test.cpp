@@ -102,6 +102,71 @@ TEST(Codec, an_unordered_container_with_many_empty_buckets_comes_back_as_it_was)
   EXPECT_EQ(round_trip(set), set);
 }
 
+/// Bytes that come in windows of one size.
+class Windows final : public Input {
+ public:
+  Windows(std::span<const std::byte> all, std::size_t size) : Input(all.size()), rest_(all), size_(size) {}
+
+ private:
+  std::span<const std::byte> next_window() override {
+    // In memory of its own, which is gone with the next one.
+    window_ = Bytes(rest_.first(std::min(size_, rest_.size())));
+    rest_ = rest_.subspan(window_.size());
+    return window_;
+  }
+  std::span<const std::byte> rest_;
+  std::size_t size_;
+  Bytes window_;
+};
+
+TEST(Codec, every_kind_of_value_can_be_read_in_windows) {
+  test::for_each_value([]<class T>(const char* name, const T& value) {
+    const Bytes whole = encoded(value);
+    for (const std::size_t size : {1, 3, 8, 1000}) {
+      Windows windows(whole, size);
+      EXPECT_EQ(decode<T>(windows), value) << name;
+      EXPECT_EQ(windows.left(), 0U);
+    }
+  });
+}
+
+TEST(Codec, a_large_vector_and_text_can_be_read_in_windows) {
+  std::vector<std::uint64_t> numbers(300'000);
+  for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = i * i;
+  const Bytes vector = encoded(numbers);
+  Windows windows(vector, 65'536);
+  EXPECT_EQ(decode<std::vector<std::uint64_t>>(windows), numbers);
+  const Bytes text = encoded(std::string(300'000, 'x'));
+  Windows more(text, 65'536);
+  EXPECT_EQ(decode<std::string>(more), std::string(300'000, 'x'));
+}
+
+TEST(Codec, a_part_of_an_input_ends_where_it_is_to_and_takes_the_rest_of_it_along) {
+  const Bytes bytes = encoded(std::array<int, 4>{1, 2, 3, 4});
+  Windows input(bytes, 3);
+  {
+    const Input::Part part(input, 3 * sizeof(int));
+    EXPECT_EQ(input.left(), 3 * sizeof(int));
+    int first = 0;
+    input.read(&first, sizeof first);
+    EXPECT_EQ(first, 1);
+  }
+  EXPECT_EQ(decode<int>(input), 4);
+}
+
+TEST(Codec, vectors_of_plain_elements_travel_as_their_number_and_their_bytes) {
+  EXPECT_EQ(encoded(std::vector<Point>(10)).size(), 8 + 10 * sizeof(Point));
+  EXPECT_EQ(encoded(std::vector<std::string>{"a", "bc"}).size(), 8U + 2 * 8 + 3);
+  EXPECT_EQ(encoded(std::vector<std::vector<char>>{{'a'}, {}}).size(), 8U + 2 * 8 + 1);
+}
+
+TEST(Codec, a_vector_that_is_shared_is_still_shared) {
+  const auto shared = std::make_shared<std::vector<int>>(3, 7);
+  const auto both = round_trip(std::vector{shared, shared});
+  EXPECT_EQ(*both.at(0), (std::vector<int>{7, 7, 7}));
+  EXPECT_EQ(both[0], both[1]);
+}
+
 TEST(Codec, pointers_to_classes_come_back_with_what_they_point_to) {
   const auto unique = decode<std::unique_ptr<Person>>(encoded(std::make_unique<Person>("U", std::vector{1})));
   ASSERT_TRUE(unique);

@@ -84,6 +84,18 @@ TEST(FutureState, a_result_is_decoded_once_and_lies_where_it_lay) {
   EXPECT_EQ(&pair.future.get_ref(), there);
 }
 
+TEST(FutureState, who_gives_the_last_copy_up_gets_the_value_itself) {
+  Pair<Ints> pair;
+  pair.state->value(0, encoded(Ints(100, 1)));
+  const int* const where = pair.future.get_ref().data();
+  Future<Ints> other = pair.future;
+  pair.state = {};
+  EXPECT_EQ(std::move(pair.future).result(), Ints(100, 1));
+  EXPECT_EQ(other.get_ref().data(), where) << "the other copy still has it";
+  pair.future = {};
+  EXPECT_EQ(std::move(other).result().data(), where);
+}
+
 TEST(FutureState, an_exception_is_one_object_however_often_it_is_asked_for) {
   Pair<int> pair;
   pair.state->error(0, encoded_error("x"));

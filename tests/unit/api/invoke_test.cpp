@@ -92,6 +92,53 @@ TEST(Invoke, functions_and_lambdas_may_be_arguments_and_results) {
   EXPECT_EQ(call([] { return &increase; })(1), 2);
 }
 
+/// Knows how often it was copied since it was decoded.
+struct Counted {
+  std::string text;
+  int copies = 0;
+  Counted() = default;
+  explicit Counted(std::string t) : text(std::move(t)) {}
+  Counted(const Counted& other) : text(other.text), copies(other.copies + 1) {}
+  Counted(Counted&&) = default;
+  Counted& operator=(const Counted&) = default;
+  Counted& operator=(Counted&&) = default;
+  ~Counted() = default;
+  template <class Archive>
+  void serialize(Archive& archive, unsigned) {
+    archive& text;
+  }
+};
+int copies_by_value(Counted, const std::string&, Counted second) { return second.copies; }
+int copies_by_reference(const Counted& counted) { return Counted(counted).copies; }
+
+TEST(Invoke, a_parameter_taken_by_value_gets_the_argument_itself) {
+  EXPECT_EQ(call(&copies_by_value, Counted("a"), "b", Counted("c")), 0);
+  EXPECT_EQ(call([](Counted counted) { return counted.copies; }, Counted("a")), 0);
+}
+
+TEST(Invoke, other_parameters_see_a_const_value) {
+  EXPECT_EQ(call(&copies_by_reference, Counted("a")), 1);
+  EXPECT_TRUE(call([](const auto& argument) { return std::is_const_v<std::remove_reference_t<decltype(argument)>>; },
+                   Counted("a")));
+  EXPECT_TRUE(
+      call([](auto&& argument) { return std::is_const_v<std::remove_reference_t<decltype(argument)>>; }, Counted("a")));
+  EXPECT_EQ(call([](auto counted) { return counted.copies; }, Counted("a")), 1);
+}
+
+TEST(Invoke, arguments_are_decoded_in_their_order) {
+  EXPECT_EQ(
+      call([](std::string a, int b, std::vector<char> c, std::string d) { return a + std::to_string(b) + c[0] + d; },
+           "one", 2, std::vector<char>{'x'}, "four"),
+      "one2xfour");
+}
+
+TEST(Invoke, a_large_result_is_what_encode_would_make_of_it) {
+  const std::vector<double> numbers(1000, 0.5);
+  EXPECT_EQ(call([](std::vector<double> v) { return v; }, numbers), numbers);
+  EXPECT_EQ(call([](std::string v) { return v; }, std::string(1000, 'x')), std::string(1000, 'x'));
+  EXPECT_EQ(call([] { return std::vector<bool>{true, false}; }), (std::vector<bool>{true, false}));
+}
+
 TEST(Invoke, a_task_without_a_result_ends_with_nothing) { EXPECT_EQ(call(&nothing), std::monostate{}); }
 
 TEST(Invoke, what_the_task_throws_ends_the_item) {

@@ -63,6 +63,23 @@ void die_between_items(detail::TaskContext& context) {
   context.end_with_encoded(context.items());
   ::raise(SIGKILL);
 }
+/// Reads its items one by one, `length:u64 bytes` each: the result of one is its length.
+void measure(detail::TaskContext& context) {
+  for (std::uint32_t i = 0; i < context.count(); ++i) {
+    std::uint64_t length = 0;
+    context.input().read(&length, sizeof length);
+    context.begin_item();
+    const detail::Input::Part item(context.input(), static_cast<std::size_t>(length));
+    context.end_with_value(&length, sizeof length);
+  }
+}
+/// Gives the first half of its items back, without a look at the rest.
+void first_half(detail::TaskContext& context) {
+  context.begin_item();
+  detail::Bytes half(context.input().left() / 2);
+  context.input().read(half.data(), half.size());
+  context.end_with_encoded(half.view().first(1), half.view().subspan(1));
+}
 void fail(detail::TaskContext&) { throw std::runtime_error("no"); }
 
 const WorkerHooks kHooks{[](std::uint32_t, std::int32_t, std::string) {},
@@ -82,6 +99,10 @@ const WorkerHooks kHooks{[](std::uint32_t, std::int32_t, std::string) {},
                                return square_and_die;
                              case 'b':
                                return die_between_items;
+                             case 'i':
+                               return measure;
+                             case 'h':
+                               return first_half;
                              case 'f':
                                return fail;
                              case '?':
@@ -185,6 +206,54 @@ TEST_F(Workers, LargePayloadIsNeitherCopiedNorLostWhileItWaits) {
   EXPECT_TRUE(answers()[0].payload == *items);
   EXPECT_FALSE(host->has_backlog());
   EXPECT_EQ(items.use_count(), 1);
+}
+
+TEST_F(Workers, ItemsThatAreLongerThanTheRingAreReadAsTheyCome) {
+  std::vector<std::byte> items;
+  const std::vector<std::uint64_t> lengths{3, Channel::kRing + 5, 0, 3 * Channel::kRing, 1};
+  for (const std::uint64_t length : lengths) {
+    const auto number = std::as_bytes(std::span(&length, 1));
+    items.insert(items.end(), number.begin(), number.end());
+    items.resize(items.size() + static_cast<std::size_t>(length));
+  }
+  send_chunk('i', items, static_cast<std::uint32_t>(lengths.size()));
+  std::vector<std::uint64_t> results;
+  for (const auto& frame : answers()) {
+    const auto count = frame.payload.size() / sizeof(std::uint64_t);
+    results.resize(results.size() + count);
+    if (count != 0) std::memcpy(&*results.end() - count, frame.payload.data(), frame.payload.size());
+  }
+  EXPECT_EQ(results, lengths);
+}
+
+TEST_F(Workers, WhatATaskLeavesOfALargeInputIsPassedOver) {
+  const auto items = pattern(5 * Channel::kRing);
+  send_chunk('h', items);
+  send_chunk('f', items);
+  send_chunk('e', pattern(10));
+  const auto frames = answers();
+  ASSERT_EQ(frames.size(), 6U);
+  EXPECT_TRUE(std::equal(frames[0].payload.begin(), frames[0].payload.end(), items.begin()));
+  EXPECT_EQ(frames[0].payload.size(), items.size() / 2);
+  EXPECT_EQ(frames[2].header.kind, wire::FrameKind::error);
+  EXPECT_TRUE(frames[4].payload == pattern(10));
+}
+
+TEST_F(Workers, DeathInTheMiddleOfALargeInputIsToldAndNothingWaitsForIt) {
+  send_chunk('d', pattern(20 * Channel::kRing), 1);
+  ASSERT_TRUE(has_ended(1));
+  EXPECT_TRUE(notes.ended[1].end.inside_item);
+  EXPECT_FALSE(host->has_backlog());
+  EXPECT_EQ(host->waiting(WorkerId{1}), 0U);
+}
+
+TEST_F(Workers, WhatWaitsForRoomIsCounted) {
+  wire::FrameHeader header;
+  header.kind = wire::FrameKind::chunk;
+  header.length = 4 * Channel::kRing;
+  write(header, pattern(3 * Channel::kRing));
+  EXPECT_EQ(host->waiting(WorkerId{1}), 2 * Channel::kRing + sizeof header);
+  EXPECT_EQ(host->waiting(WorkerId{2}), 0U);
 }
 
 TEST_F(Workers, HalfAFrameIsWaitedFor) {
