@@ -23,9 +23,10 @@ class Idler {
     looking_ = false;
     worth_trying_ = now - since_ < kShortGap;
   }
-  /// There was none. True: look again; false: sleep.
-  bool look_again(Clock::time_point now) noexcept {
-    if (!looking_) begin(now);
+  /// There was none. True: look again; false: sleep. `crowded`: there are more processes than cores, and spinning would
+  /// take one from somebody who has work.
+  bool look_again(Clock::time_point now, bool crowded) noexcept {
+    if (!looking_) begin(now, crowded);
     if (now - since_ > patience_) {
       if (patience_ == kSpin) budget_ -= kSpin;
       patience_ = std::chrono::nanoseconds(0);  // whoever wakes up for nothing sleeps on
@@ -36,12 +37,12 @@ class Idler {
   }
 
  private:
-  void begin(Clock::time_point now) noexcept {
+  void begin(Clock::time_point now, bool crowded) noexcept {
     looking_ = true;
     since_ = now;
     budget_ = std::min(budget_ + (now - paid_) / kPart, kMost);
     paid_ = now;
-    const bool spin = (worth_trying_ || now - tried_ > kTryEvery) && budget_ >= kSpin;
+    const bool spin = !crowded && (worth_trying_ || now - tried_ > kTryEvery) && budget_ >= kSpin;
     if (spin) tried_ = now;
     patience_ = spin ? kSpin : kGlance;
   }

@@ -12,6 +12,7 @@ struct RankPage {
   std::atomic<std::uint32_t> host_sleeping{0};
   std::atomic<std::uint32_t> keeper_events{0};  ///< messages the keeper has sent
   std::atomic<std::uint32_t> stop_requested{0};
+  std::atomic<std::uint32_t> crowded{0};  ///< who spins takes the core from somebody who has work
 };
 
 /// One worker's shared memory, as host and worker see it:

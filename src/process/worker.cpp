@@ -328,9 +328,11 @@ class Worker final : public detail::TaskContext {
   }
   template <class Ready>
   void await(Ready&& ready) {
-    const auto until = Clock::now() + spin_;
+    const bool crowded = page_->crowded.load(std::memory_order_relaxed) != 0;
+    const auto until = crowded ? Clock::time_point() : Clock::now() + spin_;
     for (int i = 0;; ++i) {
       if (ready()) return;
+      if (crowded) break;
       if (i % 16 == 15) {
         ::sched_yield();
         if (Clock::now() > until) break;

@@ -93,6 +93,8 @@ class WorkerHost {
   [[nodiscard]] int keeper_fd() const;
 
   [[nodiscard]] int alive() const;
+  /// More processes than cores: nobody is to spin.
+  [[nodiscard]] bool crowded() const;
 
  private:
   class Impl;
