@@ -12,8 +12,7 @@ namespace rankpool::schedule {
 ///     share    what guided self-scheduling would take: remaining / (4 · workers · 2), two chunks being under way
 ///     longest  what keeps a worker busy for 50 round trips; more gains nothing and balances worse
 ///     shortest what keeps a worker busy for 20 round trips, so that hand-overs cost a few per cent at most, but no
-///     more
-///              than twice the share: the items to come may be unlike those that were measured
+///              more than twice the share: the items to come may be unlike those that were measured
 ///     chunk  = share, between shortest and longest; 1 until a chunk of this work has been measured, and at most
 ///              eight times the largest measured one, since the first items may not be like the rest
 ///

@@ -27,8 +27,10 @@ namespace rankpool::schedule {
 class LookAhead {
  public:
   static constexpr std::uint8_t kFirstWindow = 1;
-  /// With the one that is running a worker holds 64 chunks at most.
-  static constexpr std::uint8_t kLargestWindow = 63;
+  /// With the one that is running a worker holds so many lots, or single chunks, at most; of chunks in lots a few more
+  /// than the largest window.
+  static constexpr std::uint8_t kMostHeld = 64;
+  static constexpr std::uint8_t kLargestWindow = 255;
 
   /// The chunks of a lot have taken so long each. A slow one counts in full at once; short ones are believed little by
   /// little.
@@ -50,7 +52,7 @@ class LookAhead {
   /// Lots, or single chunks, that may wait at a worker behind the one that it is at.
   [[nodiscard]] std::size_t allowed(std::uint8_t window, std::size_t workers, bool lots) const noexcept {
     const std::size_t chunks = ahead(window, workers, lots);
-    return lots && chunks + 1 >= 2 * kLots ? kLots - 1 : chunks;
+    return lots && chunks + 1 >= 2 * kLots ? kLots - 1 : std::min<std::size_t>(chunks, kMostHeld - 1);
   }
   /// Handing ahead begins only when more chunks than this wait: until then each may be the one that an idle worker
   /// will lack, and tasks that wait for each other must not end up on one worker.

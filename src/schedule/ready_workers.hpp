@@ -45,11 +45,11 @@ class ReadyWorkers {
   void unlist(RankShare& share);
   void count_busy(Worker& worker, bool busy);
 
-  std::deque<RankShare> ranks_;          ///< by rank; references stay valid as it grows
-  std::vector<RankShares> by_busy_;      ///< ranks with idle workers, by the number of busy ones
-  std::vector<std::uint64_t> any_rank_;  ///< which of `by_busy_` are not empty, a bit each
-  std::array<Equals, LookAhead::kLargestWindow + 1> by_chunks_;  ///< [n - 1]: workers that hold n chunks
-  std::uint64_t any_worker_ = 0;                                 ///< which of `by_chunks_` are not empty
+  std::deque<RankShare> ranks_;                         ///< by rank; references stay valid as it grows
+  std::vector<RankShares> by_busy_;                     ///< ranks with idle workers, by the number of busy ones
+  std::vector<std::uint64_t> any_rank_;                 ///< which of `by_busy_` are not empty, a bit each
+  std::array<Equals, LookAhead::kMostHeld> by_chunks_;  ///< [n - 1]: workers that hold n chunks
+  std::uint64_t any_worker_ = 0;                        ///< which of `by_chunks_` are not empty
 };
 
 }  // namespace rankpool::schedule

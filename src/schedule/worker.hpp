@@ -33,7 +33,7 @@ class ChunkRing {
   [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
   [[nodiscard]] Chunk& operator[](std::size_t i) noexcept { return data()[(first_ + i) & mask()]; }
   [[nodiscard]] Chunk& front() noexcept { return (*this)[0]; }
-  /// At most LookAhead::kLargestWindow + 1 of them.
+  /// At most LookAhead::kMostHeld of them.
   void push_back(const Chunk& chunk) {
     if (size_ == kInPlace && !many_) spill();
     ++size_;
@@ -51,7 +51,7 @@ class ChunkRing {
 
  private:
   static constexpr std::size_t kInPlace = 4;
-  static constexpr std::size_t kMany = LookAhead::kLargestWindow + 1;
+  static constexpr std::size_t kMany = LookAhead::kMostHeld;
   static_assert((kMany & (kMany - 1)) == 0);
 
   [[nodiscard]] Chunk* data() noexcept { return many_ ? many_.get() : few_.data(); }

@@ -304,11 +304,11 @@ class Lots : public Desk {
 TEST_F(Lots, short_chunks_are_handed_over_together_once_they_were_measured) {
   const auto all = sizes(workers(1), 3, Nanoseconds{100});
   EXPECT_EQ(all.front(), 3U);
-  EXPECT_EQ(*std::max_element(all.begin(), all.end()), 3U * 21);
+  EXPECT_EQ(*std::max_element(all.begin(), all.end()), 3U * 85);
   EXPECT_EQ(all.back(), 1U);  // 10,000 is no multiple of 3
   EXPECT_EQ(std::accumulate(all.begin(), all.end(), std::uint64_t{0}), kItems);
   EXPECT_LT(all.size(), kItems / 3 / 10);
-  EXPECT_LE(most_ahead, 3U * 63);
+  EXPECT_LE(most_ahead, 3U * 255);
 }
 
 TEST_F(Lots, long_chunks_are_not) {

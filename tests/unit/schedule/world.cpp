@@ -318,7 +318,7 @@ void World::execute(const SendChunk& action) {
   if (work_found == works_.end() || work_found->second.ended) return wrong("a chunk of no work");
   Work& work = work_found->second;
   const bool joins = pool.policy.max_chunks_per_worker == 0 && pool.policy.task_timeout.count() == 0;
-  const std::uint32_t limit = work.spec.chunk == 0 ? work.spec.max_chunk : work.spec.chunk * (joins ? 21U : 1U);
+  const std::uint32_t limit = work.spec.chunk == 0 ? work.spec.max_chunk : work.spec.chunk * (joins ? 85U : 1U);
   if (work.spec.chunk != 0 && action.count > work.spec.chunk && action.count % work.spec.chunk != 0 &&
       action.first + action.count != work.items.size()) {
     return wrong("half a chunk");
