@@ -7,7 +7,6 @@ namespace {
 
 constexpr double kShortest = 20.0 * static_cast<double>(ChunkPolicy::kRoundTrip.count());
 constexpr double kLongest = 50.0 * static_cast<double>(ChunkPolicy::kRoundTrip.count());
-constexpr double kLeast = static_cast<double>(ChunkPolicy::kRoundTrip.count());
 constexpr std::uint64_t kShares = 4 * 2;
 constexpr std::uint32_t kGrowth = 8;
 
@@ -21,8 +20,7 @@ std::uint32_t ChunkPolicy::next(std::uint64_t remaining, std::size_t workers, st
   const double share = left / static_cast<double>(kShares * workers);
   const double longest =
       std::max(kLongest, static_cast<double>(kForEachWorker.count()) * static_cast<double>(workers)) / item;
-  const double shortest =
-      std::max(std::min(kShortest / item, 2.0 * share), std::min(kLeast / item, left / static_cast<double>(workers)));
+  const double shortest = std::min(kShortest / item, 2.0 * share);
   const double grown = static_cast<double>(largest_) * kGrowth;
   const double limit = std::min({grown, static_cast<double>(std::max(max_chunk, 1U)), left});
   const double size = std::min(std::max(std::min(share, longest), shortest), limit);
