@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
+#include <ctime>
 #include <fstream>
 #include <iomanip>
 #include <iostream>
@@ -24,6 +25,13 @@ inline double seconds_since(Clock::time_point begin) {
 
 /// Comparable between processes of one machine.
 inline double now_in_seconds() { return std::chrono::duration<double>(Clock::now().time_since_epoch()).count(); }
+
+/// CPU time of this thread: other processes hardly show in it.
+inline double thread_cpu_ns() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) * 1e9 + static_cast<double>(now.tv_nsec);
+}
 
 /// The value below which `part` (0 to 1) of the samples lie.
 inline double quantile(std::vector<double> samples, double part) {

@@ -6,7 +6,6 @@
 #include "transport/mpi_transport.hpp"
 
 #include <poll.h>
-#include <ctime>
 
 namespace {
 
@@ -19,12 +18,6 @@ constexpr Rank kOne{1};
 constexpr std::size_t kSize = 80;
 /// Few enough to wait in MPI's own buffers.
 constexpr int kBurst = 16;
-
-double cpu_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) * 1e9 + static_cast<double>(now.tv_nsec);
-}
 
 Bytes message() { return Bytes(kSize); }
 
@@ -52,14 +45,14 @@ void measure(transport::Transport& transport, long rounds, bench::Report& report
   std::vector<double> receive;
   bool ended = false;
   for (long round = 0; round < rounds; ++round) {
-    const double begin = cpu_ns();
+    const double begin = bench::thread_cpu_ns();
     for (int i = 0; i < kBurst; ++i) transport.send(kOne, message());
-    send.push_back((cpu_ns() - begin) / kBurst);
+    send.push_back((bench::thread_cpu_ns() - begin) / kBurst);
     for (int had = 0; had < kBurst;) {
       ::poll(nullptr, 0, 1);  // until all of them are there
-      const double before = cpu_ns();
+      const double before = bench::thread_cpu_ns();
       const int now = take(transport, ended);
-      if (now == kBurst) receive.push_back((cpu_ns() - before) / kBurst);
+      if (now == kBurst) receive.push_back((bench::thread_cpu_ns() - before) / kBurst);
       had += now;
     }
   }
@@ -78,15 +71,15 @@ void measure_lifelines(long rounds, bench::Report& report) {
   std::vector<double> tell;
   std::vector<double> hear;
   for (long round = 0; round < rounds; ++round) {
-    const double begin = cpu_ns();
+    const double begin = bench::thread_cpu_ns();
     server.ring(kOne);
-    tell.push_back(cpu_ns() - begin);
+    tell.push_back(bench::thread_cpu_ns() - begin);
     events.clear();
     while (!line.poll(events)) continue;
     line.asleep(0);
     events.clear();
-    const double before = cpu_ns();
-    if (server.poll(events)) hear.push_back(cpu_ns() - before);
+    const double before = bench::thread_cpu_ns();
+    if (server.poll(events)) hear.push_back(bench::thread_cpu_ns() - before);
     while (events.empty()) server.poll(events);
   }
   report.add("tell_ns", bench::quantile(tell, 0.5)).add("hear_ns", bench::quantile(hear, 0.5));

@@ -9,7 +9,6 @@
 
 #include <array>
 #include <cstring>
-#include <ctime>
 #include <memory>
 #include <random>
 
@@ -17,12 +16,6 @@ namespace {
 
 using namespace rankpool;
 using detail::Bytes;
-
-double cpu_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) * 1e9 + static_cast<double>(now.tv_nsec);
-}
 
 struct Running {
   WorkerId worker{};
@@ -113,7 +106,7 @@ class RankZero {
     std::vector<double> each;
     while (!running_.empty()) {
       finish_some(chunk, frames);
-      const double begin = cpu_ns();
+      const double begin = bench::thread_cpu_ns();
       for (const Bytes& message : messages_) {
         wire::EnvelopeReader envelope(message.view());
         while (const auto next = envelope.next()) {
@@ -122,7 +115,7 @@ class RankZero {
         }
       }
       dispatcher_.carry_out();
-      each.push_back((cpu_ns() - begin) / static_cast<double>(messages_.size()));
+      each.push_back((bench::thread_cpu_ns() - begin) / static_cast<double>(messages_.size()));
     }
     return bench::quantile(each, 0.5) * frames;
   }

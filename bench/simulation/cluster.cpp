@@ -23,9 +23,9 @@ constexpr double kWorkerSpins = 20'000;
 constexpr std::uint64_t kUntilSteady = 2;
 constexpr std::uint64_t kUntilGrown = 8;
 constexpr std::uint64_t kMeasured = 2;
-constexpr std::uint64_t kUntilGrownOfMany = 4;
+constexpr std::uint64_t kUntilGrownOfMany = 3;
 constexpr std::uint64_t kMeasuredOfMany = 1;
-constexpr std::uint64_t kMany = 1'000'000;
+constexpr std::uint64_t kMany = 100'000;
 /// Longer ones go out one by one: nothing grows.
 constexpr double kLong = 3e9;
 constexpr std::uint64_t kAtLeast = 200'000;
@@ -62,11 +62,13 @@ Outcome Cluster::run() {
   const std::uint64_t steady = std::max((grows ? growing : kUntilSteady) * workers, kAtLeast);
   const std::uint64_t enough = steady + std::max((workers < kMany ? kMeasured : kMeasuredOfMany) * workers, kAtLeast);
   Counts from;
+  Time now = 0;
   engine_.busy = true;
   at(0, What::engine, 0);
   while (!events_.empty()) {
     const Event event = events_.top();
     events_.pop();
+    now = event.time;
     switch (event.what) {
       case What::engine:
         engine_pass(event.time);
@@ -91,9 +93,11 @@ Outcome Cluster::run() {
     } else if (now_.chunks >= enough) {
       break;
     } else if (from.chunks == 0 && now_.chunks >= steady) {
+      now_.useful = useful(now);
       from = now_;
     }
   }
+  now_.useful = useful(now);
   return between(from, now_);
 }
 
@@ -108,13 +112,20 @@ Outcome Cluster::between(const Counts& from, const Counts& to) const {
   outcome.chunks_per_s = a_second(from.chunks, to.chunks);
   outcome.frames_per_s = a_second(from.frames, to.frames);
   outcome.messages_per_s = a_second(from.messages, to.messages);
-  outcome.efficiency = outcome.items_per_s * setting_.length * 1e-9 / static_cast<double>(workers_.size());
+  outcome.efficiency = (to.useful - from.useful) / (to.time - from.time) / static_cast<double>(workers_.size());
   outcome.engine_busy = (to.busy - from.busy) / (to.time - from.time);
   outcome.items_in_chunk = outcome.items_per_s / outcome.chunks_per_s;
   outcome.all_started_s = all_began_ * 1e-9;
   outcome.ended = to.items;
   outcome.each_once = std::all_of(ended_.begin(), ended_.end(), [](std::uint8_t times) { return times == 1; });
   return outcome;
+}
+
+/// What workers have computed until now; chunks that run count as far as they are.
+double Cluster::useful(Time now) const {
+  double sum = begun_;
+  for (const Worker& worker : workers_) sum -= std::max(0.0, worker.now.count == 0 ? 0.0 : worker.until - now);
+  return sum;
 }
 
 // -- waiting
@@ -265,6 +276,8 @@ void Cluster::begin(std::uint32_t number, Time now) {
   worker.item = setting_.length * (1 + spread) + costs_.worker_item;
   now += costs_.worker_chunk;
   if (!std::exchange(worker.began, true) && ++began_ == workers_.size()) all_began_ = now;
+  worker.until = now + worker.item * worker.now.count;
+  begun_ += (worker.item - costs_.worker_item) * worker.now.count;
   at(now + worker.item * to_show(worker), What::worker, number);
 }
 

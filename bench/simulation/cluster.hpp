@@ -101,6 +101,7 @@ class Cluster {
     Chunk now;                   ///< count 0: none
     std::uint32_t shown = 0;
     double item = 0;  ///< length of each of its chunk
+    Time until = 0;   ///< its chunk ends
     Time idle_since = 0;
   };
 
@@ -149,14 +150,17 @@ class Cluster {
 
   struct Counts {
     Time time = 0;
-    double busy = 0;
+    double busy = 0;    ///< the engine, ns
+    double useful = 0;  ///< all workers, ns
     std::uint64_t items = 0;
     std::uint64_t chunks = 0;
     std::uint64_t frames = 0;
     std::uint64_t messages = 0;
   };
+  [[nodiscard]] double useful(Time now) const;
   [[nodiscard]] Outcome between(const Counts& from, const Counts& to) const;
   Counts now_;
+  double begun_ = 0;         ///< length of all items that workers have begun with
   std::uint64_t began_ = 0;  ///< workers that have
   Time all_began_ = 0;
   std::vector<std::uint8_t> ended_;  ///< how often, by item

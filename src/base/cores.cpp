@@ -158,6 +158,18 @@ std::vector<int> share_cores(const std::vector<CoreClaim>& claims) {
   return shares;
 }
 
+int ranks_on_node(const Lookup& lookup) {
+  if (const auto here = lookup("OMPI_COMM_WORLD_LOCAL_SIZE")) return std::max(static_cast<int>(number(*here)), 1);
+  int most = 1;
+  const std::string nodes = lookup("SLURM_STEP_TASKS_PER_NODE").value_or("");  // such as "2(x3),1"
+  for (std::size_t at = 0; at < nodes.size();) {
+    most = std::max(most, static_cast<int>(number(nodes.substr(at, nodes.find_first_of("(,", at) - at))));
+    const std::size_t comma = nodes.find(',', at);
+    at = comma == std::string::npos ? nodes.size() : comma + 1;
+  }
+  return most;
+}
+
 std::string host_name() {
   std::array<char, 256> name{};
   if (::gethostname(name.data(), name.size() - 1) != 0) return "unknown";

@@ -32,6 +32,9 @@ int cores_together(const std::vector<CoreClaim>& claims);
 /// How many workers each of the processes on one node gets: a core counts in equal parts for all that may use it. At
 /// least 1.
 std::vector<int> share_cores(const std::vector<CoreClaim>& claims);
+/// How many ranks of this job are on this node, as the launcher says; 1 if it does not. Of Slurm's nodes the fullest
+/// counts.
+int ranks_on_node(const Lookup& lookup);
 /// The name of this node.
 std::string host_name();
 

@@ -12,7 +12,7 @@ namespace rankpool::base {
 /// Spinning pays where the next thing comes within a few wake-ups' time. While it does, the loop spins through all
 /// gaps. Spinning in vain is paid for out of a budget, a small part of the time that goes by, and not tried again
 /// before a gap was short, or, since gaps are also as long as sleepers make them, for some time.
-/// It yields from the start: the core may be a worker's.
+/// Who spins yields from the start: the core may be a worker's.
 class Idler {
  public:
   using Clock = std::chrono::steady_clock;
@@ -23,35 +23,36 @@ class Idler {
     looking_ = false;
     worth_trying_ = now - since_ < kShortGap;
   }
-  /// There was none. True: look again; false: sleep.
-  bool look_again(Clock::time_point now) noexcept {
-    if (!looking_) begin(now);
+  /// There was none. True: look again; false: sleep. `crowded`: there are more processes than cores, and spinning would
+  /// take one from somebody who has work.
+  bool look_again(Clock::time_point now, bool crowded) noexcept {
+    if (!looking_) begin(now, crowded);
     if (now - since_ > patience_) {
       if (patience_ == kSpin) budget_ -= kSpin;
       patience_ = std::chrono::nanoseconds(0);  // whoever wakes up for nothing sleeps on
       return false;
     }
-    ::sched_yield();
+    if (patience_ == kSpin) ::sched_yield();
     return true;
   }
 
  private:
-  void begin(Clock::time_point now) noexcept {
+  void begin(Clock::time_point now, bool crowded) noexcept {
     looking_ = true;
     since_ = now;
     budget_ = std::min(budget_ + (now - paid_) / kPart, kMost);
     paid_ = now;
-    const bool spin = (worth_trying_ || now - tried_ > kTryEvery) && budget_ >= kSpin;
+    const bool spin = !crowded && (worth_trying_ || now - tried_ > kTryEvery) && budget_ >= kSpin;
     if (spin) tried_ = now;
     patience_ = spin ? kSpin : kGlance;
   }
 
   static constexpr std::chrono::nanoseconds kSpin = std::chrono::microseconds(50);
   static constexpr std::chrono::nanoseconds kGlance = std::chrono::microseconds(2);
-  static constexpr std::chrono::nanoseconds kShortGap = std::chrono::microseconds(300);
+  static constexpr std::chrono::nanoseconds kShortGap = std::chrono::microseconds(150);
   static constexpr std::chrono::nanoseconds kTryEvery = std::chrono::milliseconds(50);
   static constexpr std::chrono::nanoseconds kMost = 8 * kSpin;
-  static constexpr int kPart = 32;
+  static constexpr int kPart = 64;
 
   bool looking_ = false;
   bool worth_trying_ = true;

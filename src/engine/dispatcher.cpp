@@ -124,7 +124,10 @@ void Dispatcher::execute(const schedule::SendChunk& action) {
 
 /// Twice as long as a chunk of the scheduler's own lasts there: it is then all in one frame.
 std::chrono::nanoseconds Dispatcher::hold_back(const PoolState& pool) {
-  return 2 * std::max(pool.alive.load(std::memory_order_relaxed), 1) * schedule::ChunkPolicy::kForEachWorker;
+  constexpr std::chrono::nanoseconds longest = std::chrono::milliseconds(500);
+  const auto wanted =
+      2 * std::max(pool.alive.load(std::memory_order_relaxed), 1) * schedule::ChunkPolicy::kForEachWorker;
+  return std::min(wanted, longest);
 }
 
 void Dispatcher::execute(const schedule::StartWorker& action) {

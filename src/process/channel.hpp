@@ -12,6 +12,7 @@ struct RankPage {
   std::atomic<std::uint32_t> host_sleeping{0};
   std::atomic<std::uint32_t> keeper_events{0};  ///< messages the keeper has sent
   std::atomic<std::uint32_t> stop_requested{0};
+  std::atomic<std::uint32_t> crowded{0};  ///< who spins takes the core from somebody who has work
 };
 
 /// One worker's shared memory, as host and worker see it:
@@ -36,6 +37,7 @@ class Channel {
     alignas(64) std::atomic<std::uint32_t> side_bell{0};  ///< futex: threads of the worker sleep on it in a request
     std::atomic<std::uint32_t> side_sleeping{0};
     alignas(64) std::atomic<std::uint64_t> progress{0};  ///< see TaskContext
+    std::atomic<std::uint32_t> chunk_items{0};           ///< of the chunk that the worker is at
     // The open frame: results that are complete but unpublished stand behind the published end of the ring. It counts
     // only if it begins right there; `open_begin` is written last.
     std::atomic<std::uint64_t> open_begin{UINT64_MAX};

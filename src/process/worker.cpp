@@ -220,6 +220,7 @@ class Worker final : public detail::TaskContext {
     chunk_ = header;
     chunk_base_ = ended_;
     count_ = header.count;
+    channel_.control().chunk_items.store(count_, std::memory_order_release);
     name_ = nullptr;
     announce_ = header.flags == FrameFlag::announce;
     input_ = &items;
@@ -247,6 +248,7 @@ class Worker final : public detail::TaskContext {
       publish();
     }
     last_publish_ = begin;
+    channel_.control().chunk_items.store(0, std::memory_order_release);
   }
 
   void flush_streams() {
@@ -326,9 +328,11 @@ class Worker final : public detail::TaskContext {
   }
   template <class Ready>
   void await(Ready&& ready) {
-    const auto until = Clock::now() + spin_;
+    const bool crowded = page_->crowded.load(std::memory_order_relaxed) != 0;
+    const auto until = crowded ? Clock::time_point() : Clock::now() + spin_;
     for (int i = 0;; ++i) {
       if (ready()) return;
+      if (crowded) break;
       if (i % 16 == 15) {
         ::sched_yield();
         if (Clock::now() > until) break;

@@ -1,5 +1,6 @@
 #include "process/worker_host.hpp"
 
+#include "base/cores.hpp"
 #include "process/channel.hpp"
 #include "process/keeper.hpp"
 #include "wire/frames.hpp"
@@ -50,6 +51,11 @@ class WorkerHost::Impl {
   Slot* find(WorkerId id) {
     const auto found = index.find(raw(id));
     return found == index.end() ? nullptr : found->second;
+  }
+  void count_heads() {
+    const std::size_t heads = std::max<std::size_t>(slots.size(), 1) * static_cast<std::size_t>(ranks_here);
+    crowded = heads > static_cast<std::size_t>(cores_here);
+    keeper->page().crowded.store(crowded ? 1 : 0, std::memory_order_relaxed);
   }
   /// A worker whose counters make no sense: nothing of its memory is believed any more, and its end is told as ever.
   void give_up(Slot& slot) {
@@ -234,11 +240,15 @@ class WorkerHost::Impl {
     const WorkerId id = slot.id;
     index.erase(raw(id));
     std::erase_if(slots, [&](const auto& s) { return s->id == id; });
+    count_heads();
     listener.worker_ended(id, {pid, status, inside});
   }
 
   std::unique_ptr<KeeperLink> keeper;
   const std::size_t stretch = Channel::stretch();
+  const int ranks_here = base::ranks_on_node(base::environment);
+  const long cores_here = ::sysconf(_SC_NPROCESSORS_ONLN);
+  bool crowded = ranks_here > cores_here;
   std::vector<std::unique_ptr<Slot>> slots;
   std::unordered_map<std::uint32_t, Slot*> index;
   std::vector<std::pair<WorkerId, std::string>> failed;
@@ -263,6 +273,7 @@ void WorkerHost::start(WorkerId worker) {
     slot->channel.close_descriptor();  // a worker is not to cost an open file
     impl_->index[raw(worker)] = slot.get();
     impl_->slots.push_back(std::move(slot));
+    impl_->count_heads();
   } catch (const std::exception& e) {
     impl_->failed.emplace_back(worker, e.what());
   }
@@ -367,10 +378,13 @@ bool WorkerHost::harvest(HostListener& listener, std::chrono::steady_clock::time
 
 std::optional<std::chrono::steady_clock::time_point> WorkerHost::next_harvest() const {
   const auto& i = *impl_;
-  const bool all_rest = std::all_of(i.slots.begin(), i.slots.end(), [](const auto& slot) {
-    return slot->channel.control().worker_sleeping.load(std::memory_order_acquire) != 0;
+  // Who is inside the only item of its chunk holds nothing back, and is heard of when it comes out.
+  const bool nothing_held_back = std::all_of(i.slots.begin(), i.slots.end(), [](const auto& slot) {
+    auto& control = slot->channel.control();
+    return control.worker_sleeping.load(std::memory_order_acquire) != 0 ||
+           (control.chunk_items.load(std::memory_order_acquire) == 1 && Impl::inside_item(*slot));
   });
-  if (all_rest) return {};
+  if (nothing_held_back) return {};
   return i.next_harvest;
 }
 
@@ -422,6 +436,7 @@ void answer_with_place(WorkerHost& host, WorkerId worker, std::uint64_t request,
 
 int WorkerHost::wake_fd() const { return impl_->keeper->wake(); }
 int WorkerHost::keeper_fd() const { return impl_->keeper->control(); }
+bool WorkerHost::crowded() const { return impl_->crowded; }
 int WorkerHost::alive() const { return static_cast<int>(impl_->slots.size()); }
 
 }  // namespace rankpool::process

@@ -76,7 +76,7 @@ class WorkerHost {
   /// gives them out. Looks only when it is time to, seldom if there has been nothing for long. True if there was
   /// anything.
   bool harvest(HostListener& listener, std::chrono::steady_clock::time_point now);
-  /// When to harvest next, to be asked after `prepare_sleep`; nothing if all workers rest.
+  /// When to harvest next, to be asked after `prepare_sleep`; nothing if no worker can hold anything back.
   [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> next_harvest() const;
   /// True if bytes wait for room in some channel: poll again soon.
   [[nodiscard]] bool has_backlog() const;
@@ -93,6 +93,8 @@ class WorkerHost {
   [[nodiscard]] int keeper_fd() const;
 
   [[nodiscard]] int alive() const;
+  /// More processes than cores: nobody is to spin.
+  [[nodiscard]] bool crowded() const;
 
  private:
   class Impl;

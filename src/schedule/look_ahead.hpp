@@ -38,17 +38,18 @@ class LookAhead {
     known_ = true;
   }
   /// A worker's window after a lot that took so long; `more`: others wait, for it or for any worker.
-  [[nodiscard]] static std::uint8_t window_after(std::uint8_t window, Nanoseconds busy, bool more) noexcept {
+  [[nodiscard]] static std::uint8_t window_after(std::uint8_t window, Nanoseconds busy, std::uint32_t chunks,
+                                                 bool more) noexcept {
     if (busy >= kTogether || !more) return kFirstWindow;
-    return static_cast<std::uint8_t>(std::min<int>(window + 1, kLargestWindow));
+    return static_cast<std::uint8_t>(std::min<std::uint32_t>(window + chunks, kLargestWindow));
   }
   /// Chunks for one lot, where lots are allowed at all.
   [[nodiscard]] std::uint32_t lot(std::uint8_t window, std::size_t workers) const noexcept {
-    return static_cast<std::uint32_t>(std::max<std::size_t>((ahead(window, workers) + 1) / kLots, 1));
+    return static_cast<std::uint32_t>(std::max<std::size_t>((ahead(window, workers, true) + 1) / kLots, 1));
   }
   /// Lots, or single chunks, that may wait at a worker behind the one that it is at.
   [[nodiscard]] std::size_t allowed(std::uint8_t window, std::size_t workers, bool lots) const noexcept {
-    const std::size_t chunks = ahead(window, workers);
+    const std::size_t chunks = ahead(window, workers, lots);
     return lots && chunks + 1 >= 2 * kLots ? kLots - 1 : chunks;
   }
   /// Handing ahead begins only when more chunks than this wait: until then each may be the one that an idle worker
@@ -58,19 +59,19 @@ class LookAhead {
   }
 
  private:
-  [[nodiscard]] std::size_t ahead(std::uint8_t window, std::size_t workers) const noexcept {
+  [[nodiscard]] std::size_t ahead(std::uint8_t window, std::size_t workers, bool lots) const noexcept {
     if (!known_ || mean_ >= kLong) return 0;
     if (mean_ >= kTogether) return 1;
-    const auto apart = std::max(mean_.count(), kRankZero.count() * static_cast<std::int64_t>(workers));
-    const auto enough = kCovered.count() / std::max<std::int64_t>(apart, 1);
+    const auto wait = lots ? 1 : kRankZero.count() * static_cast<std::int64_t>(workers);
+    const auto enough = kCovered.count() / std::max<std::int64_t>({mean_.count(), wait, 1});
     return std::min<std::size_t>(window, static_cast<std::size_t>(std::max<std::int64_t>(enough, 2)));
   }
 
   static constexpr std::size_t kLots = 3;
   static constexpr Nanoseconds kTogether{1'000'000};
   static constexpr Nanoseconds kCovered{100'000};
-  /// Rank 0 needs about so long for each task: with many workers none gets its tasks faster than that times their
-  /// number.
+  /// Rank 0 needs about so long for each task that goes alone: with many workers none gets its tasks faster than that
+  /// times their number.
   static constexpr Nanoseconds kRankZero{200};
   static constexpr Nanoseconds kLong{10'000'000};
   Nanoseconds mean_{0};

@@ -225,7 +225,8 @@ void Pool::chunk_done(Worker& worker, Nanoseconds busy) {
   const Chunk chunk = worker.chunks.front();
   worker.chunks.pop_front();
   look_ahead_.measured(busy / chunk.joined);
-  worker.window = LookAhead::window_after(worker.window, busy, !worker.chunks.empty() || !backlog_.empty());
+  worker.window =
+      LookAhead::window_after(worker.window, busy, chunk.joined, !worker.chunks.empty() || !backlog_.empty());
   if (ManyItems* const many = common_.works.find_many(chunk.work)) many->policy.measured(chunk.count, busy);
   if (chunk.ended < chunk.count) {
     backlog_.give_back({chunk.work, chunk.first + chunk.ended, chunk.count - chunk.ended, 1});

@@ -18,11 +18,24 @@ std::vector<std::uint32_t> first(std::uint32_t count) {
   return cores;
 }
 
-int slurm_cores_in(const std::map<std::string, std::string>& variables) {
-  return slurm_cores([&](const char* name) {
+using Variables = std::map<std::string, std::string>;
+Lookup lookup_in(const Variables& variables) {
+  return [&](const char* name) {
     const auto found = variables.find(name);
     return found == variables.end() ? std::nullopt : std::optional(found->second);
-  });
+  };
+}
+int slurm_cores_in(const Variables& variables) { return slurm_cores(lookup_in(variables)); }
+int ranks_in(const Variables& variables) { return ranks_on_node(lookup_in(variables)); }
+
+TEST(Cores, RanksOfANodeAreCountedByTheLauncher) {
+  EXPECT_EQ(ranks_in({}), 1);
+  EXPECT_EQ(ranks_in({{"OMPI_COMM_WORLD_LOCAL_SIZE", "64"}}), 64);
+  EXPECT_EQ(ranks_in({{"OMPI_COMM_WORLD_LOCAL_SIZE", "none"}}), 1);
+  EXPECT_EQ(ranks_in({{"SLURM_STEP_TASKS_PER_NODE", "3"}}), 3);
+  EXPECT_EQ(ranks_in({{"SLURM_STEP_TASKS_PER_NODE", "2(x3),16,4"}}), 16);
+  EXPECT_EQ(ranks_in({{"SLURM_STEP_TASKS_PER_NODE", ",("}}), 1);
+  EXPECT_EQ(ranks_in({{"SLURM_STEP_TASKS_PER_NODE", "4"}, {"OMPI_COMM_WORLD_LOCAL_SIZE", "2"}}), 2);
 }
 
 TEST(Cores, OneRankAloneHasAllOfItsMask) {
