@@ -73,7 +73,7 @@ class Agent final : private process::HostListener {
   AgentOptions options_;
   std::optional<liveness::Lifeline> lifeline_;
   std::optional<liveness::DoorBell> bell_;  ///< with the lifeline
-  bool rank_0_asleep_ = false;  ///< it has to be rung for the next message
+  bool rank_0_asleep_ = false;              ///< it has to be rung for the next message
   bool knows_we_sleep_ = false;
   std::optional<Ending> ending_;
   std::map<std::uint64_t, process::Blob> blobs_;  ///< broadcasts that this rank's workers use

@@ -229,6 +229,30 @@ TEST_F(Crashes, workers_that_die_under_large_data_do_not_hold_anything_up) {  //
   executor.shutdown();
 }
 
+/// Its bomb goes off when half of it has been decoded, and the rest is on its way.
+struct LargeBomb {
+  std::vector<char> before = std::vector<char>(8 << 20, 'b');
+  Bomb bomb{Stage::decoding_argument, Way::kill};
+  std::vector<char> after = std::vector<char>(8 << 20, 'a');
+  template <class Archive>
+  void serialize(Archive& archive, unsigned) {
+    archive& before& bomb& after;
+  }
+};
+
+TEST_F(Crashes, in_the_middle_of_a_large_argument_only_that_task_is_lost) {  // DLK-18
+  ProcessPoolExecutor executor(
+      {.max_workers = 2, .on_worker_death = rankpool::OnWorkerDeath::replace, .max_retries = 1});
+  const std::vector<char> large(8 << 20, 'x');
+  const auto echo = [](std::vector<char> bytes) { return bytes; };
+  std::vector<Future<std::vector<char>>> good;
+  for (int i = 0; i < 3; ++i) good.push_back(executor.submit(echo, large));
+  const auto lost = executor.submit([](const LargeBomb&) {}, LargeBomb());
+  for (int i = 0; i < 3; ++i) good.push_back(executor.submit(echo, large));
+  EXPECT_THROW(lost.result(kLong), rankpool::TerminatedWorkerError);
+  for (const auto& future : good) EXPECT_TRUE(future.get_ref(kLong) == large);
+}
+
 TEST_F(Crashes, workers_that_kill_each_other_end_in_errors_and_never_in_a_hang) {  // DLK-20
   for (const int count : {1, 2, 5}) {
     ProcessPoolExecutor executor(count);
