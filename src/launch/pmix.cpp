@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <cstdint>
 #include <cstdlib>
 
 namespace rankpool::launch {
@@ -34,6 +35,11 @@ Function find(void* library, const char* name) {
 
 using Init = int (*)(void*, void*, std::size_t);
 using Finalize = int (*)(void*, std::size_t);
+using Told = void (*)(int, void*);
+using NotifyEvent = int (*)(int, const void*, std::uint8_t, const void*, std::size_t, Told, void*);
+
+/// The event that Open MPI 5 makes of a connection to another rank that was closed or reset.
+constexpr int kRankLost = -200;  // PMIX_ERR_PROC_TERM_WO_SYNC
 
 }  // namespace
 
@@ -103,3 +109,17 @@ bool finalize_for_dead_rank() noexcept {
 }
 
 }  // namespace rankpool::launch
+
+/// Stands before libpmix's own function of this name, which Open MPI 5 calls in a survivor to tell the launcher of a
+/// lost rank. That is to stay between us: Slurm's plugin would end the whole step for it. Everything else is passed on.
+extern "C" __attribute__((visibility("default"))) int PMIx_Notify_event(int status, const void* source,
+                                                                        std::uint8_t range, const void* info,
+                                                                        std::size_t infos, rankpool::launch::Told told,
+                                                                        void* data) {
+  using namespace rankpool::launch;
+  constexpr int kDone = -157;        // PMIX_OPERATION_SUCCEEDED: `told` will not be called
+  constexpr int kUnsupported = -47;  // PMIX_ERR_NOT_SUPPORTED
+  if (status == kRankLost) return kDone;
+  const auto notify = find<NotifyEvent>(RTLD_NEXT, "PMIx_Notify_event");
+  return notify == nullptr ? kUnsupported : notify(status, source, range, info, infos, told, data);
+}

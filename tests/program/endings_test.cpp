@@ -153,7 +153,9 @@ TEST(Program, SecondRunThrows) {
 }
 
 TEST(Program, AnotherBuildOnOneRankIsRefusedByName) {
-  const Ended ended = run(1, {kEndings, "square", ":", "-n", "1", PROGRAM_OTHER_BUILD, "square"});
+  // Not by two programs in one command line, for which Debian 13's mpirun ends with a segmentation fault.
+  const std::string choice = "[ $OMPI_COMM_WORLD_RANK = 0 ] || shift; exec \"$1\" square";
+  const Ended ended = run(2, {"bash", "-c", choice, "bash", kEndings, PROGRAM_OTHER_BUILD});
   EXPECT_THAT(ended.err, AllOf(HasSubstr("rank 1 on "), HasSubstr("another build"), HasSubstr(PROGRAM_OTHER_BUILD)));
   EXPECT_EQ(ended.out, "49\n");
   EXPECT_EQ(ended.status, 0);

@@ -28,8 +28,8 @@ TEST_P(Output, OfEachTaskAppearsOnceAndInWholeLines) {
 TEST_P(Output, NothingIsPrintedTwiceThoughStandardOutputIsBuffered) {
   const Ended ended = run(GetParam(), {kOutput, "once"});
   // What the program prints before `run` comes from every rank.
-  EXPECT_EQ(times(ended.out, "before "), GetParam() == 0 ? 1 : GetParam()) << ended.out;
-  for (const char* const word : {"main ", "printf", " end"}) EXPECT_EQ(times(ended.out, word), 1) << ended.out;
+  EXPECT_EQ(times(ended.out, "before\n"), GetParam() == 0 ? 1 : GetParam()) << ended.out;
+  for (const char* const word : {"main\n", "printf", "end\n"}) EXPECT_EQ(times(ended.out, word), 1) << ended.out;
 }
 
 TEST_P(Output, InputOfTasksIsEmptyAndThatOfMainIsNot) {
@@ -41,7 +41,7 @@ TEST_P(Output, TaskMayForkAndItsChildMayEndInAnyWay) {
   const Ended ended = run(GetParam(), {kOutput, "fork"});
   EXPECT_EQ(ended.status, 0);
   EXPECT_EQ(ended.err, "11\n12\n13\n134\n");
-  EXPECT_EQ(ended.out, "parent parent child parent program parent ");
+  EXPECT_EQ(ended.out, "parent\nparent\nchild\nparent\nprogram\nparent\n");
 }
 
 TEST_P(Output, ChildrenOfMainAreItsOwn) {

@@ -25,10 +25,12 @@ inline Words launch_words(int ranks, const std::string& mark, const Words& progr
   return words;
 }
 
-/// Under root Open MPI wants to be asked twice.
-inline Words with_root(Words variables) {
-  variables.emplace_back("OMPI_ALLOW_RUN_AS_ROOT=1");
-  variables.emplace_back("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1");
+/// Under root Open MPI wants to be asked twice. Where there is IPv6, Open MPI 5 finds fault with it on standard error.
+inline Words with_settings(Words variables) {
+  for (const char* const setting :
+       {"OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1", "OMPI_MCA_btl_tcp_disable_family=6"}) {
+    variables.emplace_back(setting);
+  }
   return variables;
 }
 
@@ -37,7 +39,7 @@ inline Ended run(int ranks, const Words& program, const Words& variables = {}, c
                  const std::function<void()>& meanwhile = {}) {
   for (int attempt = 0;; ++attempt) {
     const Folder folder;
-    StartedProgram started(launch_words(ranks, folder / "started", program), with_root(variables), input);
+    StartedProgram started(launch_words(ranks, folder / "started", program), with_settings(variables), input);
     if (meanwhile) meanwhile();
     const auto status = started.await(75s);
     // About one mpirun in a hundred does not come up, whatever it is to start.
