@@ -103,7 +103,8 @@ class Worker final : public detail::TaskContext {
                                                       : stride_;
     until_flush_check_ = stride_;
     if (::__fpending(stdout) != 0) std::fflush(stdout);
-    if (announce_ || now - last_publish_ > flush_after_) publish_open(false);
+    // The last item's result goes with the end of the chunk, which is at hand.
+    if (announce_ || (item() < count_ && now - last_publish_ > flush_after_)) publish_open(false);
   }
 
   void announce_item() noexcept override {
@@ -220,7 +221,8 @@ class Worker final : public detail::TaskContext {
     chunk_ = header;
     chunk_base_ = ended_;
     count_ = header.count;
-    channel_.control().chunk_items.store(count_, std::memory_order_release);
+    channel_.control().chunk_items.store(count_, std::memory_order_seq_cst);
+    if (count_ > 1) wake_host();  // it is to harvest from time to time
     name_ = nullptr;
     announce_ = header.flags == FrameFlag::announce;
     input_ = &items;

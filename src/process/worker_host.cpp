@@ -378,11 +378,8 @@ bool WorkerHost::harvest(HostListener& listener, std::chrono::steady_clock::time
 
 std::optional<std::chrono::steady_clock::time_point> WorkerHost::next_harvest() const {
   const auto& i = *impl_;
-  // Who is inside the only item of its chunk holds nothing back, and is heard of when it comes out.
   const bool nothing_held_back = std::all_of(i.slots.begin(), i.slots.end(), [](const auto& slot) {
-    auto& control = slot->channel.control();
-    return control.worker_sleeping.load(std::memory_order_acquire) != 0 ||
-           (control.chunk_items.load(std::memory_order_acquire) == 1 && Impl::inside_item(*slot));
+    return slot->channel.control().chunk_items.load(std::memory_order_seq_cst) <= 1;
   });
   if (nothing_held_back) return {};
   return i.next_harvest;
