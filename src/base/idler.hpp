@@ -11,7 +11,7 @@ namespace rankpool::base {
 ///
 /// Spinning pays where the next thing comes within a few wake-ups' time. While it does, the loop spins through all
 /// gaps. Spinning in vain is paid for out of a budget, a small part of the time that goes by, and not tried again
-/// before a gap was short, or, since gaps are also as long as sleepers make them, for some time.
+/// before some gaps were short, or, since gaps are also as long as sleepers make them, for some time.
 /// Who spins yields from the start: the core may be a worker's.
 class Idler {
  public:
@@ -21,14 +21,22 @@ class Idler {
   void worked(Clock::time_point now) noexcept {
     if (!looking_) return;
     looking_ = false;
-    worth_trying_ = now - since_ < kShortGap;
+    const auto gap = now - since_;
+    if (gap >= kShortGap) {
+      short_gaps_ = 0;
+    } else {
+      short_gaps_ += gap < kSpin ? kEnough : 1;
+    }
   }
   /// There was none. True: look again; false: sleep. `crowded`: there are more processes than cores, and spinning would
   /// take one from somebody who has work.
   bool look_again(Clock::time_point now, bool crowded) noexcept {
     if (!looking_) begin(now, crowded);
     if (now - since_ > patience_) {
-      if (patience_ == kSpin) budget_ -= kSpin;
+      if (patience_ == kSpin) {
+        budget_ -= kSpin;
+        short_gaps_ = 0;
+      }
       patience_ = std::chrono::nanoseconds(0);  // whoever wakes up for nothing sleeps on
       return false;
     }
@@ -42,7 +50,7 @@ class Idler {
     since_ = now;
     budget_ = std::min(budget_ + (now - paid_) / kPart, kMost);
     paid_ = now;
-    const bool spin = !crowded && (worth_trying_ || now - tried_ > kTryEvery) && budget_ >= kSpin;
+    const bool spin = !crowded && (short_gaps_ >= kEnough || now - tried_ > kTryEvery) && budget_ >= kSpin;
     if (spin) tried_ = now;
     patience_ = spin ? kSpin : kGlance;
   }
@@ -52,10 +60,11 @@ class Idler {
   static constexpr std::chrono::nanoseconds kShortGap = std::chrono::microseconds(150);
   static constexpr std::chrono::nanoseconds kTryEvery = std::chrono::milliseconds(50);
   static constexpr std::chrono::nanoseconds kMost = 8 * kSpin;
+  static constexpr unsigned kEnough = 2;
   static constexpr int kPart = 64;
 
   bool looking_ = false;
-  bool worth_trying_ = true;
+  unsigned short_gaps_ = kEnough;  ///< one after the other; a very short one counts for more
   Clock::time_point since_{};
   Clock::time_point paid_ = Clock::now();
   Clock::time_point tried_{};
