@@ -1,4 +1,5 @@
-// refused: rankpool: a lambda with captures cannot be sent to another process: pass what it captures as arguments, with rankpool::partial
+// refused: rankpool: a lambda with captures cannot be sent to another process: pass what it captures as arguments, with
+// rankpool::partial
 #include <rankpool/rankpool.hpp>
 
 void use(rankpool::ProcessPoolExecutor& executor, int factor) {

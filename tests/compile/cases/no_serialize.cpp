@@ -7,7 +7,7 @@ struct Named {
 #ifndef REFUSED
   template <class Archive>
   void serialize(Archive& archive, unsigned) {
-    archive & name;
+    archive& name;
   }
 #endif
 };
