@@ -252,7 +252,9 @@ TEST_F(Workers, WhatWaitsForRoomIsCounted) {
   header.kind = wire::FrameKind::chunk;
   header.length = 4 * Channel::kRing;
   write(header, pattern(3 * Channel::kRing));
-  EXPECT_EQ(host->waiting(WorkerId{1}), 2 * Channel::kRing + sizeof header);
+  // The worker may have taken the header meanwhile, and what followed it.
+  EXPECT_GT(host->waiting(WorkerId{1}), 0U);
+  EXPECT_LE(host->waiting(WorkerId{1}), 2 * Channel::kRing + sizeof header);
   EXPECT_EQ(host->waiting(WorkerId{2}), 0U);
 }
 
