@@ -124,7 +124,7 @@ void Dispatcher::execute(const schedule::SendChunk& action) {
 
 /// Twice as long as a chunk of the scheduler's own lasts there: it is then all in one frame.
 std::chrono::nanoseconds Dispatcher::hold_back(const PoolState& pool) {
-  constexpr std::chrono::nanoseconds longest = std::chrono::milliseconds(500);
+  constexpr std::chrono::nanoseconds longest = std::chrono::seconds(10);
   const auto wanted =
       2 * std::max(pool.alive.load(std::memory_order_relaxed), 1) * schedule::ChunkPolicy::kForEachWorker;
   return std::min(wanted, longest);
