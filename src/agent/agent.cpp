@@ -60,7 +60,13 @@ Ending Agent::run() {
   return *ending_;
 }
 
+/// Rank 0 and the transport say so: asking MPI would take longer.
+bool Agent::nothing_under_way() const {
+  return bell_ && bell_->connected() && !transport_.busy() && !bell_->under_way(transport_.received_from(kRank0));
+}
+
 bool Agent::take_messages() {
+  if (nothing_under_way()) return false;
   const bool any = transport_.poll(arrived_);
   for (auto& incoming : arrived_) {
     if (incoming.from != kRank0 || ending_) continue;

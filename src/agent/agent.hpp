@@ -47,6 +47,7 @@ class Agent final : private process::HostListener {
   Ending run();
 
  private:
+  [[nodiscard]] bool nothing_under_way() const;
   bool take_messages();
   /// `owner` holds what the message refers to.
   void handle(const wire::Message& message, const std::shared_ptr<const detail::Bytes>& owner);

@@ -168,8 +168,22 @@ void RemoteRanks::send(Rank rank, detail::Bytes message) {
   if (std::exchange(to.peer_asleep, false)) lifelines_.ring(rank);
 }
 
+/// The ranks and the transport say so: asking MPI would take longer.
+bool RemoteRanks::nothing_under_way() {
+  return all_by_bell_ && !transport_.busy() &&
+         !bells_.under_way([this](Rank rank) { return transport_.received_from(rank); });
+}
+
+void RemoteRanks::count_bells() {
+  all_by_bell_ = assembled_;
+  for (std::size_t number = 1; number < peers_.size(); ++number) {
+    const bool there = peers_[number].standing == Standing::member;
+    if (there && !bells_.connected(Rank{static_cast<std::int32_t>(number)})) all_by_bell_ = false;
+  }
+}
+
 bool RemoteRanks::poll(std::chrono::steady_clock::time_point now) {
-  bool any = transport_.poll(arrived_);
+  bool any = !nothing_under_way() && transport_.poll(arrived_);
   for (const auto& message : arrived_) receive(message);
   arrived_.clear();
   if (any) {
@@ -306,6 +320,7 @@ void RemoteRanks::assemble() {
     facts.cores_of_node = room.cores;
     listener_.rank_joined(facts);
   }
+  count_bells();
 }
 
 void RemoteRanks::handle(const liveness::LifelineEvent& event) {
@@ -346,6 +361,7 @@ void RemoteRanks::lose(Rank rank, const std::string& how) {
   bells_.disconnect(rank);
   listener_.rank_lost(rank, how);
   assemble();
+  count_bells();
 }
 
 void RemoteRanks::tell_to_stop() {

@@ -76,6 +76,8 @@ class RemoteRanks {
   void receive(const transport::Incoming& message);
   void greet(Peer& peer, Rank rank, wire::Hello& hello);
   void assemble();
+  [[nodiscard]] bool nothing_under_way();
+  void count_bells();
   void handle(const liveness::LifelineEvent& event);
   /// Sends the next pieces of broadcasts, if the wire is not busy enough. True if there were any.
   bool send_blobs();
@@ -96,6 +98,7 @@ class RemoteRanks {
   std::chrono::steady_clock::time_point give_up_waiting_;
   std::chrono::steady_clock::time_point next_look_{};
   bool assembled_ = false;
+  bool all_by_bell_ = false;  ///< every rank tells by its bell when it has sent something
 };
 
 }  // namespace rankpool::engine

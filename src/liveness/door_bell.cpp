@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <climits>
@@ -23,6 +24,7 @@ struct Head {
   std::int32_t pipe = -1;  ///< rank 0's
   std::uint32_t ranks = 0;
   alignas(64) std::atomic<std::uint32_t> asleep{0};  ///< rank 0 is
+  alignas(64) std::atomic<std::uint64_t> news{0};    ///< messages to rank 0, of all ranks
 };
 /// What it shares with one rank.
 struct Line {
@@ -128,6 +130,8 @@ class DoorBells::Impl {
   std::uint64_t number = 0;
   std::vector<int> pipes;        ///< by rank; of those that are connected
   std::vector<Rank> neighbours;  ///< those ranks
+  std::uint64_t seen_news = 0;
+  bool outstanding = false;  ///< not all that it told of had come
 };
 
 DoorBells::DoorBells(int ranks) {
@@ -168,6 +172,16 @@ void DoorBells::sent(Rank rank, std::uint64_t messages) noexcept {
   Line& line = impl_->own.line(rank);
   line.to_rank.store(messages, std::memory_order_seq_cst);
   ring_if_asleep(line.asleep, impl_->pipe(rank));
+}
+
+bool DoorBells::under_way(const std::function<std::uint64_t(Rank)>& received) {
+  if (!impl_) return false;
+  const std::uint64_t news = impl_->own.head().news.load(std::memory_order_acquire);
+  if (std::exchange(impl_->seen_news, news) == news && !impl_->outstanding) return false;
+  impl_->outstanding = std::any_of(impl_->neighbours.begin(), impl_->neighbours.end(), [&](Rank rank) {
+    return impl_->own.line(rank).to_zero.load(std::memory_order_acquire) > received(rank);
+  });
+  return impl_->outstanding;
 }
 
 bool DoorBells::prepare_sleep(const std::function<std::uint64_t(Rank)>& received) noexcept {
@@ -236,7 +250,12 @@ bool DoorBell::connected() const noexcept {
 void DoorBell::sent(std::uint64_t messages) noexcept {
   if (!impl_) return;
   impl_->line().to_zero.store(messages, std::memory_order_seq_cst);
+  impl_->own.head().news.fetch_add(1, std::memory_order_release);
   ring_if_asleep(impl_->own.head().asleep, impl_->zero);
+}
+
+bool DoorBell::under_way(std::uint64_t received) const noexcept {
+  return impl_->line().to_rank.load(std::memory_order_acquire) > received;
 }
 
 bool DoorBell::prepare_sleep(std::uint64_t received) noexcept {

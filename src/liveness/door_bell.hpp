@@ -12,7 +12,8 @@
 /// cannot have it (another node, another container) is told of messages by its lifeline.
 ///
 /// Who sends a message counts it in the page and then looks whether the other sleeps; who wants to sleep says so and
-/// then looks at the count. So one of them sees the other, and no message is slept through.
+/// then looks at the count. So one of them sees the other, and no message is slept through. The count spares both from
+/// asking MPI while nothing is under way.
 namespace rankpool::liveness {
 
 /// Where rank 0's page is found, as others have to be told. Without a descriptor there is none.
@@ -39,6 +40,9 @@ class DoorBells {
 
   /// `messages` is how many have been sent to the rank so far. Rings if it sleeps.
   void sent(Rank rank, std::uint64_t messages) noexcept;
+  /// True if a connected rank has sent a message that is not among the `received(rank)`. Costs little if there is
+  /// nothing new.
+  [[nodiscard]] bool under_way(const std::function<std::uint64_t(Rank)>& received);
   /// From now on a message of a connected rank makes `fd()` readable. False if one has been sent already that is not
   /// among the `received(rank)`.
   [[nodiscard]] bool prepare_sleep(const std::function<std::uint64_t(Rank)>& received) noexcept;
@@ -62,6 +66,7 @@ class DoorBell {
   [[nodiscard]] bool connected() const noexcept;
 
   void sent(std::uint64_t messages) noexcept;
+  [[nodiscard]] bool under_way(std::uint64_t received) const noexcept;
   [[nodiscard]] bool prepare_sleep(std::uint64_t received) noexcept;
   void awake() noexcept;
   [[nodiscard]] int fd() const noexcept;

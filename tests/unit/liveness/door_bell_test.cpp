@@ -82,6 +82,22 @@ TEST_F(DoorBellTest, CountsWhatARankSendsBeforeItIsConnected) {
   EXPECT_FALSE(zero_sleeps(1));
 }
 
+TEST_F(DoorBellTest, KnowsWhatIsUnderWay) {
+  ASSERT_TRUE(connect(1));
+  std::uint64_t received = 0;
+  const auto under_way = [&] { return bells.under_way([&](Rank) { return received; }); };
+  EXPECT_TRUE(bell.under_way(0));
+  EXPECT_FALSE(bell.under_way(1));
+  EXPECT_FALSE(under_way());
+  bell.sent(2);
+  EXPECT_TRUE(under_way());
+  received = 1;
+  EXPECT_TRUE(under_way()) << "until all of it has come";
+  received = 2;
+  EXPECT_FALSE(under_way());
+  EXPECT_FALSE(DoorBells(0).under_way([](Rank) { return 0; }));
+}
+
 TEST_F(DoorBellTest, WaitsForNoRankThatIsDisconnected) {
   ASSERT_TRUE(connect());
   bell.sent(5);
