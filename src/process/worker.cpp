@@ -318,7 +318,7 @@ class Worker final : public detail::TaskContext {
     if (available() < size) await([&] { return available() >= size; });
   }
   void await_room(std::size_t size) {
-    if (room() < size) await([&] { return room() >= size; });
+    if (room() < size) await([&] { return room() >= size; }, Channel::SleepsFor::room);
   }
   /// The next frame; meanwhile and before it, what is told on the side.
   void await_frame() {
@@ -329,7 +329,7 @@ class Worker final : public detail::TaskContext {
     }
   }
   template <class Ready>
-  void await(Ready&& ready) {
+  void await(Ready&& ready, Channel::SleepsFor what = Channel::SleepsFor::input) {
     const bool crowded = page_->crowded.load(std::memory_order_relaxed) != 0;
     const auto until = crowded ? Clock::time_point() : Clock::now() + spin_;
     for (int i = 0;; ++i) {
@@ -343,7 +343,7 @@ class Worker final : public detail::TaskContext {
     auto& control = channel_.control();
     while (true) {
       const std::uint32_t seen = control.bell.load(std::memory_order_seq_cst);
-      control.worker_sleeping.store(1, std::memory_order_seq_cst);
+      control.worker_sleeping.store(static_cast<std::uint32_t>(what), std::memory_order_seq_cst);
       if (ready()) break;
       channel_.wait_for_bell(seen);
     }

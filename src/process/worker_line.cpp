@@ -51,7 +51,7 @@ std::size_t WorkerLine::put(std::span<const std::byte> bytes) {
 void WorkerLine::publish() {
   if (!std::exchange(unpublished_, false)) return;
   channel_.control().in_tail.value.store(in_tail_, std::memory_order_seq_cst);
-  wake();
+  wake(Channel::SleepsFor::input);
 }
 
 bool WorkerLine::push_backlog() {
@@ -87,7 +87,7 @@ bool WorkerLine::push_side() {
   side_in_tail_ += size;
   control.side_in_tail.value.store(side_in_tail_, std::memory_order_seq_cst);
   wake_side();
-  wake();
+  wake(Channel::SleepsFor::input);
   return true;
 }
 
@@ -204,13 +204,14 @@ bool WorkerLine::inside_item() noexcept {
 void WorkerLine::move_out_head(std::uint64_t size) {
   out_head_ += size;
   channel_.control().out_head.value.store(out_head_, std::memory_order_seq_cst);
-  wake();
+  wake(Channel::SleepsFor::room);
 }
 
-void WorkerLine::wake() {
+void WorkerLine::wake(Channel::SleepsFor what) {
   auto& control = channel_.control();
-  if (control.worker_sleeping.load(std::memory_order_seq_cst) != 0 &&
-      control.worker_sleeping.exchange(0, std::memory_order_seq_cst) != 0) {
+  auto seen = static_cast<std::uint32_t>(what);
+  if (control.worker_sleeping.load(std::memory_order_seq_cst) == seen &&
+      control.worker_sleeping.compare_exchange_strong(seen, 0, std::memory_order_seq_cst)) {
     channel_.ring_bell();
   }
 }

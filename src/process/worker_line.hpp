@@ -59,7 +59,7 @@ class WorkerLine {
   std::size_t drain_side(HostListener& listener);
   bool skip_harvested(HostListener& listener, std::size_t size);
   void move_out_head(std::uint64_t size);
-  void wake();
+  void wake(Channel::SleepsFor what);
   void wake_side();
 
   const WorkerId id_;
