@@ -4,7 +4,7 @@
 #include <vector>
 
 /// The little of PMIx that a rank's keeper and the survivors of a loss need. The library is looked up when it is
-/// needed: nothing links with it.
+/// needed: nothing links with it. Beside what stands here, the program has a PMIx_Notify_event of its own.
 namespace rankpool::launch {
 
 /// Why a rank's death cannot be hidden from the launcher here; empty if it can.
