@@ -219,21 +219,21 @@ void Agent::sleep() {
     }
     return;
   }
+  std::array<pollfd, 4> fds{{{host_.wake_fd(), POLLIN, 0},
+                             {host_.keeper_fd(), POLLIN, 0},
+                             {lifeline_->fd(), POLLIN, 0},
+                             {bell_->fd(), POLLIN, 0}}};
   if (host_.prepare_sleep() && tell_that_we_sleep()) {
-    std::array<pollfd, 4> fds{{{host_.wake_fd(), POLLIN, 0},
-                               {host_.keeper_fd(), POLLIN, 0},
-                               {lifeline_->fd(), POLLIN, 0},
-                               {bell_->fd(), POLLIN, 0}}};
     int timeout = host_.has_backlog() ? 1 : -1;
     if (const auto harvest = host_.next_harvest(); harvest && timeout < 0) {
       timeout = static_cast<int>(
           std::max<std::int64_t>(std::chrono::ceil<std::chrono::milliseconds>(*harvest - Clock::now()).count(), 0));
     }
     ::poll(fds.data(), fds.size(), timeout);
-    next_look_ = {};
   }
-  host_.awake();
-  bell_->awake();
+  host_.awake(fds[0].revents != 0, fds[1].revents != 0);
+  if (fds[2].revents != 0) next_look_ = {};
+  bell_->awake(fds[3].revents != 0);
 }
 
 void Agent::worker_started(WorkerId worker, pid_t pid) {

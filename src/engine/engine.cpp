@@ -133,7 +133,7 @@ void Engine::refuse(const std::string& why) noexcept {
       if (take_commands()) continue;
       pollfd fd{mailbox_.fd(), POLLIN, 0};
       if (mailbox_.prepare_sleep()) ::poll(&fd, 1, end_by_signal ? 20 : -1);
-      mailbox_.awake();
+      mailbox_.awake(true);
     }
   } catch (...) {
     base::log_error("out of memory while failing the pending tasks");
@@ -192,6 +192,11 @@ bool Engine::take_commands() {
 void Engine::sleep(Clock::time_point now) {
   const bool nothing_yet = mailbox_.prepare_sleep() && (stop_signal_.load() == 0 || stop_passed_on_) &&
                            options_.host->prepare_sleep() && (!remote_ || remote_->prepare_sleep());
+  std::array<pollfd, 5> fds{{{mailbox_.fd(), POLLIN, 0},
+                             {options_.host->wake_fd(), POLLIN, 0},
+                             {options_.host->keeper_fd(), POLLIN, 0},
+                             {remote_ ? remote_->fd() : -1, POLLIN, 0},
+                             {remote_ ? remote_->bell_fd() : -1, POLLIN, 0}}};
   if (nothing_yet) {
     // To the nanosecond: some deadlines are shorter than poll's millisecond.
     std::optional<std::chrono::nanoseconds> timeout;
@@ -204,11 +209,6 @@ void Engine::sleep(Clock::time_point now) {
     };
     if (options_.host->has_backlog()) no_longer_than(std::chrono::milliseconds(1));
     if (const auto harvest = options_.host->next_harvest()) no_longer_than(*harvest - now);
-    std::array<pollfd, 5> fds{{{mailbox_.fd(), POLLIN, 0},
-                               {options_.host->wake_fd(), POLLIN, 0},
-                               {options_.host->keeper_fd(), POLLIN, 0},
-                               {remote_ ? remote_->fd() : -1, POLLIN, 0},
-                               {remote_ ? remote_->bell_fd() : -1, POLLIN, 0}}};
     timespec time{};
     if (timeout) {
       const auto seconds = std::chrono::floor<std::chrono::seconds>(*timeout);
@@ -216,9 +216,9 @@ void Engine::sleep(Clock::time_point now) {
     }
     ::ppoll(fds.data(), fds.size(), timeout ? &time : nullptr, nullptr);
   }
-  mailbox_.awake();
-  options_.host->awake();
-  if (remote_) remote_->awake();
+  mailbox_.awake(fds[0].revents != 0);
+  options_.host->awake(fds[1].revents != 0, fds[2].revents != 0);
+  if (remote_) remote_->awake(fds[3].revents != 0, fds[4].revents != 0);
 }
 
 void Engine::leave(bool rank_lost) {

@@ -45,8 +45,9 @@ bool Mailbox::prepare_sleep() {
   return empty();
 }
 
-void Mailbox::awake() {
+void Mailbox::awake(bool rung) {
   sleeping_.store(false, std::memory_order_seq_cst);
+  if (!rung) return;
   std::uint64_t count = 0;
   [[maybe_unused]] const auto drained = ::read(fd_, &count, sizeof count);
 }

@@ -123,7 +123,8 @@ class Mailbox {
   void take(std::vector<Command>& taken);
   /// From now on a post makes `fd()` readable. False if something is there already.
   [[nodiscard]] bool prepare_sleep();
-  void awake();
+  /// `rung`: `fd()` was readable.
+  void awake(bool rung);
   [[nodiscard]] int fd() const noexcept { return fd_; }
 
   /// Any thread, signal handlers too: makes a sleeping engine look around.

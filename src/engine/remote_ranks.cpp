@@ -398,7 +398,6 @@ bool RemoteRanks::prepare_sleep() {
     if (std::exchange(member.knows_we_sleep, true)) continue;
     lifelines_.asleep(Rank{number}, transport_.received_from(Rank{number}));
   }
-  next_look_ = {};
   return bells_.prepare_sleep([this](Rank rank) { return transport_.received_from(rank); });
 }
 

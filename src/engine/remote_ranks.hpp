@@ -46,8 +46,11 @@ class RemoteRanks {
 
   /// From now on whatever happens makes `fd()` or `bell_fd()` readable. False if polling is needed at once.
   bool prepare_sleep();
-  /// Has to be called after that, however it ended.
-  void awake() { bells_.awake(); }
+  /// Has to be called after that, however it ended. `told`: `fd()` was readable; `rung`: `bell_fd()` was.
+  void awake(bool told, bool rung) {
+    if (told) next_look_ = {};
+    bells_.awake(rung);
+  }
   [[nodiscard]] int fd() const { return lifelines_.fd(); }
   [[nodiscard]] int bell_fd() const { return bells_.fd(); }
 

@@ -194,10 +194,10 @@ bool DoorBells::prepare_sleep(const std::function<std::uint64_t(Rank)>& received
   return true;
 }
 
-void DoorBells::awake() noexcept {
+void DoorBells::awake(bool rung) noexcept {
   if (!impl_) return;
   impl_->own.head().asleep.store(0, std::memory_order_seq_cst);
-  impl_->own.drain();
+  if (rung) impl_->own.drain();
 }
 
 int DoorBells::fd() const noexcept { return impl_ ? impl_->own.own_read : -1; }
@@ -263,10 +263,10 @@ bool DoorBell::prepare_sleep(std::uint64_t received) noexcept {
   return impl_->line().to_rank.load(std::memory_order_seq_cst) <= received;
 }
 
-void DoorBell::awake() noexcept {
+void DoorBell::awake(bool rung) noexcept {
   if (!impl_) return;
   impl_->line().asleep.store(0, std::memory_order_seq_cst);
-  impl_->own.drain();
+  if (rung) impl_->own.drain();
 }
 
 int DoorBell::fd() const noexcept { return impl_ ? impl_->own.own_read : -1; }

@@ -46,7 +46,8 @@ class DoorBells {
   /// From now on a message of a connected rank makes `fd()` readable. False if one has been sent already that is not
   /// among the `received(rank)`.
   [[nodiscard]] bool prepare_sleep(const std::function<std::uint64_t(Rank)>& received) noexcept;
-  void awake() noexcept;
+  /// `rung`: `fd()` was readable.
+  void awake(bool rung = true) noexcept;
   [[nodiscard]] int fd() const noexcept;
 
  private:
@@ -68,7 +69,7 @@ class DoorBell {
   void sent(std::uint64_t messages) noexcept;
   [[nodiscard]] bool under_way(std::uint64_t received) const noexcept;
   [[nodiscard]] bool prepare_sleep(std::uint64_t received) noexcept;
-  void awake() noexcept;
+  void awake(bool rung = true) noexcept;
   [[nodiscard]] int fd() const noexcept;
 
  private:

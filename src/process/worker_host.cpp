@@ -199,11 +199,13 @@ bool WorkerHost::prepare_sleep() {
   return std::none_of(i.lines.begin(), i.lines.end(), [](const auto& line) { return line->has_output(); });
 }
 
-void WorkerHost::awake() {
+void WorkerHost::awake(bool rung, bool by_keeper) {
   impl_->keeper->page().host_sleeping.store(0, std::memory_order_seq_cst);
-  std::uint64_t count = 0;
-  [[maybe_unused]] const auto drained = ::read(impl_->keeper->wake(), &count, sizeof count);
-  impl_->woken = true;
+  if (rung) {
+    std::uint64_t count = 0;
+    [[maybe_unused]] const auto drained = ::read(impl_->keeper->wake(), &count, sizeof count);
+  }
+  if (by_keeper) impl_->woken = true;
 }
 
 void answer_with_place(WorkerHost& host, WorkerId worker, std::uint64_t request, const wire::BlobPlace& place) {

@@ -88,7 +88,8 @@ class WorkerHost {
   /// Before sleeping: from now on workers and keeper make `wake_fd()` readable when they have something. Returns false
   /// if there is something already: poll first.
   bool prepare_sleep();
-  void awake();
+  /// Has to follow. `rung`: `wake_fd()` was readable; `by_keeper`: `keeper_fd()` was.
+  void awake(bool rung = true, bool by_keeper = true);
   [[nodiscard]] int wake_fd() const;
   /// The keeper's socket, to sleep on too.
   [[nodiscard]] int keeper_fd() const;
