@@ -1,6 +1,7 @@
 #include "behaviour/support.hpp"
 
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <mutex>
 #include <numeric>
