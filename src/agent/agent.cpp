@@ -155,8 +155,9 @@ void Agent::welcome(const wire::Welcome& welcome) {
 void Agent::tell_taken() {
   for (auto at = untold_.begin(); at != untold_.end();) {
     auto& [worker, untold] = *at;
-    const std::size_t waiting = host_.waiting(worker);
-    if (untold - waiting >= kPiece || waiting == 0) {
+    // Other input may wait behind it: then too little is told at first, and the rest once all is taken.
+    const std::size_t waiting = std::min(host_.waiting(worker), untold);
+    if (untold - waiting >= kPiece || host_.waiting(worker) == 0) {
       wire::append(batch_, wire::InputTaken{worker, untold - waiting});
       untold = waiting;
     }

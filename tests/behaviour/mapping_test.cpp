@@ -37,6 +37,8 @@ int mark_and_give(std::string gate, int value) {
   return value;
 }
 
+long keep(long value) { return value; }
+
 /// Passes the gate if the value is the one that is to wait.
 int pass_gate_at(std::string gate, int wait_at, int value) {
   return value == wait_at ? pass_gate(std::move(gate), value) : value;
@@ -141,6 +143,21 @@ TEST_F(Mapping, the_timeout_is_one_deadline_from_the_call) {  // MAP-09, MAP-10,
   EXPECT_FALSE(results.next());
   gate.open();
   EXPECT_EQ(executor.map({.timeout = kLong}, square, numbers(3)).to_vector(), squares(3));
+}
+
+TEST_F(Mapping, large_and_small_chunks_for_the_same_workers_do_not_get_in_each_others_way) {
+  ProcessPoolExecutor executor(2);
+  std::vector<long> many(4'000'000);
+  std::iota(many.begin(), many.end(), 0L);
+  for (const int chunk : {40'000, 0}) {  // of more bytes than a worker's channel holds
+    rankpool::MapOptions options;
+    if (chunk > 0) options.chunksize = chunk;
+    auto results = executor.map(options, keep, many);
+    std::vector<rankpool::Future<long>> others;
+    for (long i = 0; i < 2000; ++i) others.push_back(executor.submit(keep, i));
+    EXPECT_TRUE(results.to_vector() == many);
+    for (long i = 0; i < 2000; ++i) ASSERT_EQ(others[static_cast<std::size_t>(i)].result(20s), i);
+  }
 }
 
 TEST_F(Mapping, what_was_finished_comes_though_a_long_item_of_the_same_chunk_is_not) {
