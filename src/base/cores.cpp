@@ -1,5 +1,7 @@
 #include "base/cores.hpp"
 
+#include "base/slurm_list.hpp"
+
 #include <sched.h>
 #include <unistd.h>
 #include <algorithm>
@@ -160,14 +162,12 @@ std::vector<int> share_cores(const std::vector<CoreClaim>& claims) {
 
 int ranks_on_node(const Lookup& lookup) {
   if (const auto here = lookup("OMPI_COMM_WORLD_LOCAL_SIZE")) return std::max(static_cast<int>(number(*here)), 1);
-  int most = 1;
-  const std::string nodes = lookup("SLURM_STEP_TASKS_PER_NODE").value_or("");  // such as "2(x3),1"
-  for (std::size_t at = 0; at < nodes.size();) {
-    most = std::max(most, static_cast<int>(number(nodes.substr(at, nodes.find_first_of("(,", at) - at))));
-    const std::size_t comma = nodes.find(',', at);
-    at = comma == std::string::npos ? nodes.size() : comma + 1;
+  std::int64_t most = 1;
+  const auto nodes = read_slurm_list(lookup("SLURM_STEP_TASKS_PER_NODE").value_or(""));
+  if (nodes) {
+    for (const auto& node : *nodes) most = std::max(most, node.number);
   }
-  return most;
+  return static_cast<int>(most);
 }
 
 std::string host_name() {

@@ -1,5 +1,6 @@
 #include "liveness/door_bell.hpp"
 
+#include "base/memfd.hpp"
 #include "liveness/socket_tools.hpp"
 
 #include <fcntl.h>
@@ -124,6 +125,12 @@ class DoorBells::Impl {
     pipes.assign(ranks, -1);
     return true;
   }
+  /// A rank has sent more than has come.
+  [[nodiscard]] bool behind(const std::function<std::uint64_t(Rank)>& received) const {
+    return std::any_of(neighbours.begin(), neighbours.end(), [&](Rank rank) {
+      return own.line(rank).to_zero.load(std::memory_order_seq_cst) > received(rank);
+    });
+  }
   [[nodiscard]] int& pipe(Rank rank) noexcept { return pipes[static_cast<std::size_t>(raw(rank))]; }
 
   Belongings own;
@@ -178,20 +185,14 @@ bool DoorBells::under_way(const std::function<std::uint64_t(Rank)>& received) {
   if (!impl_) return false;
   const std::uint64_t news = impl_->own.head().news.load(std::memory_order_acquire);
   if (std::exchange(impl_->seen_news, news) == news && !impl_->outstanding) return false;
-  impl_->outstanding = std::any_of(impl_->neighbours.begin(), impl_->neighbours.end(), [&](Rank rank) {
-    return impl_->own.line(rank).to_zero.load(std::memory_order_acquire) > received(rank);
-  });
+  impl_->outstanding = impl_->behind(received);
   return impl_->outstanding;
 }
 
 bool DoorBells::prepare_sleep(const std::function<std::uint64_t(Rank)>& received) noexcept {
   if (!impl_) return true;
-  auto& asleep = impl_->own.head().asleep;
-  asleep.store(1, std::memory_order_seq_cst);
-  for (const Rank rank : impl_->neighbours) {
-    if (impl_->own.line(rank).to_zero.load(std::memory_order_seq_cst) > received(rank)) return false;
-  }
-  return true;
+  impl_->own.head().asleep.store(1, std::memory_order_seq_cst);
+  return !impl_->behind(received);
 }
 
 void DoorBells::awake(bool rung) noexcept {
@@ -210,7 +211,7 @@ class DoorBell::Impl {
   bool take_up(Rank rank, const BellPlace& place) {
     if (place.fd < 0 || place.pid_space == 0 || place.pid_space != own_pid_space()) return false;
     own.page = ::open(path_of(place.pid, place.fd).c_str(), O_RDWR | O_CLOEXEC);
-    if (own.page < 0 || !is_page(place.number)) return false;
+    if (own.page < 0 || !base::is_memfd(own.page, name_of(place.number))) return false;
     struct stat facts {};
     if (::fstat(own.page, &facts) != 0 || facts.st_size < static_cast<off_t>(page_size(raw(rank) + std::size_t{1}))) {
       return false;
@@ -219,12 +220,6 @@ class DoorBell::Impl {
     self = rank;
     zero = open_pipe(place.pid, own.head().pipe);
     return zero >= 0;
-  }
-  [[nodiscard]] bool is_page(std::uint64_t number) const {
-    std::array<char, 128> target{};
-    const std::string link = "/proc/self/fd/" + std::to_string(own.page);
-    return ::readlink(link.c_str(), target.data(), target.size() - 1) > 0 &&
-           std::string(target.data()) == "/memfd:" + name_of(number) + " (deleted)";
   }
   [[nodiscard]] Line& line() const noexcept { return own.line(self); }
 
@@ -255,12 +250,12 @@ void DoorBell::sent(std::uint64_t messages) noexcept {
 }
 
 bool DoorBell::under_way(std::uint64_t received) const noexcept {
-  return impl_->line().to_rank.load(std::memory_order_acquire) > received;
+  return impl_->line().to_rank.load(std::memory_order_seq_cst) > received;
 }
 
 bool DoorBell::prepare_sleep(std::uint64_t received) noexcept {
   impl_->line().asleep.store(1, std::memory_order_seq_cst);
-  return impl_->line().to_rank.load(std::memory_order_seq_cst) <= received;
+  return !under_way(received);
 }
 
 void DoorBell::awake(bool rung) noexcept {

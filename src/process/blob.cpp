@@ -1,12 +1,13 @@
 #include "process/blob.hpp"
 
+#include "base/memfd.hpp"
+
 #include <rankpool/errors.hpp>
 
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <system_error>
@@ -21,11 +22,8 @@ namespace {
 std::string name_of(std::uint64_t id) { return "rankpool broadcast " + std::to_string(id); }
 
 bool is_blob(int fd, std::uint64_t id, std::uint64_t size) {
-  std::array<char, 128> target{};
-  const std::string link = "/proc/self/fd/" + std::to_string(fd);
-  if (::readlink(link.c_str(), target.data(), target.size() - 1) < 0) return false;
   struct stat facts {};
-  return std::string(target.data()) == "/memfd:" + name_of(id) + " (deleted)" && ::fstat(fd, &facts) == 0 &&
+  return base::is_memfd(fd, name_of(id)) && ::fstat(fd, &facts) == 0 &&
          static_cast<std::uint64_t>(facts.st_size) == size;
 }
 

@@ -1,54 +1,34 @@
 #include "tools/slurm_job.hpp"
 
-#include <algorithm>
-#include <charconv>
-#include <cstddef>
+#include "base/slurm_list.hpp"
 
 namespace rankpool::tools {
 namespace {
 
-/// Numbers up to a thousand million, so that what is made of them fits.
-std::optional<std::int64_t> number_in(const std::string& text) {
-  std::int64_t number = 0;
-  const char* const end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, number);
-  if (error != std::errc() || stop != end || number < 0 || number > 1'000'000'000) return std::nullopt;
-  return number;
-}
-
 std::optional<std::int64_t> number_of(const Surroundings& around, const std::string& name) {
   const auto text = around.variable(name);
-  return text ? number_in(*text) : std::nullopt;
+  return text ? base::slurm_number(*text) : std::nullopt;
 }
 
 SlurmPlace place_of(const Surroundings& around) {
   const auto step = around.variable("SLURM_STEP_ID");
-  // The numbers from 0xfffffff0 on are the batch script, the interactive shell and the like: number_in takes none of
-  // them.
-  if (!step || !number_in(*step)) return SlurmPlace::allocation;
+  // The numbers from 0xfffffff0 on are the batch script, the interactive shell and the like: base::slurm_number takes
+  // none of them.
+  if (!step || !base::slurm_number(*step)) return SlurmPlace::allocation;
   return number_of(around, "SLURM_STEP_NUM_TASKS").value_or(1) > 1 ? SlurmPlace::task : SlurmPlace::one_task_step;
 }
 
 }  // namespace
 
 std::optional<std::int64_t> sum_of_slurm_list(const std::string& text) {
+  const auto items = base::read_slurm_list(text);
+  if (!items) return std::nullopt;
   std::int64_t sum = 0;
-  for (std::size_t at = 0; at <= text.size();) {
-    const std::size_t end = std::min(text.find(',', at), text.size());
-    std::string item = text.substr(at, end - at);
-    std::int64_t times = 1;
-    if (const std::size_t open = item.find("(x"); open != std::string::npos) {
-      if (item.back() != ')') return std::nullopt;
-      const auto number = number_in(item.substr(open + 2, item.size() - open - 3));
-      if (!number) return std::nullopt;
-      times = *number;
-      item.resize(open);
-    }
-    const auto number = number_in(item);
+  for (const auto& item : *items) {
     std::int64_t part = 0;
-    if (!number || __builtin_mul_overflow(*number, times, &part) || __builtin_add_overflow(sum, part, &sum))
+    if (__builtin_mul_overflow(item.number, item.times, &part) || __builtin_add_overflow(sum, part, &sum)) {
       return std::nullopt;
-    at = end + 1;
+    }
   }
   return sum;
 }
