@@ -156,8 +156,9 @@ void Agent::tell_taken() {
   for (auto at = untold_.begin(); at != untold_.end();) {
     auto& [worker, untold] = *at;
     // Other input may wait behind it: then too little is told at first, and the rest once all is taken.
-    const std::size_t waiting = std::min(host_.waiting(worker), untold);
-    if (untold - waiting >= kPiece || host_.waiting(worker) == 0) {
+    const std::size_t all = host_.waiting(worker);
+    const std::size_t waiting = std::min(all, untold);
+    if (untold - waiting >= kPiece || all == 0) {
       wire::append(batch_, wire::InputTaken{worker, untold - waiting});
       untold = waiting;
     }

@@ -230,7 +230,6 @@ class Worker final : public detail::TaskContext {
     const auto begin = Clock::now();
     last_check_ = begin;
     until_flush_check_ = stride_ = 1;
-    if (!announce_) until_flush_check_ = stride_;
     try {
       const detail::Invoker invoke = hooks_.resolve(head, callable_);
       invoke(*this);

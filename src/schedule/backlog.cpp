@@ -48,7 +48,7 @@ std::uint32_t Backlog::size_of_next(WorkId work, std::uint64_t waiting, std::siz
 std::optional<Range> Backlog::take(std::size_t workers, std::uint32_t most) {
   if (!given_back_.empty()) {
     Range& front = given_back_.front();
-    const Range chunk{front.work, front.first, size_of_next(front.work, front.count, workers), 1};
+    const Range chunk{front.work, front.first, size_of_next(front.work, front.count, workers)};
     front.first += chunk.count;
     front.count -= chunk.count;
     if (front.count == 0) given_back_.pop_front();
@@ -88,7 +88,7 @@ std::optional<Range> Backlog::take(std::size_t workers, std::uint32_t most) {
     }
     entry->set(Single::handed_out);
     --items_;
-    return Range{work, 0, 1, 1};
+    return Range{work, 0, 1};
   }
   return std::nullopt;
 }
@@ -101,13 +101,13 @@ std::vector<Range> Backlog::withdraw(WorkId work) {
   });
   if (WorkTable::Entry* const entry = works_.find(work)) {
     if (entry->single() == Single::queued) {
-      result.push_back({work, 0, 1, 1});
+      result.push_back({work, 0, 1});
       entry->set(Single::handed_out_and_cancelled);
       ++withdrawn_;
     } else if (entry->single() == Single::no) {
       ManyItems& many = works_.many(*entry);
       if (many.next < many.items) {
-        result.push_back({work, many.next, many.items - many.next, 1});
+        result.push_back({work, many.next, many.items - many.next});
         ++withdrawn_;
       }
       many.next = many.items;
@@ -124,11 +124,11 @@ std::vector<Range> Backlog::withdraw_all() {
     WorkTable::Entry* const entry = works_.find(work);
     if (entry == nullptr) continue;
     if (entry->single() == Single::queued) {
-      result.push_back({work, 0, 1, 1});
+      result.push_back({work, 0, 1});
       entry->set(Single::handed_out_and_cancelled);
     } else if (entry->single() == Single::no) {
       ManyItems& many = works_.many(*entry);
-      if (many.next < many.items) result.push_back({work, many.next, many.items - many.next, 1});
+      if (many.next < many.items) result.push_back({work, many.next, many.items - many.next});
       many.next = many.items;
       many.queued = false;
     }

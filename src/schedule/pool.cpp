@@ -229,7 +229,7 @@ void Pool::chunk_done(Worker& worker, Nanoseconds busy) {
       LookAhead::window_after(worker.window, busy, chunk.joined, !worker.chunks.empty() || !backlog_.empty());
   if (ManyItems* const many = common_.works.find_many(chunk.work)) many->policy.measured(chunk.count, busy);
   if (chunk.ended < chunk.count) {
-    backlog_.give_back({chunk.work, chunk.first + chunk.ended, chunk.count - chunk.ended, 1});
+    backlog_.give_back({chunk.work, chunk.first + chunk.ended, chunk.count - chunk.ended});
   }
   // While anything waits no other worker is idle, so this one need not stand in line: it saves a quarter of the cost.
   const bool next_in_turn = worker.chunks.empty() && !worn_out(worker);
