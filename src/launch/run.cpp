@@ -6,6 +6,7 @@
 #include "launch/own_facts.hpp"
 #include "launch/rank_zero.hpp"
 #include "launch/strays.hpp"
+#include "liveness/socket_tools.hpp"
 #include "process/keeper.hpp"
 
 #include <rankpool/errors.hpp>
@@ -19,6 +20,7 @@
 #include <iostream>
 #include <stdexcept>
 #include <system_error>
+#include <utility>
 
 namespace rankpool {
 namespace launch {
@@ -74,6 +76,7 @@ int run_main(int argc, char** argv, const std::function<int(int, char**)>& main)
   std::fflush(nullptr);
   std::vector<std::string> warnings;
   const base::Settings settings = base::read_settings(warnings);
+  if (auto text = liveness::interface_complaint(settings.interface); !text.empty()) warnings.push_back(std::move(text));
   base::set_log_level(settings.log_level);
   if (launch::is_launched()) return launch::run_launched(argc, argv, settings, warnings, main);
   for (const auto& warning : warnings) base::log_warn(warning);

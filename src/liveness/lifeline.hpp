@@ -30,7 +30,7 @@ struct Invitation {
 
 struct LifelineOptions {
   std::chrono::milliseconds lost_after{10'000};  ///< silence until a node counts as lost
-  std::string interface;                         ///< name of a network interface, or an address; empty: any
+  std::string interface;                         ///< name of a network interface, or an address; empty, or no such: any
 };
 
 /// What a lifeline tells.
@@ -51,8 +51,7 @@ struct LifelineEvent {
 /// Rank 0's end of all lifelines. One thread. Nothing blocks.
 class LifelineServer {
  public:
-  /// Listens. Throws std::system_error, or std::invalid_argument for an interface that does not exist (the text names
-  /// those that do).
+  /// Listens. Throws std::system_error.
   LifelineServer(int ranks, LifelineOptions options);
   ~LifelineServer();
   [[nodiscard]] const Invitation& invitation() const;

@@ -12,10 +12,45 @@
 #include <cerrno>
 #include <cstring>
 #include <set>
-#include <stdexcept>
 #include <system_error>
 
 namespace rankpool::liveness {
+namespace {
+
+/// An address of this node, on an interface that is up.
+struct OwnAddress {
+  std::string interface;
+  std::string text;
+  int distance = 0;         ///< how unlikely it is that another node gets through to it
+  bool link_local = false;  ///< its scope, an interface of this node, means nothing on another
+
+  [[nodiscard]] bool is_called(const std::string& name) const { return name == interface || name == text; }
+};
+
+std::vector<OwnAddress> all_addresses() {
+  ifaddrs* all = nullptr;
+  if (::getifaddrs(&all) != 0) throw std::system_error(errno, std::generic_category(), "getifaddrs");
+  std::vector<OwnAddress> found;
+  for (const ifaddrs* one = all; one != nullptr; one = one->ifa_next) {
+    if (one->ifa_addr == nullptr || (one->ifa_flags & IFF_UP) == 0) continue;
+    const int family = one->ifa_addr->sa_family;
+    if (family != AF_INET && family != AF_INET6) continue;
+    char text[NI_MAXHOST];
+    const socklen_t size = family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
+    if (::getnameinfo(one->ifa_addr, size, text, sizeof text, nullptr, 0, NI_NUMERICHOST) != 0) continue;
+    const std::string name = one->ifa_name;
+    const bool loopback = (one->ifa_flags & IFF_LOOPBACK) != 0;
+    // Bridges to containers lead nowhere.
+    const bool bridge = name.starts_with("docker") || name.starts_with("virbr") || name.starts_with("br-");
+    const bool link_local =
+        family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&reinterpret_cast<const sockaddr_in6*>(one->ifa_addr)->sin6_addr);
+    found.push_back({name, text, (loopback ? 8 : 0) + (bridge ? 4 : 0) + (family == AF_INET6 ? 1 : 0), link_local});
+  }
+  ::freeifaddrs(all);
+  return found;
+}
+
+}  // namespace
 
 bool Address::parse(const std::string& text, std::uint16_t port, Address& to) {
   addrinfo hints{};
@@ -30,45 +65,28 @@ bool Address::parse(const std::string& text, std::uint16_t port, Address& to) {
 }
 
 std::vector<std::string> own_addresses(const std::string& only) {
-  ifaddrs* all = nullptr;
-  if (::getifaddrs(&all) != 0) throw std::system_error(errno, std::generic_category(), "getifaddrs");
-  struct Found {
-    int rank;
-    std::string text;
-  };
-  std::vector<Found> found;
-  std::set<std::string> names;
-  for (const ifaddrs* one = all; one != nullptr; one = one->ifa_next) {
-    if (one->ifa_addr == nullptr || (one->ifa_flags & IFF_UP) == 0) continue;
-    const int family = one->ifa_addr->sa_family;
-    if (family != AF_INET && family != AF_INET6) continue;
-    names.insert(one->ifa_name);
-    char text[NI_MAXHOST];
-    const socklen_t size = family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
-    if (::getnameinfo(one->ifa_addr, size, text, sizeof text, nullptr, 0, NI_NUMERICHOST) != 0) continue;
-    const bool loopback = (one->ifa_flags & IFF_LOOPBACK) != 0;
-    const bool link_local =
-        family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&reinterpret_cast<const sockaddr_in6*>(one->ifa_addr)->sin6_addr);
-    if (!only.empty()) {
-      if (only == one->ifa_name || only == text) found.push_back({family == AF_INET ? 0 : 1, text});
-      continue;
-    }
-    // A scope of another node's interface means nothing here, and bridges to containers lead nowhere.
-    if (link_local) continue;
-    const std::string name = one->ifa_name;
-    const bool bridge = name.starts_with("docker") || name.starts_with("virbr") || name.starts_with("br-");
-    found.push_back({(loopback ? 8 : 0) + (bridge ? 4 : 0) + (family == AF_INET6 ? 1 : 0), text});
+  std::vector<OwnAddress> found = all_addresses();
+  if (std::any_of(found.begin(), found.end(), [&](const OwnAddress& one) { return one.is_called(only); })) {
+    std::erase_if(found, [&](const OwnAddress& one) { return !one.is_called(only); });
+  } else {
+    std::erase_if(found, [](const OwnAddress& one) { return one.link_local; });
   }
-  ::freeifaddrs(all);
-  if (found.empty() && !only.empty()) {
-    std::string text = "RANKPOOL_INTERFACE=" + only + " names no interface or address of this node; there are:";
-    for (const auto& name : names) text += " " + name;
-    throw std::invalid_argument(text);
-  }
-  std::stable_sort(found.begin(), found.end(), [](const Found& a, const Found& b) { return a.rank < b.rank; });
+  std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.distance < b.distance; });
   std::vector<std::string> texts;
   for (auto& one : found) texts.push_back(std::move(one.text));
   return texts;
+}
+
+std::string interface_complaint(const std::string& name) {
+  if (name.empty()) return "";
+  std::set<std::string> names;
+  for (const OwnAddress& one : all_addresses()) {
+    if (one.is_called(name)) return "";
+    names.insert(one.interface);
+  }
+  std::string text = "RANKPOOL_INTERFACE=\"" + name + "\" is not an interface or address of this node, which has";
+  for (const auto& one : names) text += " " + one;
+  return text + "; using all of them";
 }
 
 void watch_for_silence(int fd, std::chrono::milliseconds lost_after) {

@@ -35,9 +35,12 @@ struct Address {
   static bool parse(const std::string& text, std::uint16_t port, Address& to);
 };
 
-/// Addresses at which this node can be reached, likely ones first; of one interface, or with one address, if `only`
-/// says so. Throws std::invalid_argument, with the names there are, if there is none such.
+/// Addresses at which this node can be reached, likely ones first; those of the interface, or the address, that `only`
+/// names, if there is such a one.
 std::vector<std::string> own_addresses(const std::string& only);
+/// What is wrong with RANKPOOL_INTERFACE: nothing, or that this node has no interface or address of that name. The text
+/// lists those it has.
+std::string interface_complaint(const std::string& name);
 /// Makes the kernel tell of a peer that is silent for so long. Descriptor options never fail a connection.
 void watch_for_silence(int fd, std::chrono::milliseconds lost_after);
 /// Compares without telling by its duration where they differ.

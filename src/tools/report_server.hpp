@@ -19,8 +19,8 @@ struct RankZeroNews {
 /// and nothing blocks.
 class ReportServer {
  public:
-  /// @param interface  as RANKPOOL_INTERFACE; empty: all
-  /// @throws std::system_error; std::invalid_argument for an interface that is not there
+  /// @param interface  as RANKPOOL_INTERFACE; empty, or none of this node: all (rank 0 says so of its own)
+  /// @throws std::system_error
   explicit ReportServer(const std::string& interface);
   ~ReportServer();
   [[nodiscard]] const liveness::Invitation& invitation() const;

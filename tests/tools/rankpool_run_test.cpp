@@ -101,6 +101,16 @@ TEST(RankpoolRun, mpirun_2_hands_workers_and_input_on) {
   EXPECT_EQ(run({"-n", "2", kProgram, "echo"}, kRootToo, "a line\n").out, "a line\n");
 }
 
+TEST(RankpoolRun, mpirun_2_interface_that_does_not_exist_is_told_once) {
+  Words variables = kRootToo;
+  variables.emplace_back("RANKPOOL_INTERFACE=ib7");
+  const auto ended = run({"-n", "2", kProgram, "exit", "7"}, variables);
+  EXPECT_EQ(ended.status, 7);
+  const auto told = ended.err.find("RANKPOOL_INTERFACE=\"ib7\" is not ");
+  EXPECT_NE(told, std::string::npos) << ended.err;
+  EXPECT_EQ(told, ended.err.rfind("RANKPOOL_INTERFACE")) << ended.err;
+}
+
 TEST(RankpoolRun, mpirun_64_too_few_slots_are_explained) {
   const auto ended = run({"-n", "64", "-H", "localhost:2", "--", kProgram, "exit", "0"});
   EXPECT_EQ(ended.status, 1);

@@ -28,6 +28,16 @@ TEST(Addresses, InterfaceIsChosenByNameOrByAddress) {
   for (const auto& text : by_name) EXPECT_EQ(own_addresses(text), std::vector{text});
 }
 
+TEST(Addresses, NameThatIsNoneIsComplainedOfWithTheInterfacesThereAre) {
+  EXPECT_EQ(interface_complaint(""), "");
+  EXPECT_EQ(interface_complaint("lo"), "");
+  EXPECT_EQ(interface_complaint("127.0.0.1"), "");
+  const std::string text = interface_complaint("ib7");
+  EXPECT_TRUE(text.starts_with("RANKPOOL_INTERFACE=\"ib7\" is not ")) << text;
+  EXPECT_NE(text.find(" lo"), std::string::npos) << text;
+  EXPECT_TRUE(text.ends_with("; using all of them")) << text;
+}
+
 TEST(Addresses, LoopbackComesLast) {
   const auto all = own_addresses("");
   const auto first_loop =
