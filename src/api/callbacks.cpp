@@ -6,6 +6,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -14,11 +15,15 @@ namespace {
 
 class CallbackThread {
  public:
+  void start() {
+    const std::lock_guard lock(mutex_);
+    if (!running_) start_thread();
+  }
   void post(std::function<void()> callback) {
     const std::lock_guard lock(mutex_);
+    if (!running_) start_thread();
     queue_.push_back(std::move(callback));
     ++posted_;
-    if (!running_) start();
     changed_.notify_all();
   }
   void drain() {
@@ -44,15 +49,20 @@ class CallbackThread {
   }
 
  private:
-  void start() {
+  void start_thread() {
     sigset_t all;
     sigset_t before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
+    try {
+      thread_ = std::thread([this] { run(); });
+    } catch (const std::system_error& e) {
+      pthread_sigmask(SIG_SETMASK, &before, nullptr);
+      throw std::system_error(e.code(), "the thread for callbacks cannot be started");
+    }
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
     running_ = true;
     stopping_ = false;
-    thread_ = std::thread([this] { run(); });
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }
   void run();
 
@@ -98,6 +108,7 @@ CallbackThread& instance() {
 
 }  // namespace
 
+void start_callbacks() { instance().start(); }
 void post_callback(std::function<void()> callback) { instance().post(std::move(callback)); }
 void drain_callbacks() {
   if (!g_on_callback_thread) instance().drain();

@@ -5,6 +5,9 @@
 /// The library's own thread for done-callbacks: started when the first one comes, ended by `run`. Thread-safe.
 namespace rankpool::api {
 
+/// Starts the thread if it is not there, so that what is posted afterwards finds it.
+/// @throws std::system_error if the system has no more threads for this program
+void start_callbacks();
 /// Runs it on the callback thread, after all that were posted before. What it throws is the caller's to catch.
 void post_callback(std::function<void()> callback);
 /// Waits until all that were posted before have run. Returns at once on the callback thread itself.

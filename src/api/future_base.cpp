@@ -127,6 +127,7 @@ void FutureBase::run_callbacks(std::vector<Callback> callbacks, bool inline_call
 }
 
 void FutureBase::add_callback(Callback callback) {
+  if (!done()) start_callback_thread();
   {
     const std::lock_guard lock(lock_of(this));
     if (!done()) {
@@ -210,11 +211,13 @@ std::string FutureBase::describe() {
   }
 }
 
+void start_callback_thread() { api::start_callbacks(); }
+
 void post_to_callback_thread(std::function<void()> callback) noexcept {
   try {
     api::post_callback(std::move(callback));
   } catch (...) {
-    base::log_error("a callback is lost: out of memory");
+    base::log_error("a callback is lost: out of memory, or of threads");
   }
 }
 

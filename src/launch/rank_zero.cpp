@@ -79,12 +79,13 @@ class Ending {
 int serve_as_rank_zero(engine::EngineOptions options, const std::function<int(int, char**)>& main, int argc,
                        char** argv) {
   const bool launched = options.connect != nullptr;
-  const auto job = std::make_shared<engine::Job>(std::move(options));
+  std::shared_ptr<engine::Job> job;
   try {
+    job = std::make_shared<engine::Job>(std::move(options));
     job->engine().wait_assembled();
   } catch (const std::exception& e) {
     base::log_error(std::string("the job cannot start: ") + e.what());
-    job->engine().end();
+    if (job) job->engine().end();
     return 1;
   }
   engine::Job::set_current(job);

@@ -147,6 +147,39 @@ TEST(Program, ExecutorMadeBeforeRunThrows) {
   EXPECT_THAT(ended.out, AllOf(StartsWith("Error: "), HasSubstr("run")));
 }
 
+/// A bare program that has room for so many processes and threads.
+Ended with_room_for(int number, const std::string& how) { return run(0, {kEndings, how, std::to_string(number)}); }
+
+// The program, its keeper and its engine thread are three.
+TEST(Program, WorkersThatCannotBeStartedAreDoneWithout) {  // CTJ-11
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can become somebody else";
+  const Ended ended = with_room_for(6, "scarce-workers");
+  EXPECT_EQ(ended.status, 0) << ended.err;
+  EXPECT_EQ(ended.out, "3 workers, 7^2 is 49\n");
+}
+
+TEST(Program, PoolOfWhichNoWorkerCanBeStartedBreaksAndSaysWhy) {  // CTJ-11
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can become somebody else";
+  const Ended ended = with_room_for(3, "scarce-workers");
+  EXPECT_EQ(ended.status, 0) << ended.err;
+  EXPECT_THAT(ended.out, AllOf(StartsWith("BrokenProcessPool: "), HasSubstr("Resource temporarily unavailable")));
+}
+
+TEST(Program, JobWithoutRoomForItsEngineSaysWhyItCannotStart) {  // SHU-30
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can become somebody else";
+  const Ended ended = with_room_for(2, "scarce-workers");
+  EXPECT_EQ(ended.status, 1);
+  EXPECT_EQ(ended.err, "rankpool: error: the job cannot start: Resource temporarily unavailable\n");
+}
+
+TEST(Program, CallbackWithoutRoomForItsThreadIsRefusedAndNothingWaitsForIt) {  // SHU-30
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can become somebody else";
+  const Ended ended = run(0, {kEndings, "scarce-callbacks"});
+  EXPECT_EQ(ended.status, 0) << ended.err;
+  const std::string refusal = "the thread for callbacks cannot be started: Resource temporarily unavailable\n";
+  EXPECT_EQ(ended.out, refusal + refusal + "1 49 64\n");
+}
+
 TEST(Program, SecondRunThrows) {
   const Ended ended = run(0, {kEndings, "run-twice"});
   EXPECT_EQ(ended.status, 0);

@@ -177,6 +177,7 @@ class MapState final : public Sink {
   /// Calls it once, on the callback thread, when the input has ended and so have all items. To be said before they are
   /// handed in; only for results in order.
   void when_complete(std::function<void()> told) {
+    start_callback_thread();
     const std::lock_guard lock(mutex_);
     complete_ = std::move(told);
   }
