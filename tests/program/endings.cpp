@@ -3,8 +3,6 @@
 #include <rankpool/rankpool.hpp>
 
 #include <poll.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 #include <csignal>
 #include <cstdlib>
@@ -12,7 +10,6 @@
 #include <iostream>
 #include <stdexcept>
 #include <string>
-#include <system_error>
 #include <thread>
 #include <tuple>
 #include <vector>
@@ -42,10 +39,6 @@ void work_for_ever(const std::string& mark) {
 }
 int fail() { throw std::invalid_argument("thrown in a task"); }
 int square(int x) { return x * x; }
-int work_for_a_while() {
-  ::poll(nullptr, 0, 200);
-  return 1;
-}
 
 void submit_ten(rankpool::ProcessPoolExecutor& executor) {
   for (int i = 0; i < 10; ++i) executor.submit(work, g_folder, i);
@@ -60,44 +53,6 @@ int be_busy_for_ever() {
   }
   leave_mark(g_folder + "/up", std::to_string(::getpid()));
   while (true) ::pause();
-}
-
-/// This program may have so many processes and threads in all, which does not hold for root: it is somebody else from
-/// now on, whom nobody else is.
-void limit_processes(rlim_t most) {
-  const rlimit limit{most, most};
-  ::setrlimit(RLIMIT_NPROC, &limit);
-  if (::setuid(100'000 + static_cast<uid_t>(::getpid())) != 0) std::abort();
-  ::prctl(PR_SET_DUMPABLE, 1);  // /proc/self stays its own
-}
-/// What comes of five workers, where there is perhaps no room for them.
-void start_five() {
-  rankpool::ProcessPoolExecutor executor(5);
-  try {
-    executor.bootup();
-    std::cout << executor.num_workers() << " workers, 7^2 is " << executor.submit(square, 7).result() << std::endl;
-  } catch (const rankpool::BrokenProcessPool& e) {
-    std::cout << "BrokenProcessPool: " << e.what() << std::endl;
-  }
-}
-/// A callback, where there is no room for the thread that would call it.
-void call_back_without_room() {
-  rankpool::ProcessPoolExecutor executor(1);
-  rankpool::Pool pool(1);
-  const auto begun = executor.submit(work_for_a_while);
-  limit_processes(1);
-  try {
-    begun.add_done_callback([](const rankpool::Future<int>&) { std::cout << "called" << std::endl; });
-  } catch (const std::system_error& e) {
-    std::cout << e.what() << std::endl;
-  }
-  try {
-    pool.map_async(square, std::vector{7}, 1, [](const std::vector<int>&) { std::cout << "called" << std::endl; });
-  } catch (const std::system_error& e) {
-    std::cout << e.what() << std::endl;
-  }
-  std::cout << begun.result() << ' ' << executor.submit(square, 7).result() << ' ' << pool.apply(square, std::tuple(8))
-            << std::endl;
 }
 
 int app(int argc, char** argv) {
@@ -145,17 +100,13 @@ int app(int argc, char** argv) {
     submit_ten(executor);
     std::exit(3);
   }
+  if (how == "static-pool") {
+    static rankpool::Pool pool(2);
+    return pool.apply(square, std::tuple(7)) == 49 ? 5 : 1;
+  }
   if (how == "square") {
     rankpool::ProcessPoolExecutor executor;
     std::cout << executor.submit(square, 7).result() << std::endl;
-    return 0;
-  }
-  if (how == "scarce-workers") {
-    start_five();
-    return 0;
-  }
-  if (how == "scarce-callbacks") {
-    call_back_without_room();
     return 0;
   }
   if (how == "many-workers") {
@@ -208,6 +159,5 @@ int main(int argc, char** argv) {
       return 0;
     }
   }
-  if (how == "scarce-workers") limit_processes(std::stoul(argv[2]));
   return rankpool::run(argc, argv, app);
 }

@@ -5,7 +5,6 @@ namespace rankpool::tools {
 namespace {
 
 using ::testing::AllOf;
-using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
@@ -29,7 +28,7 @@ TEST_P(Endings, ReturnValueOfMainIsTheStatus) {
   EXPECT_THAT(ended.err, Not(HasSubstr("rankpool")));
 }
 
-TEST_P(Endings, ExceptionThatLeavesMainIsToldAndTheStatusIsOne) {
+TEST_P(Endings, ExceptionThatLeavesMainIsToldAndTheStatusIsOne) {  // COM-12
   const Ended ended = end("throw");
   EXPECT_EQ(ended.status, 1);
   EXPECT_THAT(ended.err, HasSubstr("std::runtime_error: the text of the exception"));
@@ -75,6 +74,12 @@ TEST_P(Endings, ExecutorWithStaticStorageFinishesItsWork) {
 TEST_P(Endings, ExecutorWithStaticStorageFinishesItsWorkBeforeStdExit) {
   EXPECT_EQ(end("static-executor-exit-3").status, 3);
   EXPECT_EQ(tasks_done(), 10);
+}
+
+TEST_P(Endings, PoolWithStaticStorageHoldsNothingUp) {  // CTJ-12
+  const Ended ended = end("static-pool");
+  EXPECT_EQ(ended.status, 5);
+  EXPECT_THAT(ended.err, Not(HasSubstr("rankpool")));
 }
 
 TEST_P(Endings, MoreWorkersThanCores) {
@@ -147,40 +152,7 @@ TEST(Program, ExecutorMadeBeforeRunThrows) {
   EXPECT_THAT(ended.out, AllOf(StartsWith("Error: "), HasSubstr("run")));
 }
 
-/// A bare program that has room for so many processes and threads.
-Ended with_room_for(int number, const std::string& how) { return run(0, {kEndings, how, std::to_string(number)}); }
-
-// The program, its keeper and its engine thread are three.
-TEST(Program, WorkersThatCannotBeStartedAreDoneWithout) {  // CTJ-11
-  if (::geteuid() != 0) GTEST_SKIP() << "only root can become somebody else";
-  const Ended ended = with_room_for(6, "scarce-workers");
-  EXPECT_EQ(ended.status, 0) << ended.err;
-  EXPECT_EQ(ended.out, "3 workers, 7^2 is 49\n");
-}
-
-TEST(Program, PoolOfWhichNoWorkerCanBeStartedBreaksAndSaysWhy) {  // CTJ-11
-  if (::geteuid() != 0) GTEST_SKIP() << "only root can become somebody else";
-  const Ended ended = with_room_for(3, "scarce-workers");
-  EXPECT_EQ(ended.status, 0) << ended.err;
-  EXPECT_THAT(ended.out, AllOf(StartsWith("BrokenProcessPool: "), HasSubstr("Resource temporarily unavailable")));
-}
-
-TEST(Program, JobWithoutRoomForItsEngineSaysWhyItCannotStart) {  // SHU-30
-  if (::geteuid() != 0) GTEST_SKIP() << "only root can become somebody else";
-  const Ended ended = with_room_for(2, "scarce-workers");
-  EXPECT_EQ(ended.status, 1);
-  EXPECT_EQ(ended.err, "rankpool: error: the job cannot start: Resource temporarily unavailable\n");
-}
-
-TEST(Program, CallbackWithoutRoomForItsThreadIsRefusedAndNothingWaitsForIt) {  // SHU-30
-  if (::geteuid() != 0) GTEST_SKIP() << "only root can become somebody else";
-  const Ended ended = run(0, {kEndings, "scarce-callbacks"});
-  EXPECT_EQ(ended.status, 0) << ended.err;
-  const std::string refusal = "the thread for callbacks cannot be started: Resource temporarily unavailable\n";
-  EXPECT_EQ(ended.out, refusal + refusal + "1 49 64\n");
-}
-
-TEST(Program, SecondRunThrows) {
+TEST(Program, SecondRunThrows) {  // COM-07
   const Ended ended = run(0, {kEndings, "run-twice"});
   EXPECT_EQ(ended.status, 0);
   EXPECT_THAT(ended.out, AllOf(StartsWith("Error: "), HasSubstr("twice")));
@@ -194,38 +166,6 @@ TEST(Program, AnotherBuildOnOneRankIsRefusedByName) {
   EXPECT_EQ(ended.out, "49\n");
   EXPECT_EQ(ended.status, 0);
 }
-
-using Environment = Launched;
-
-TEST_P(Environment, EachNonsenseValueGivesOneWarningAndTheDefault) {
-  const Words nonsense{"RANKPOOL_MAX_WORKERS=0", "RANKPOOL_WORKERS=many", "RANKPOOL_LOST_AFTER=-1",
-                       "RANKPOOL_INTERFACE=ib7", "RANKPOOL_LOG=loud"};
-  const Ended ended = run(GetParam(), {kEndings, "square"}, nonsense);
-  EXPECT_EQ(ended.status, 0);
-  EXPECT_EQ(ended.out, "49\n");
-  for (const auto& variable : nonsense) {
-    EXPECT_EQ(times(ended.err, variable.substr(0, variable.find('=')) + "=\""), 1) << variable << ended.err;
-  }
-}
-
-TEST_P(Environment, InterfaceThatDoesNotExistIsToldInOneLineWithThoseThereAre) {
-  const Ended ended = run(GetParam(), {kEndings, "square"}, {"RANKPOOL_INTERFACE=ib7"});
-  EXPECT_EQ(ended.status, 0);
-  EXPECT_EQ(ended.out, "49\n");
-  EXPECT_THAT(ended.err, AllOf(StartsWith("rankpool: warning: RANKPOOL_INTERFACE=\"ib7\" is not "), HasSubstr(" lo"),
-                               EndsWith("; using all of them\n")));
-  EXPECT_EQ(times(ended.err, "\n"), 1) << ended.err;
-}
-
-TEST_P(Environment, InterfaceByNameAndByAddress) {
-  for (const char* const interface : {"lo", "127.0.0.1", "::1"}) {
-    const Ended ended = run(GetParam(), {kEndings, "square"}, {std::string("RANKPOOL_INTERFACE=") + interface});
-    EXPECT_EQ(ended.out, "49\n") << interface;
-    EXPECT_THAT(ended.err, IsEmpty()) << interface;
-  }
-}
-
-INSTANTIATE_TEST_SUITE_P(Program, Environment, testing::Values(0, 2), name_of_launch);
 
 }  // namespace
 }  // namespace rankpool::tools
