@@ -19,6 +19,31 @@ constexpr LossId kLoss{7};
 constexpr Nanoseconds kShortTask{1'000};
 constexpr Nanoseconds kLongTask{50'000'000};
 
+inline PoolPolicy workers(int count) {
+  PoolPolicy policy;
+  policy.max_workers = count;
+  return policy;
+}
+inline PoolPolicy replacing(int count, int retries = 0) {
+  PoolPolicy policy;
+  policy.max_workers = count;
+  policy.replace_lost_workers = true;
+  policy.max_retries = retries;
+  return policy;
+}
+inline PoolPolicy wearing(int count, int chunks) {
+  PoolPolicy policy;
+  policy.max_workers = count;
+  policy.max_chunks_per_worker = chunks;
+  return policy;
+}
+inline PoolPolicy limited(int count, Nanoseconds limit) {
+  PoolPolicy policy;
+  policy.max_workers = count;
+  policy.task_timeout = limit;
+  return policy;
+}
+
 /// Decisions one by one: a scheduler, and what the engine would say to it.
 class Desk : public ::testing::Test {
  protected:

@@ -1,39 +1,14 @@
-// What becomes of the rest when something dies, is worn out, is stopped or takes too long.
+// What becomes of the rest when something dies, or does not even start.
 #include "desk.hpp"
 
 namespace rankpool::schedule::testing {
 namespace {
 
-PoolPolicy breaking(int workers) {
-  PoolPolicy policy;
-  policy.max_workers = workers;
-  return policy;
-}
-PoolPolicy replacing(int workers, int retries = 0) {
-  PoolPolicy policy;
-  policy.max_workers = workers;
-  policy.replace_lost_workers = true;
-  policy.max_retries = retries;
-  return policy;
-}
-PoolPolicy wearing(int workers, int chunks) {
-  PoolPolicy policy;
-  policy.max_workers = workers;
-  policy.max_chunks_per_worker = chunks;
-  return policy;
-}
-PoolPolicy limited(int workers, Nanoseconds limit) {
-  PoolPolicy policy;
-  policy.max_workers = workers;
-  policy.task_timeout = limit;
-  return policy;
-}
-
 using Breaking = Desk;
 
 // BRK-01, BRK-02, BRK-03, BRK-10, DLK-07, DLK-09
 TEST_F(Breaking, the_loss_of_a_worker_breaks_everything_and_names_the_task_it_was_at) {
-  open(breaking(2));
+  open(workers(2));
   submit(0);
   submit(1);
   submit(2);
@@ -56,7 +31,7 @@ TEST_F(Breaking, the_loss_of_a_worker_breaks_everything_and_names_the_task_it_wa
 }
 
 TEST_F(Breaking, only_the_item_that_ran_is_named_of_a_chunk) {
-  open(breaking(1));
+  open(workers(1));
   submit(0, 5, 5);
   take();
   scheduler.items_ended(worker(0), 2);
@@ -68,21 +43,21 @@ TEST_F(Breaking, only_the_item_that_ran_is_named_of_a_chunk) {
 }
 
 TEST_F(Breaking, the_end_of_an_idle_worker_breaks_the_pool_too) {  // DLK-23, DLK-22
-  open(breaking(2));
+  open(workers(2));
   scheduler.worker_ended(worker(0), kLoss, false);
   EXPECT_THAT(take(), ElementsAre(PoolBroken{kPool, Breakage::worker_lost, kLoss}, KillWorker{worker(1), SIGKILL}));
 }
 
 TEST_F(Breaking, the_end_of_a_worker_that_was_not_ready_breaks_the_pool_too) {
   scheduler.rank_joined(Rank{0}, 1);
-  scheduler.pool_opened(kPool, breaking(1));
+  scheduler.pool_opened(kPool, workers(1));
   take();
   scheduler.worker_ended(worker(0), kLoss, false);
   EXPECT_THAT(take(), ElementsAre(PoolBroken{kPool, Breakage::worker_lost, kLoss}, PoolEnded{kPool}));
 }
 
 TEST_F(Breaking, work_that_was_under_way_fails_with_the_loss_that_broke_the_pool) {  // BRK-03
-  open(breaking(2));
+  open(workers(2));
   scheduler.worker_ended(worker(0), kLoss, false);
   take();
   submit(0, 4);
@@ -90,7 +65,7 @@ TEST_F(Breaking, work_that_was_under_way_fails_with_the_loss_that_broke_the_pool
 }
 
 TEST_F(Breaking, what_follows_in_open_works_has_failed_already) {
-  open(breaking(1));
+  open(workers(1));
   submit_open(0, 2);
   take();
   scheduler.worker_ended(worker(0), kLoss, false);
@@ -103,7 +78,7 @@ TEST_F(Breaking, a_failed_initializer_breaks_the_pool_in_either_policy) {  // IN
   for (const bool replace : {false, true}) {
     Scheduler fresh;
     fresh.rank_joined(Rank{0}, 2);
-    fresh.pool_opened(kPool, replace ? replacing(2) : breaking(2));
+    fresh.pool_opened(kPool, replace ? replacing(2) : workers(2));
     fresh.work_submitted(kPool, work(0), {});
     std::vector<Action> actions;
     fresh.take_actions(actions);
@@ -117,7 +92,7 @@ TEST_F(Breaking, a_failed_initializer_breaks_the_pool_in_either_policy) {  // IN
 }
 
 TEST_F(Breaking, closing_a_broken_pool_says_nothing_more) {  // BRK-04, SHU-27
-  open(breaking(2));
+  open(workers(2));
   scheduler.worker_ended(worker(0), kLoss, false);
   take();
   scheduler.pool_closed(kPool);
@@ -234,9 +209,9 @@ TEST_F(Replacing, workers_that_never_come_up_are_tried_three_times_more_and_then
 
 using Starting = Desk;
 
-TEST_F(Starting, a_pool_lives_with_fewer_workers_where_more_cannot_be_started) {
+TEST_F(Starting, a_pool_lives_with_fewer_workers_where_more_cannot_be_started) {  // CTJ-11
   scheduler.rank_joined(Rank{0}, 2);
-  scheduler.pool_opened(kPool, breaking(2));
+  scheduler.pool_opened(kPool, workers(2));
   take();
   scheduler.worker_ready(worker(0));
   for (int i = 1; i < 4; ++i) {
@@ -264,86 +239,6 @@ TEST_F(Starting, a_pool_whose_last_worker_cannot_be_started_breaks) {  // MTC-10
                                   PoolEnded{kPool}));
 }
 
-using WearingOut = Desk;
-
-TEST_F(WearingOut, a_worker_is_replaced_after_its_last_chunk) {  // MTC-01, MTC-13
-  open(wearing(1, 2));
-  submit(0, 8, 2);
-  std::vector<std::uint32_t> by;
-  for (int life = 0; life < 2; ++life) {
-    for (int i = 0; i < 2; ++i) {
-      for (const SendChunk& chunk : take_all<SendChunk>()) by.push_back(raw(chunk.worker));
-      scheduler.items_ended(worker(life), 2);
-      scheduler.chunk_done(worker(life), kLongTask);
-    }
-    EXPECT_EQ(take_all<StopWorker>(), (std::vector{StopWorker{worker(life)}}));
-    EXPECT_EQ(scheduler.workers_alive(kPool), 1);
-    scheduler.worker_ended(worker(life), kLoss, false);
-    EXPECT_THAT(take(), ElementsAre(StartWorker{worker(life + 1), kPool, Rank{0}}));
-    scheduler.worker_ready(worker(life + 1));
-  }
-  EXPECT_THAT(by, ElementsAre(0, 0, 1, 1));
-}
-
-TEST_F(WearingOut, an_open_pool_is_back_at_full_strength_though_nothing_waits) {  // MTC-11, BRK-09
-  open(wearing(1, 1));
-  submit(0);
-  take();
-  finish(0);
-  take();
-  scheduler.worker_ended(worker(0), kLoss, false);
-  EXPECT_EQ(take_all<StartWorker>().size(), 1U);
-}
-
-TEST_F(WearingOut, a_closed_pool_still_does_all_its_work) {  // MTC-03, MTC-05, MTC-06
-  open(wearing(1, 1));
-  for (std::uint64_t i = 0; i < 3; ++i) submit(i);
-  scheduler.pool_closed(kPool);
-  take();
-  for (int life = 0; life < 2; ++life) {
-    finish(life);
-    take();
-    scheduler.worker_ended(worker(life), kLoss, false);
-    EXPECT_EQ(take_all<StartWorker>().size(), 1U);
-    scheduler.worker_ready(worker(life + 1));
-    EXPECT_EQ(take_all<SendChunk>().size(), 1U);
-  }
-  finish(2);
-  EXPECT_THAT(take(), ElementsAre(WorkEnded{work(2)}, StopWorker{worker(2)}));
-  scheduler.worker_ended(worker(2), kLoss, false);
-  EXPECT_THAT(take(), ElementsAre(PoolEnded{kPool}));
-}
-
-TEST_F(WearingOut, a_cancelled_task_does_not_wear_a_worker_out) {
-  open(wearing(1, 1));
-  submit(0);
-  submit(1);
-  const auto first = take_all<SendChunk>();
-  scheduler.chunk_declined(worker(0), first.at(0).chunk);
-  EXPECT_THAT(take_all<SendChunk>(), ElementsAre(::testing::Field(&SendChunk::worker, worker(0))));
-}
-
-TEST_F(WearingOut, a_worker_that_dies_at_its_last_chunk_is_a_loss) {
-  open(wearing(1, 1));
-  submit(0);
-  take();
-  scheduler.worker_ended(worker(0), kLoss, true);
-  EXPECT_EQ(take_all<PoolBroken>().size(), 1U);
-}
-
-TEST_F(WearingOut, a_worker_that_retires_while_the_pool_is_stopped_is_not_replaced) {  // MTC-09
-  open(wearing(1, 1));
-  submit(0);
-  submit(1);
-  take();
-  finish(0);
-  take();
-  scheduler.pool_stopped(kPool, SIGTERM);
-  take();
-  scheduler.worker_ended(worker(0), kLoss, false);
-  EXPECT_THAT(take(), ElementsAre(PoolEnded{kPool}));
-}
-
 class LosingRanks : public Desk {
  protected:
   void open_on_two_ranks(PoolPolicy policy) {
@@ -354,7 +249,7 @@ class LosingRanks : public Desk {
 };
 
 TEST_F(LosingRanks, the_pool_breaks_and_the_tasks_that_ran_there_are_named) {
-  open_on_two_ranks(breaking(2));
+  open_on_two_ranks(workers(2));
   submit(0, 2, 1);
   const auto chunks = take_all<SendChunk>();
   ASSERT_EQ(chunks.size(), 2U);
@@ -396,124 +291,11 @@ TEST_F(LosingRanks, with_replacement_a_pool_that_has_no_worker_left_gets_new_one
 TEST_F(LosingRanks, pools_that_were_not_there_notice_nothing) {
   scheduler.rank_joined(Rank{0}, 1);
   scheduler.rank_joined(Rank{1}, 1);
-  start(breaking(1));
+  start(workers(1));
   scheduler.rank_lost(Rank{1}, kLoss);
   EXPECT_THAT(take(), IsEmpty());
   submit(0);
   EXPECT_EQ(take_all<SendChunk>().size(), 1U);
-}
-
-using Stopping = Desk;
-
-TEST_F(Stopping, running_items_are_broken_and_the_others_cancelled) {  // TKW-03, TKW-10
-  open(breaking(1));
-  submit(0, 3, 2);
-  take();
-  scheduler.pool_stopped(kPool, SIGTERM);
-  EXPECT_THAT(take(),
-              ElementsAre(FailItems{work(0), 0, 1, Reason::forced_stop, LossId::none}, CancelItems{work(0), 1, 1},
-                          CancelItems{work(0), 2, 1}, WorkEnded{work(0)}, KillWorker{worker(0), SIGTERM}));
-  EXPECT_EQ(scheduler.workers_alive(kPool), 0);
-  submit(1);
-  EXPECT_THAT(take(), ElementsAre(CancelItems{work(1), 0, 1}, WorkEnded{work(1)}));
-  scheduler.worker_ended(worker(0), kLoss, true);
-  EXPECT_THAT(take(), ElementsAre(PoolEnded{kPool}));
-}
-
-TEST_F(Stopping, it_may_come_before_any_worker_is_ready) {  // TKW-05
-  scheduler.rank_joined(Rank{0}, 1);
-  scheduler.pool_opened(kPool, breaking(1));
-  take();
-  scheduler.pool_stopped(kPool, SIGKILL);
-  EXPECT_THAT(take(), ElementsAre(KillWorker{worker(0), SIGKILL}));
-  scheduler.worker_ready(worker(0));
-  scheduler.worker_failed_to_start(worker(0), kLoss);
-  EXPECT_THAT(take(), ElementsAre(PoolEnded{kPool}));
-}
-
-TEST_F(Stopping, who_outlives_SIGTERM_by_a_second_gets_SIGKILL) {
-  open(breaking(2));
-  scheduler.tick(Time{100});
-  scheduler.pool_stopped(kPool, SIGTERM);
-  take();
-  scheduler.worker_ended(worker(0), kLoss, false);
-  EXPECT_EQ(scheduler.next_deadline(), Time{1'000'000'100});
-  scheduler.tick(Time{1'000'000'099});
-  EXPECT_THAT(take(), IsEmpty());
-  scheduler.tick(Time{1'000'000'100});
-  EXPECT_THAT(take(), ElementsAre(KillWorker{worker(1), SIGKILL}));
-  EXPECT_EQ(scheduler.next_deadline(), std::nullopt);
-}
-
-TEST_F(Stopping, a_second_stop_takes_the_new_signal) {  // TKW-01
-  open(breaking(1));
-  scheduler.pool_stopped(kPool, SIGTERM);
-  take();
-  scheduler.pool_stopped(kPool, SIGKILL);
-  EXPECT_THAT(take(), ElementsAre(KillWorker{worker(0), SIGKILL}));
-}
-
-class Overdue : public Desk {
- protected:
-  static constexpr Nanoseconds kLimit{1'000};
-};
-
-TEST_F(Overdue, the_item_fails_its_worker_is_replaced_and_the_pool_goes_on) {
-  open(limited(1, kLimit));
-  submit(0, 3, 3);
-  take();
-  scheduler.tick(Time{500});
-  scheduler.item_began(worker(0));
-  scheduler.items_ended(worker(0), 1);
-  EXPECT_EQ(scheduler.next_deadline(), std::nullopt);
-  scheduler.tick(Time{700});
-  scheduler.item_began(worker(0));
-  EXPECT_EQ(scheduler.next_deadline(), Time{1'701});
-  scheduler.tick(Time{1'700});
-  EXPECT_THAT(take(), IsEmpty());
-  scheduler.tick(Time{1'701});
-  EXPECT_THAT(take(), ElementsAre(FailItems{work(0), 1, 1, Reason::task_timeout, LossId::none},
-                                  KillWorker{worker(0), SIGKILL}, StartWorker{worker(1), kPool, Rank{0}}));
-  scheduler.worker_ready(worker(1));
-  EXPECT_THAT(take(), ElementsAre(SendChunk{worker(1), ChunkId{1}, work(0), 2, 1}));
-  finish(0);  // what it had sent before it was killed
-  scheduler.worker_ended(worker(0), kLoss, true);
-  EXPECT_THAT(take(), IsEmpty());
-  EXPECT_EQ(scheduler.workers_alive(kPool), 1);
-}
-
-TEST_F(Overdue, a_killed_worker_that_does_not_end_holds_up_the_end_of_the_pool_only) {
-  open(limited(1, kLimit));
-  submit(0);
-  take();
-  scheduler.item_began(worker(0));
-  scheduler.tick(Time{2'000});
-  take();
-  scheduler.worker_ready(worker(1));
-  submit(1);
-  EXPECT_EQ(take_all<SendChunk>().size(), 1U);
-  finish(1);
-  scheduler.pool_closed(kPool);
-  take();
-  scheduler.worker_ended(worker(1), kLoss, false);
-  EXPECT_THAT(take(), IsEmpty());
-  scheduler.worker_ended(worker(0), kLoss, true);
-  EXPECT_THAT(take(), ElementsAre(PoolEnded{kPool}));
-}
-
-TEST_F(Overdue, the_longest_running_item_gives_the_deadline) {
-  open(limited(2, kLimit));
-  submit(0);
-  submit(1);
-  const auto chunks = take_all<SendChunk>();
-  ASSERT_EQ(chunks.size(), 2U);
-  scheduler.tick(Time{100});
-  scheduler.item_began(chunks[0].worker);
-  scheduler.tick(Time{200});
-  scheduler.item_began(chunks[1].worker);
-  EXPECT_EQ(scheduler.next_deadline(), Time{1'101});
-  scheduler.items_ended(chunks[0].worker, 1);
-  EXPECT_EQ(scheduler.next_deadline(), Time{1'201});
 }
 
 }  // namespace

@@ -1,22 +1,12 @@
-// Who gets what: placement, order, chunks, look-ahead, cancelling and closing.
+// Who gets what: placement, order, chunks, look-ahead.
 #include "desk.hpp"
 
 #include <algorithm>
 #include <deque>
-#include <limits>
 #include <numeric>
-#include <set>
 
 namespace rankpool::schedule::testing {
 namespace {
-
-constexpr std::uint64_t kNoEnd = std::numeric_limits<std::uint64_t>::max();
-
-PoolPolicy workers(int count) {
-  PoolPolicy policy;
-  policy.max_workers = count;
-  return policy;
-}
 
 class Placement : public Desk {
  protected:
@@ -73,7 +63,7 @@ TEST_F(Placement, a_few_tasks_are_spread_over_the_ranks) {  // SUB-38
 
 using Feeding = Desk;
 
-TEST_F(Feeding, one_task_after_the_other_stays_with_the_worker_that_is_awake) {
+TEST_F(Feeding, one_task_after_the_other_stays_with_the_worker_that_is_awake) {  // SUB-05, SUB-06
   open(workers(4));
   submit(0);
   const auto first = take_all<SendChunk>();
@@ -269,8 +259,6 @@ TEST_F(LookingAhead, as_many_tasks_as_workers_all_run_at_once_though_one_is_busy
   EXPECT_THAT(take_all<SendChunk>(), ElementsAre(::testing::Field(&SendChunk::worker, busy[0].worker)));
 }
 
-using Cancelling = Desk;
-
 /// A map of `kItems` in chunks of a size that the caller chose, whose every chunk takes as long as `busy` says.
 class Lots : public Desk {
  protected:
@@ -326,144 +314,6 @@ TEST_F(Lots, chunks_that_are_counted_or_timed_go_one_by_one) {
   PoolPolicy timed = workers(1);
   timed.task_timeout = std::chrono::seconds(1);
   EXPECT_EQ(sizes(timed, 1, Nanoseconds{100}).size(), kItems);
-}
-
-TEST_F(Cancelling, what_was_not_handed_out_is_cancelled_and_the_rest_goes_on) {  // MAP-13, MAP-14, SHU-20
-  open(workers(1));
-  submit(0, 10);
-  take();
-  scheduler.work_cancelled(work(0));
-  EXPECT_THAT(take(), ElementsAre(CancelItems{work(0), 1, 9}));
-  finish(0);
-  EXPECT_THAT(take(), ElementsAre(WorkEnded{work(0)}));
-}
-
-TEST_F(Cancelling, a_work_that_waits_behind_others_is_cancelled_at_once) {  // FUT-23
-  open(workers(1));
-  for (std::uint64_t i = 0; i < 4; ++i) submit(i);
-  take();
-  scheduler.work_cancelled(work(2));
-  EXPECT_THAT(take(), ElementsAre(CancelItems{work(2), 0, 1}, WorkEnded{work(2)}));
-  finish(0, 1, kLongTask);
-  finish(0, 1, kLongTask);
-  EXPECT_EQ(take_all<SendChunk>().back().work, work(3));
-}
-
-TEST_F(Cancelling, cancelling_the_pool_leaves_what_runs_and_takes_new_work) {  // SHU-19, SHU-23
-  open(workers(1));
-  for (std::uint64_t i = 0; i < 3; ++i) submit(i);
-  take();
-  scheduler.pool_cancelled(kPool);
-  EXPECT_THAT(take(), ElementsAre(CancelItems{work(1), 0, 1}, WorkEnded{work(1)}, CancelItems{work(2), 0, 1},
-                                  WorkEnded{work(2)}));
-  submit(3);
-  finish(0, 1, kLongTask);
-  EXPECT_THAT(take(), ElementsAre(WorkEnded{work(0)}, SendChunk{worker(0), ChunkId{1}, work(3), 0, 1}));
-}
-
-TEST_F(Cancelling, cancelling_the_pool_seals_its_open_works) {
-  open(workers(1));
-  submit_open(0, 3);
-  take();
-  scheduler.pool_cancelled(kPool);
-  EXPECT_THAT(take(), ElementsAre(CancelItems{work(0), 3, kNoEnd - 3}, CancelItems{work(0), 1, 2}));
-  scheduler.work_extended(work(0), 5);
-  finish(0);
-  EXPECT_THAT(take(), ElementsAre(WorkEnded{work(0)}));
-}
-
-using Closing = Desk;
-
-TEST_F(Closing, work_is_finished_before_the_workers_stop) {  // SHU-06, SHU-11, SHU-16
-  open(workers(1));
-  submit(0);
-  submit(1);
-  scheduler.pool_closed(kPool);
-  EXPECT_EQ(take_all<SendChunk>().size(), 1U);
-  finish(0, 1, kLongTask);
-  take();
-  finish(0, 1, kLongTask);
-  EXPECT_THAT(take(), ElementsAre(WorkEnded{work(1)}, StopWorker{worker(0)}));
-  scheduler.worker_ended(worker(0), kLoss, false);
-  EXPECT_THAT(take(), ElementsAre(PoolEnded{kPool}));
-  EXPECT_EQ(scheduler.workers_alive(kPool), 0);
-}
-
-TEST_F(Closing, workers_that_are_still_coming_up_are_stopped_too) {  // SHU-10
-  scheduler.rank_joined(Rank{0}, 2);
-  scheduler.pool_opened(kPool, workers(2));
-  take();
-  scheduler.pool_closed(kPool);
-  EXPECT_THAT(take(), ElementsAre(StopWorker{worker(0)}, StopWorker{worker(1)}));
-  scheduler.worker_ready(worker(0));
-  scheduler.worker_ended(worker(0), kLoss, false);
-  scheduler.worker_ended(worker(1), kLoss, false);
-  EXPECT_THAT(take(), ElementsAre(PoolEnded{kPool}));
-}
-
-TEST_F(Closing, work_that_was_under_way_is_still_done) {
-  open(workers(1));
-  scheduler.pool_closed(kPool);
-  take();
-  submit(0);
-  scheduler.worker_ended(worker(0), kLoss, false);
-  EXPECT_THAT(take(), ElementsAre(StartWorker{worker(1), kPool, Rank{0}}));
-  scheduler.worker_ready(worker(1));
-  EXPECT_EQ(take_all<SendChunk>().size(), 1U);
-}
-
-TEST_F(Closing, work_that_was_under_way_to_a_cancelled_pool_is_cancelled) {  // SHU-17
-  open(workers(1));
-  scheduler.pool_closed(kPool);
-  scheduler.pool_cancelled(kPool);
-  take();
-  submit(0, 3);
-  EXPECT_THAT(take(), ElementsAre(CancelItems{work(0), 0, 3}, WorkEnded{work(0)}));
-}
-
-TEST_F(Closing, work_for_a_pool_that_has_ended_is_cancelled) {
-  submit_open(0, 3);
-  EXPECT_THAT(take(), ElementsAre(CancelItems{work(0), 0, kNoEnd}, WorkEnded{work(0)}));
-}
-
-TEST_F(Closing, a_closed_pool_waits_for_its_open_works) {
-  open(workers(1));
-  submit_open(0, 1);
-  scheduler.pool_closed(kPool);
-  take();
-  finish(0);
-  EXPECT_THAT(take(), IsEmpty());
-  scheduler.work_extended(work(0), 1);
-  EXPECT_EQ(take_all<SendChunk>().size(), 1U);
-  finish(0);
-  scheduler.work_sealed(work(0));
-  EXPECT_THAT(take(), ElementsAre(WorkEnded{work(0)}, StopWorker{worker(0)}));
-}
-
-TEST_F(Closing, a_sealed_pool_ends_though_its_open_works_were_left_half_read) {
-  open(workers(1));
-  submit_open(0, 1);
-  scheduler.pool_closed(kPool);
-  scheduler.pool_sealed(kPool);
-  take();
-  finish(0);
-  EXPECT_THAT(take(), ElementsAre(WorkEnded{work(0)}, StopWorker{worker(0)}));
-}
-
-TEST_F(Closing, a_repeated_close_changes_nothing) {  // SHU-18, SHU-21
-  open(workers(1));
-  for (int i = 0; i < 3; ++i) scheduler.pool_closed(kPool);
-  EXPECT_THAT(take(), ElementsAre(StopWorker{worker(0)}));
-}
-
-TEST_F(Closing, a_stop_after_the_close_still_stops) {  // TKW-07
-  open(workers(1));
-  submit(0, 2, 1);
-  scheduler.pool_closed(kPool);
-  take();
-  scheduler.pool_stopped(kPool, SIGKILL);
-  EXPECT_THAT(take(), ElementsAre(FailItems{work(0), 0, 1, Reason::forced_stop, LossId::none},
-                                  CancelItems{work(0), 1, 1}, WorkEnded{work(0)}, KillWorker{worker(0), SIGKILL}));
 }
 
 }  // namespace
