@@ -370,7 +370,7 @@ TEST_F(Resources, arguments_are_destroyed_in_the_worker_when_the_task_has_ended)
   EXPECT_EQ(executor.submit([] { return living.load(); }).result(), 0);
 }
 
-TEST_F(Resources, a_hundred_pools_leave_nothing) {  // RES-14
+TEST_F(Resources, a_hundred_pools_leave_nothing) {  // RES-14, SHU-12
   for (int i = 0; i < 100; ++i) {
     ProcessPoolExecutor executor(2);
     EXPECT_EQ(executor.submit(square, 5).result(), 25);

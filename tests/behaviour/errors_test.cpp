@@ -104,7 +104,7 @@ TEST_F(Errors, codes_and_paths_come_along) {  // EXC-01
   }
 }
 
-TEST_F(Errors, registered_types_come_home_and_others_as_RemoteError) {  // EXC-01, EXC-12
+TEST_F(Errors, registered_types_come_home_and_others_as_RemoteError) {  // EXC-01, EXC-08, EXC-12, DLK-11
   ProcessPoolExecutor executor(1);
   EXPECT_EQ(thrown<app::ParseError>([&] { executor.submit(throw_text<app::ParseError>, "line 3").result(); }),
             "line 3");
@@ -113,6 +113,7 @@ TEST_F(Errors, registered_types_come_home_and_others_as_RemoteError) {  // EXC-0
     FAIL();
   } catch (const app::WithCode& e) {
     EXPECT_EQ(e.code, 17);
+    EXPECT_THAT(rankpool::remote_traceback(e), ::testing::HasSubstr("rank 0 on "));
   }
   try {
     executor.submit(throw_unknown, 8).result();

@@ -256,7 +256,7 @@ TEST_F(Mapping, endless_inputs_work_with_a_buffer) {  // MAP-22, MAP-23, NST-04
   results.close();
 }
 
-TEST_F(Mapping, unordered_results_come_as_they_finish) {  // MAP-31 to MAP-36
+TEST_F(Mapping, unordered_results_come_as_they_finish) {  // MAP-30, MAP-31 to MAP-36
   ProcessPoolExecutor executor(2);
   executor.bootup();
   auto results = executor.map({.chunksize = 1, .unordered = true}, slow_square, std::vector<long>{600, 10});

@@ -120,7 +120,7 @@ INSTANTIATE_TEST_SUITE_P(PoolEndings, HalfRead,
                                             ::testing::Values(Drop::before, Drop::between, Drop::after),
                                             ::testing::Bool(), ::testing::Bool()));
 
-TEST_P(HalfRead, an_endless_imap_holds_no_end_up) {  // IMAP-19 to IMAP-22
+TEST_P(HalfRead, an_endless_imap_holds_no_end_up) {  // IMAP-19 to IMAP-22, CTJ-09
   const auto [ender, drop, unordered, joined] = GetParam();
   auto source = std::views::iota(0L);
   std::optional<Pool> pool(std::in_place, 2);

@@ -1,7 +1,7 @@
 // Sends a large vector to a worker, then gets one from it: on rank 0, or on rank 1 if there is one.
 //   large SIZE FOLDER
 // There is to be one worker for each rank. Tells the largest memory of each process, in units of the size; more than
-// three fail.
+// three fail. SUB-34, SUB-35
 #include <rankpool/rankpool.hpp>
 
 #include <poll.h>

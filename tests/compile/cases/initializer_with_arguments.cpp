@@ -1,4 +1,5 @@
 // refused: rankpool: an initializer is called without arguments: bind them with rankpool::partial
+// INI-06
 #include <rankpool/rankpool.hpp>
 
 void set_up(int) {}

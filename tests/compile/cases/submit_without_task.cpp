@@ -1,4 +1,5 @@
 // refused: no matching function
+// SUB-03
 #include <rankpool/rankpool.hpp>
 
 int one() { return 1; }

@@ -60,7 +60,7 @@ TEST(Cores, BoundRanksHaveWhatTheyAreBoundTo) {
   EXPECT_EQ(cores_together({{{0, 1, 2}}, {{3}}}), 4);
 }
 
-TEST(Cores, AQuotaIsNotExceeded) {
+TEST(Cores, AQuotaIsNotExceeded) {  // SUB-11
   EXPECT_THAT(share_cores({{first(8), 3}}), ElementsAre(3));
   EXPECT_THAT(share_cores({{first(8), 3}, {first(8), 3}}), ElementsAre(2, 1));
   EXPECT_EQ(cores_together({{first(8), 3}, {first(8), 3}}), 3);
@@ -97,7 +97,7 @@ TEST(Cores, SlurmTellsThemOfEachNodeInItsJobsOnly) {
   }
 }
 
-TEST(Cores, QuotasAreRoundedUp) {
+TEST(Cores, QuotasAreRoundedUp) {  // SUB-11
   EXPECT_EQ(quota_cores_v2("150000 100000\n"), 2);
   EXPECT_EQ(quota_cores_v2("max 100000\n"), 0);
   EXPECT_EQ(quota_cores_v2("1000 100000\n"), 1);

@@ -70,7 +70,7 @@ struct End {
 
 class WorkerEnds : public testing::TestWithParam<End> {};
 
-TEST_P(WorkerEnds, AreToldWithPidAndStatus) {
+TEST_P(WorkerEnds, AreToldWithPidAndStatus) {  // RES-10
   KeeperProcess keeper(worker_that(GetParam().how));
   const pid_t pid = spawn(*keeper.link, 5);
   const auto ended = next_message(*keeper.link);
@@ -187,7 +187,7 @@ TEST(Keeping, DescriptorThatNobodyWantsIsClosed) {
   EXPECT_EQ(descriptors_of(keeper.pid()), before);
 }
 
-TEST(Keeping, ForkThatFailsIsToldWithItsErrorAndTheKeeperGoesOn) {
+TEST(Keeping, ForkThatFailsIsToldWithItsErrorAndTheKeeperGoesOn) {  // CTJ-11
   KeeperProcess keeper(worker_that(sleep_for_ever), [](KeeperDuties&) {
     // Limits of processes do not hold for root.
     const rlimit none{0, 0};

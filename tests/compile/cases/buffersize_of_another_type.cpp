@@ -1,0 +1,11 @@
+// refused: could not convert
+// MAP-18
+#include <rankpool/rankpool.hpp>
+
+rankpool::MapOptions options() {
+#ifdef REFUSED
+  return {.buffersize = "4"};
+#else
+  return {.buffersize = 4};
+#endif
+}
