@@ -28,7 +28,7 @@ void fail_in_one(std::string gate) {
   if (file >= 0) throw std::runtime_error("the first one");
 }
 
-TEST_F(Initializing, it_runs_once_in_every_worker_before_its_first_task) {  // INI-01, INI-02, INI-05
+TEST_F(Initializing, it_runs_once_in_every_worker_before_its_first_task) {  // INI-01, INI-02, INI-05, SUB-16
   Gate gate;
   {
     ProcessPoolExecutor executor({.max_workers = 2, .initializer = rankpool::partial(configure, 7)});
@@ -45,7 +45,7 @@ TEST_F(Initializing, it_runs_once_in_every_worker_before_its_first_task) {  // I
   EXPECT_EQ(plain.submit(read_configuration).result(), 0);  // INI-03
 }
 
-TEST_F(Initializing, its_failure_breaks_the_pool_with_its_text) {  // INI-07, INI-08, INI-10, INI-13
+TEST_F(Initializing, its_failure_breaks_the_pool_with_its_text) {  // INI-07, INI-08, INI-10, INI-13, COM-09
   for (int round = 0; round < 2; ++round) {
     ProcessPoolExecutor executor({.max_workers = 2, .initializer = rankpool::partial(fail_to_start, "no licence")});
     try {
@@ -74,7 +74,7 @@ TEST_F(Initializing, a_failure_in_one_worker_is_enough) {  // INI-14
   for (const auto& future : futures) EXPECT_THROW(future.result(kLong), rankpool::BrokenProcessPool);
 }
 
-TEST_F(Initializing, a_failing_pool_can_be_dropped_at_any_time) {  // INI-09, INI-11, INI-12
+TEST_F(Initializing, a_failing_pool_can_be_dropped_at_any_time) {  // INI-09, INI-11, INI-12, COM-10
   for (int round = 0; round < 5; ++round) {
     ProcessPoolExecutor executor({.max_workers = 2, .initializer = rankpool::partial(fail_to_start, "no")});
     if (round % 2 == 0) executor.shutdown({.wait = false});
@@ -118,6 +118,19 @@ TEST_F(WorkerLife, shutdown_without_wait_strands_nothing) {  // MTC-06, MTC-14
   EXPECT_EQ(second.result(kLong), 4);
   EXPECT_THROW(third.result(kLong), std::runtime_error);
   EXPECT_EQ(fourth.result(kLong), 16);
+}
+
+TEST_F(WorkerLife, an_executor_that_goes_while_its_worker_is_at_its_last_task_strands_nothing) {  // MTC-07, MTC-08
+  const Gate gate;
+  std::vector<Future<int>> futures;
+  {
+    ProcessPoolExecutor executor({.max_workers = 1, .max_tasks_per_child = 1});
+    for (int i = 0; i < 3; ++i) futures.push_back(executor.submit(pass_gate, gate.name(), i));
+    ASSERT_TRUE(gate.await_marks(1));
+    executor.shutdown({.wait = false});
+    gate.open();
+  }
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(futures[static_cast<std::size_t>(i)].result(0s), i);
 }
 
 TEST_F(WorkerLife, a_chunk_counts_as_one) {  // MTC-13

@@ -112,7 +112,7 @@ TEST_F(Submitting, large_values_go_there_and_back) {
   EXPECT_EQ(second.get_ref(), big);
 }
 
-TEST_F(Submitting, numbers_that_make_no_sense_are_refused) {  // SUB-07, SUB-13, MTC-12
+TEST_F(Submitting, numbers_that_make_no_sense_are_refused) {  // SUB-07, SUB-13, MTC-12, REU-07
   for (const int number : {0, -1}) {
     EXPECT_THAT(thrown<std::invalid_argument>([&] { ProcessPoolExecutor executor(number); }),
                 ::testing::HasSubstr("must be greater than 0"));
@@ -172,13 +172,15 @@ TEST_F(Submitting, workers_are_spread_over_the_ranks) {
   EXPECT_EQ(seen.size(), futures.size());
 }
 
-TEST_F(Submitting, bootup_waits_and_may_be_called_again) {  // SUB-28, SUB-29, SUB-30
+TEST_F(Submitting, bootup_waits_and_may_be_called_again) {  // SUB-28, SUB-29, SUB-30, SHU-22
   {
     ProcessPoolExecutor executor(2);
     executor.bootup();
+    EXPECT_EQ(executor.num_workers(), 2);
     executor.bootup(false);
     executor.bootup(true);
     executor.shutdown();
+    EXPECT_EQ(executor.num_workers(), 0);
     EXPECT_THROW(executor.bootup(), rankpool::ShutdownError);
     EXPECT_THROW(executor.bootup(false), rankpool::ShutdownError);
   }

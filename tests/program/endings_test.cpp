@@ -22,7 +22,7 @@ class Endings : public Launched {
   }
 };
 
-TEST_P(Endings, ReturnValueOfMainIsTheStatus) {
+TEST_P(Endings, ReturnValueOfMainIsTheStatus) {  // COM-01
   const Ended ended = end("return-5");
   EXPECT_EQ(ended.status, 5);
   EXPECT_THAT(ended.err, Not(HasSubstr("rankpool")));

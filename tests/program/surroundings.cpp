@@ -9,7 +9,11 @@
 #include <unistd.h>
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <future>
 #include <iostream>
+#include <set>
 #include <string>
 #include <system_error>
 #include <tuple>
@@ -107,6 +111,21 @@ void lose_keeper() {
   tell_error([&] { executor.submit(square, 7); });
 }
 
+/// When one of each kind is there.
+void tell_threads() {
+  rankpool::ProcessPoolExecutor executor(1);
+  std::promise<void> called;
+  executor.submit(square_slowly, 7).add_done_callback([&](const rankpool::Future<int>&) { called.set_value(); });
+  called.get_future().wait();
+  std::set<std::string> names;
+  for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::string name;
+    std::getline(std::ifstream(thread.path() / "comm") >> std::ws, name);
+    names.insert(name);
+  }
+  for (const auto& name : names) std::cout << name << std::endl;
+}
+
 int app(int, char** argv) {
   const std::string what = argv[1];
   if (what == "square") tell_square();
@@ -115,6 +134,7 @@ int app(int, char** argv) {
   if (what == "map") map_with_timeouts();
   if (what == "callbacks-without-room") call_back_without_room();
   if (what == "lost-keeper") lose_keeper();
+  if (what == "threads") tell_threads();
   if (what == "pool-in-a-task") {
     rankpool::ProcessPoolExecutor executor(1);
     std::cout << executor.submit(make_a_pool).result() << std::endl;

@@ -65,6 +65,16 @@ TEST_P(World, PoolThatIsRefusedInATaskLeavesNoNoise) {  // DLK-24
 
 INSTANTIATE_TEST_SUITE_P(Program, World, testing::Values(0, 1, 2), name_of_launch);
 
+TEST(Program, MpiThatAllowsNoThreadsIsNamedAtTheStart) {  // SUB-26
+  const Ended ended = run(1, {"env", std::string("LD_PRELOAD=") + PROGRAM_NO_THREADS, kSurroundings, "square"});
+  EXPECT_EQ(ended.status, 1);
+  EXPECT_THAT(ended.err, HasSubstr("this MPI does not support threads (MPI_THREAD_FUNNELED)"));
+}
+
+TEST(Program, ThreadsHaveNames) {  // SHU-34
+  EXPECT_THAT(run(0, {kSurroundings, "threads"}).out, EndsWith("rankpool calls\nrankpool engine\n"));
+}
+
 TEST(Program, MayBeTheChildOfAnother) { EXPECT_EQ(run(0, {kSurroundings, "child"}).out, "49\n"); }  // CTJ-13
 
 TEST(Program, LossOfTheKeeperIsToldToAllThatWait) {  // BRK-07
