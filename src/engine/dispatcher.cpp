@@ -244,6 +244,7 @@ void Dispatcher::execute(const schedule::PoolEnded& action) {
 void Dispatcher::rank_joined(const RankFacts& facts) {
   ranks_[facts.rank].facts = facts;
   roster_.joined(facts);
+  scheduler_.cores_changed(roster_.cores());
   scheduler_.rank_joined(facts.rank, facts.workers);
 }
 
@@ -253,6 +254,7 @@ void Dispatcher::rank_lost(Rank rank, const std::string& how) {
   entry.port = nullptr;
   any_rank_lost_ = true;
   roster_.lost(rank);
+  scheduler_.cores_changed(roster_.cores());
   Loss loss;
   loss.rank = raw(rank);
   loss.host = entry.facts.host;

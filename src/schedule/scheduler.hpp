@@ -132,6 +132,8 @@ class Scheduler {
   /// A rank can hold `capacity` workers (at least 1) before it counts as full. Rank 0 is announced like any other.
   void rank_joined(Rank rank, int capacity);
   void rank_lost(Rank rank, LossId loss);
+  /// All nodes have so many cores together. Never said: a core for each worker.
+  void cores_changed(int cores);
   /// Time passes; limits that have run out take effect. Also the time of the events up to the next tick.
   void tick(Time now);
   /// When `tick` is to be called next if nothing else happens before, or nothing.

@@ -304,22 +304,21 @@ class Lots : public Desk {
 TEST_F(Lots, short_chunks_are_handed_over_together_once_they_were_measured) {
   const auto all = sizes(workers(1), 3, Nanoseconds{100});
   EXPECT_EQ(all.front(), 3U);
-  EXPECT_EQ(*std::max_element(all.begin(), all.end()), 3U * 85);
+  EXPECT_GT(*std::max_element(all.begin(), all.end()), 3U * 100);
   EXPECT_EQ(all.back(), 1U);  // 10,000 is no multiple of 3
   EXPECT_EQ(std::accumulate(all.begin(), all.end(), std::uint64_t{0}), kItems);
-  EXPECT_LT(all.size(), kItems / 3 / 10);
-  EXPECT_LE(most_ahead, 3U * 255);
+  EXPECT_LT(all.size(), kItems / 3 / 50);
 }
 
 TEST_F(Lots, long_chunks_are_not) {
-  const auto all = sizes(workers(1), 1, Nanoseconds{60'000});
+  const auto all = sizes(workers(1), 1, Nanoseconds{300'000});
   EXPECT_EQ(all.size(), kItems);
 }
 
-TEST_F(Lots, all_that_is_ahead_lasts_about_100_microseconds) {
+TEST_F(Lots, all_that_is_ahead_lasts_less_than_a_millisecond) {
   sizes(workers(1), 1, Nanoseconds{4'000});
-  EXPECT_GT(most_ahead, 10U);
-  EXPECT_LE(most_ahead, 26U);
+  EXPECT_GT(most_ahead * 4, 200U);
+  EXPECT_LE(most_ahead * 4, 600U);
 }
 
 TEST_F(Lots, chunks_that_are_counted_or_timed_go_one_by_one) {
@@ -345,6 +344,7 @@ TEST_F(Cancelling, a_work_that_waits_behind_others_is_cancelled_at_once) {  // F
   scheduler.work_cancelled(work(2));
   EXPECT_THAT(take(), ElementsAre(CancelItems{work(2), 0, 1}, WorkEnded{work(2)}));
   finish(0, 1, kLongTask);
+  take();
   finish(0, 1, kLongTask);
   EXPECT_EQ(take_all<SendChunk>().back().work, work(3));
 }
