@@ -86,9 +86,9 @@ class StandIn {
 
 /// The way from the user's threads to the engine thread. Commands are taken in the order in which they were posted.
 ///
-/// To wake a rested engine so that it wakes a rested worker takes twice as long as to wake the worker. So the engine, when
-/// it sleeps, leaves its seat to whoever submits: a task that an idle worker can have at once is handed to it by the
-/// thread that submits it, and the engine sleeps on until the worker rings.
+/// To wake a rested engine so that it wakes a rested worker takes twice as long as to wake the worker. So the engine,
+/// when it sleeps, leaves its seat to whoever submits: a task that an idle worker can have at once is handed to it by
+/// the thread that submits it, and the engine sleeps on until the worker rings.
 class Mailbox {
  public:
   Mailbox();
@@ -98,8 +98,8 @@ class Mailbox {
 
   /// Any thread. Wakes the engine if it sleeps.
   void post(Command command);
-  /// Any thread. Posts the SubmitWork that `make(next_work_id)` gives while the mailbox is locked: what is decided there
-  /// has an order with all other posts. Nothing is posted if it throws.
+  /// Any thread. Posts the SubmitWork that `make(next_work_id)` gives while the mailbox is locked: what is decided
+  /// there has an order with all other posts. Nothing is posted if it throws.
   template <class Make>
   auto post_work(Make&& make) {
     std::unique_lock lock(mutex_);

@@ -44,7 +44,7 @@ class Channel {
   struct Control {
     Counter in_head, in_tail, out_head, out_tail;
     alignas(64) std::atomic<std::uint32_t> bell{0};  ///< futex: the worker sleeps on it
-    std::atomic<std::uint32_t> worker_sleeping{0};  ///< a SleepsFor
+    std::atomic<std::uint32_t> worker_sleeping{0};   ///< a SleepsFor
     Counter side_in_head, side_in_tail, side_out_head, side_out_tail;
     alignas(64) std::atomic<std::uint32_t> side_bell{0};  ///< futex: threads of the worker sleep on it in a request
     std::atomic<std::uint32_t> side_sleeping{0};
