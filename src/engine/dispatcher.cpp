@@ -73,6 +73,14 @@ void Dispatcher::handle(Command& command) {
              command);
 }
 
+bool Dispatcher::goes_to_own_worker(const SubmitWork& command) {
+  if (command.spec.items != 1 || command.spec.open) return false;
+  const auto next = scheduler_.next_idle(command.pool);
+  if (!next) return false;
+  auto* const slot = workers_.find(raw(*next));
+  return slot != nullptr && (*slot)->rank == Rank{0} && !(*slot)->pool->announce_items;
+}
+
 bool Dispatcher::carry_out() {
   bool any = false;
   while (true) {

@@ -164,6 +164,12 @@ void Pool::feed() {
   }
 }
 
+std::optional<WorkerId> Pool::next_idle() const noexcept {
+  if (phase_ != Phase::open || !backlog_.empty() || lacks_workers()) return {};
+  const Worker* const worker = ready_.idle();
+  return worker == nullptr ? std::nullopt : std::optional(worker->id);
+}
+
 std::optional<Range> Pool::next_chunk() {
   const Crew crew = this->crew();
   return backlog_.take(crew, joins_chunks() ? look_ahead_.lot(crew.workers) : 1);

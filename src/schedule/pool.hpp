@@ -49,6 +49,7 @@ class Pool {
   [[nodiscard]] bool over() const noexcept { return over_; }
   [[nodiscard]] int workers_alive() const noexcept;
   [[nodiscard]] std::optional<Time> next_deadline() const noexcept;
+  [[nodiscard]] std::optional<WorkerId> next_idle() const noexcept;
   void tick();
 
   void open();

@@ -155,6 +155,11 @@ void Scheduler::worker_ended(WorkerId id, LossId loss, bool inside_item) {
   impl_->with(id, [&](Pool& pool, Worker& worker) { pool.ended(worker, loss, inside_item); });
 }
 
+std::optional<WorkerId> Scheduler::next_idle(PoolId id) const {
+  const auto found = impl_->pools.find(id);
+  return found == impl_->pools.end() ? std::nullopt : found->second->next_idle();
+}
+
 void Scheduler::take_actions(std::vector<Action>& to) {
   // Many outcomes may have come since: what all of them tell counts for what is handed out now.
   auto& restless = impl_->common.restless;

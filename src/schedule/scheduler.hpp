@@ -180,6 +180,10 @@ class Scheduler {
   /// The process is gone. `inside_item`: it was running the next item of its current chunk.
   void worker_ended(WorkerId worker, LossId loss, bool inside_item);
 
+  /// The idle worker that will be given a single item if it is submitted now, which has then no other consequence; if
+  /// there is such a one.
+  [[nodiscard]] std::optional<WorkerId> next_idle(PoolId pool) const;
+
   /// Appends the actions that have come up, in order, to `to`.
   void take_actions(std::vector<Action>& to);
 

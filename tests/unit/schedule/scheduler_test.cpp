@@ -71,6 +71,30 @@ TEST_F(Placement, a_few_tasks_are_spread_over_the_ranks) {  // SUB-38
   EXPECT_THAT(used, ElementsAre(0, 0, 1, 1, 2, 2));
 }
 
+using NextIdle = Desk;
+
+TEST_F(NextIdle, is_the_worker_that_gets_the_next_task) {
+  open(workers(3));
+  for (std::uint64_t number = 0; number < 3; ++number) {
+    const auto next = scheduler.next_idle(kPool);
+    submit(number);
+    const auto actions = take();
+    ASSERT_EQ(actions.size(), 1U);  // and nothing else comes of it
+    EXPECT_EQ(std::get<SendChunk>(actions[0]).worker, next);
+  }
+  EXPECT_EQ(scheduler.next_idle(kPool), std::nullopt);
+  finish(1);
+  EXPECT_EQ(scheduler.next_idle(kPool), worker(1));
+}
+
+TEST_F(NextIdle, is_nobody_where_more_might_come_of_a_task) {
+  EXPECT_EQ(scheduler.next_idle(kPool), std::nullopt);
+  open(workers(2));
+  ASSERT_EQ(scheduler.next_idle(kPool), worker(1));
+  scheduler.pool_closed(kPool);
+  EXPECT_EQ(scheduler.next_idle(kPool), std::nullopt);
+}
+
 using Feeding = Desk;
 
 TEST_F(Feeding, one_task_after_the_other_stays_with_the_worker_that_is_awake) {
