@@ -62,6 +62,10 @@ struct Task {
   static constexpr bool fixed_arguments = (fixed_size<Args> && ...) && sizeof...(Args) > 0;
   static constexpr std::size_t stride = (sizeof(Args) + ... + 0);
   static constexpr bool fixed_result = fixed_size<Result>;
+  /// Whether the bytes of a T are an encoded item.
+  template <class T>
+  static constexpr bool takes_as_is =
+      fixed_arguments&& std::is_same_v<std::tuple<std::remove_const_t<T>>, std::tuple<Args...>>;
 
   static_assert(!std::is_pointer_v<Result> || is_function_pointer<Result>,
                 "rankpool: a pointer means nothing in another process: return what it points to");
