@@ -214,7 +214,8 @@ class MapState final : public Sink {
       return false;
     } else {
       std::unique_lock lock(mutex_);
-      if (unordered_ || !wait_for(lock, kWorthWaking, deadline) || at_end()) return false;
+      const std::uint64_t worth_waking = std::max((total_ - cursor_) / kPart, kWorthWaking);
+      if (unordered_ || !wait_for(lock, worth_waking, deadline) || at_end()) return false;
       std::uint64_t end = arrived_.prefix();
       if (!problems_.empty()) end = std::min(end, problems_.begin()->first);
       if (end <= cursor_) return false;
@@ -284,8 +285,9 @@ class MapState final : public Sink {
   }
 
  private:
-  /// Values that are worth waking the taker for when it wants all of them.
+  /// Values that are worth waking the taker for when it wants all of them: a part of what is to come, at least so many.
   static constexpr std::uint64_t kWorthWaking = 4096;
+  static constexpr std::uint64_t kPart = 8;
 
   void tell_if_complete() noexcept {
     if (complete_ && sealed_ && arrived_.prefix() >= total_) post_to_callback_thread(std::exchange(complete_, nullptr));
