@@ -27,6 +27,7 @@ TEST_F(Cancelling, a_work_that_waits_behind_others_is_cancelled_at_once) {  // F
   scheduler.work_cancelled(work(2));
   EXPECT_THAT(take(), ElementsAre(CancelItems{work(2), 0, 1}, WorkEnded{work(2)}));
   finish(0, 1, kLongTask);
+  take();
   finish(0, 1, kLongTask);
   EXPECT_EQ(take_all<SendChunk>().back().work, work(3));
 }
