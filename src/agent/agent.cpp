@@ -53,7 +53,7 @@ Ending Agent::run() {
       idler_.worked(now);
       // A worker that shares our core has to make room before there is more to do.
       if (host_.has_backlog()) ::sched_yield();
-    } else if (!idler_.look_again(now, host_.crowded())) {
+    } else if (!idler_.look_again(now, host_.crowded(), [&] { return host_.core_to_spare(); })) {
       sleep();
     }
   }

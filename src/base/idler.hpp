@@ -29,18 +29,21 @@ class Idler {
     }
   }
   /// There was none. True: look again; false: sleep. `crowded`: there are more processes than cores, and spinning would
-  /// take one from somebody who has work.
-  bool look_again(Clock::time_point now, bool crowded) noexcept {
+  /// take one from somebody who has work. `core_to_spare()`: not every core has a worker that is at work, so that
+  /// spinning on takes nothing from anybody; asked at the end of a usual spin.
+  template <class Spare>
+  bool look_again(Clock::time_point now, bool crowded, Spare&& core_to_spare) noexcept {
     if (!looking_) begin(now, crowded);
+    if (now - since_ > patience_ && patience_ == kSpin && core_to_spare()) patience_ = kLongSpin;
     if (now - since_ > patience_) {
-      if (patience_ == kSpin) {
-        budget_ -= kSpin;
+      if (patience_ >= kSpin) {
+        budget_ -= patience_;
         short_gaps_ = 0;
       }
       patience_ = std::chrono::nanoseconds(0);  // whoever wakes up for nothing sleeps on
       return false;
     }
-    if (patience_ == kSpin) ::sched_yield();
+    if (patience_ >= kSpin) ::sched_yield();
     return true;
   }
 
@@ -56,6 +59,8 @@ class Idler {
   }
 
   static constexpr std::chrono::nanoseconds kSpin = std::chrono::microseconds(50);
+  /// Through the round trips of values that take their time to be encoded, decoded and freed.
+  static constexpr std::chrono::nanoseconds kLongSpin = std::chrono::microseconds(150);
   static constexpr std::chrono::nanoseconds kGlance = std::chrono::microseconds(2);
   static constexpr std::chrono::nanoseconds kShortGap = std::chrono::microseconds(150);
   static constexpr std::chrono::nanoseconds kTryEvery = std::chrono::milliseconds(50);

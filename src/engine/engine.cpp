@@ -169,7 +169,7 @@ void Engine::loop() {
     }
     if (any) {
       idler_.worked(now);
-    } else if (!idler_.look_again(now, options_.host->crowded())) {
+    } else if (!idler_.look_again(now, options_.host->crowded(), [&] { return options_.host->core_to_spare(); })) {
       const auto deadline = dispatcher_->next_deadline();
       if (deadline && *deadline - now.time_since_epoch() < kSoon) {
         ::sched_yield();

@@ -222,6 +222,11 @@ void answer_with_place(WorkerHost& host, WorkerId worker, std::uint64_t request,
 int WorkerHost::wake_fd() const { return impl_->keeper->wake(); }
 int WorkerHost::keeper_fd() const { return impl_->keeper->control(); }
 bool WorkerHost::crowded() const { return impl_->crowded; }
+bool WorkerHost::core_to_spare() const {
+  const auto busy =
+      std::count_if(impl_->lines.begin(), impl_->lines.end(), [](const auto& line) { return line->at_work(); });
+  return busy * impl_->ranks_here < impl_->cores_here;
+}
 int WorkerHost::alive() const { return static_cast<int>(impl_->lines.size()); }
 
 }  // namespace rankpool::process

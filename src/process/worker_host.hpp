@@ -100,6 +100,8 @@ class WorkerHost {
   [[nodiscard]] int alive() const;
   /// More processes than cores: nobody is to spin.
   [[nodiscard]] bool crowded() const;
+  /// Not every core has a worker that is at work.
+  [[nodiscard]] bool core_to_spare() const;
 
  private:
   class Impl;

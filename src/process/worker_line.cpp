@@ -197,6 +197,8 @@ bool WorkerLine::harvest(HostListener& listener) {
 
 bool WorkerLine::may_hold_back() noexcept { return channel_.control().chunk_items.load(std::memory_order_seq_cst) > 1; }
 
+bool WorkerLine::at_work() noexcept { return channel_.control().chunk_items.load(std::memory_order_relaxed) != 0; }
+
 bool WorkerLine::inside_item() noexcept {
   return (channel_.control().progress.load(std::memory_order_acquire) & 1U) != 0;
 }

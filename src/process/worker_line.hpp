@@ -49,6 +49,7 @@ class WorkerLine {
   bool harvest(HostListener& listener);
   /// It is at a chunk of several items, so that finished results may not be shown yet.
   [[nodiscard]] bool may_hold_back() noexcept;
+  [[nodiscard]] bool at_work() noexcept;
   [[nodiscard]] bool inside_item() noexcept;
 
  private:

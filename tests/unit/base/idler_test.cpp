@@ -11,10 +11,10 @@ using namespace std::chrono_literals;
 class Idling : public testing::Test {
  protected:
   /// Finds nothing for as long as `gap`, looking once a microsecond, and then something. True if it slept meanwhile.
-  bool slept_in(std::chrono::nanoseconds gap, bool crowded = false) {
+  bool slept_in(std::chrono::nanoseconds gap, bool crowded = false, bool core_to_spare = false) {
     bool slept = false;
     for (const auto end = now + gap; now < end; now += slept ? end - now : 1us) {
-      if (!idler.look_again(now, crowded)) {
+      if (!idler.look_again(now, crowded, [&] { return core_to_spare; })) {
         slept = true;
         spun += now - (end - gap);
       }
@@ -23,6 +23,8 @@ class Idling : public testing::Test {
     now += 1us;
     return slept;
   }
+
+  static bool no_core_to_spare() { return false; }
 
   Idler::Clock::time_point now = Idler::Clock::now();
   Idler idler;
@@ -40,6 +42,19 @@ TEST_F(Idling, long_gaps_are_slept_through) {
 TEST_F(Idling, spinning_in_vain_takes_a_small_part_of_the_time) {
   const auto begin = now;
   for (int i = 0; i < 10'000; ++i) slept_in(i % 3 == 0 ? 400us : 100us);  // not long, but longer than it spins
+  EXPECT_LT(spun, (now - begin) / 20);
+}
+
+TEST_F(Idling, with_a_core_to_spare_longer_gaps_are_spun_through_too) {
+  for (int i = 0; i < 1000; ++i) ASSERT_FALSE(slept_in(120us, false, true)) << i;
+  int slept = 0;
+  for (int i = 0; i < 1000; ++i) slept += slept_in(120us) ? 1 : 0;
+  EXPECT_GT(slept, 900);
+}
+
+TEST_F(Idling, with_a_core_to_spare_too_spinning_in_vain_takes_a_small_part_of_the_time) {
+  const auto begin = now;
+  for (int i = 0; i < 10'000; ++i) slept_in(i % 3 == 0 ? 400us : 100us, false, true);
   EXPECT_LT(spun, (now - begin) / 20);
 }
 
@@ -67,11 +82,11 @@ TEST_F(Idling, nobody_spins_in_a_crowd) {
 }
 
 TEST_F(Idling, who_wakes_up_for_nothing_sleeps_on) {
-  EXPECT_TRUE(idler.look_again(now, false));
+  EXPECT_TRUE(idler.look_again(now, false, no_core_to_spare));
   now += 1s;
-  EXPECT_FALSE(idler.look_again(now, false));
+  EXPECT_FALSE(idler.look_again(now, false, no_core_to_spare));
   now += 1s;
-  EXPECT_FALSE(idler.look_again(now, false));
+  EXPECT_FALSE(idler.look_again(now, false, no_core_to_spare));
 }
 
 }  // namespace
