@@ -16,7 +16,7 @@ namespace rankpool::schedule {
 ///     mean chunk     handed ahead at most
 ///     unknown        0
 ///     >= 10 ms       0 (a round trip is nothing to it)
-///     >= 1 ms        1
+///     >= 2 ms        1
 ///     shorter        2; more, until all that are ahead last 100 µs together, which covers a slow round trip
 ///
 /// (the contract would allow more while they last under 1 ms), and a worker that was idle begins at 1 and earns one
@@ -42,7 +42,8 @@ class LookAhead {
   /// A worker's window after a lot that took so long; `more`: others wait, for it or for any worker.
   [[nodiscard]] static std::uint8_t window_after(std::uint8_t window, Nanoseconds busy, std::uint32_t chunks,
                                                  bool more) noexcept {
-    if (busy >= kTogether || !more) return kFirstWindow;
+    if (busy >= kPaired || !more) return kFirstWindow;
+    if (busy >= kTogether) return kFirstWindow + 1;
     return static_cast<std::uint8_t>(std::min<std::uint32_t>(window + chunks, kLargestWindow));
   }
   /// Chunks for one lot, where lots are allowed at all.
@@ -63,7 +64,7 @@ class LookAhead {
  private:
   [[nodiscard]] std::size_t ahead(std::uint8_t window, std::size_t workers, bool lots) const noexcept {
     if (!known_ || mean_ >= kLong) return 0;
-    if (mean_ >= kTogether) return 1;
+    if (mean_ >= kPaired) return 1;
     const auto wait = lots ? 1 : kRankZero.count() * static_cast<std::int64_t>(workers);
     const auto enough = kCovered.count() / std::max<std::int64_t>({mean_.count(), wait, 1});
     return std::min<std::size_t>(window, static_cast<std::size_t>(std::max<std::int64_t>(enough, 2)));
@@ -71,6 +72,8 @@ class LookAhead {
 
   static constexpr std::size_t kLots = 3;
   static constexpr Nanoseconds kTogether{1'000'000};
+  /// Up to here a worker that holds two more tells of two at a time (process/worker.cpp), which halves the wake-ups.
+  static constexpr Nanoseconds kPaired{2'000'000};
   static constexpr Nanoseconds kCovered{100'000};
   /// Rank 0 needs about so long for each task that goes alone: with many workers none gets its tasks faster than that
   /// times their number.

@@ -419,7 +419,7 @@ TEST_F(LongItems, DoNotKeepBackWhatWasFinishedBefore) {
   send({1, 2, 3, -4, 5, 6});
   ASSERT_TRUE(harvested(3));
   EXPECT_EQ(results(), (std::vector<int>{1, 4, 9}));
-  EXPECT_TRUE(host->next_harvest());
+  EXPECT_TRUE(host->next_look());
   open_gate();
   ASSERT_TRUE(harvested(6));
   EXPECT_EQ(results(), (std::vector<int>{1, 4, 9, 16, 25, 36}));
@@ -442,14 +442,14 @@ TEST_F(LongItems, AreLookedForSeldomWhenNothingComes) {
   auto now = begin;
   int looks = 0;
   while (now < begin + 10s) {  // of a clock that does not wait
-    ASSERT_TRUE(host->next_harvest());
-    now = std::max(now, *host->next_harvest());
+    ASSERT_TRUE(host->next_look());
+    now = std::max(now, *host->next_look());
     EXPECT_FALSE(host->harvest(notes, now));
     ++looks;
   }
   EXPECT_LT(looks, 200);
   open_gate();
-  EXPECT_TRUE(polled_until([&] { return !host->next_harvest(); })) << "a worker at rest is looked at";
+  EXPECT_TRUE(polled_until([&] { return !host->next_look(); })) << "a worker at rest is looked at";
 }
 
 TEST_F(Workers, DeathBetweenItemsIsBlamedOnNone) {
