@@ -29,7 +29,7 @@ constexpr std::chrono::microseconds kSpin{20};
 constexpr std::chrono::nanoseconds kFlushAfter{500'000};
 /// A chunk that took so long is brief: its end may wait for the next one's, if that is at hand. A shorter one would not
 /// last until more have come, and a longer one is worth a ring.
-constexpr std::chrono::nanoseconds kBriefest{100'000};
+constexpr std::chrono::nanoseconds kBriefest{60'000};
 constexpr std::chrono::nanoseconds kBrief{2'000'000};
 
 class Worker final : public detail::TaskContext {

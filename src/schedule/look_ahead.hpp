@@ -16,7 +16,7 @@ namespace rankpool::schedule {
 ///     mean chunk     handed ahead at most
 ///     unknown        0
 ///     >= 10 ms       0 (a round trip is nothing to it)
-///     >= 2 ms        1
+///     >= 5 ms        1
 ///     shorter        2; more, until all that are ahead last 100 µs together, which covers a slow round trip
 ///
 /// (the contract would allow more while they last under 1 ms), and a worker that was idle begins at 1 and earns one
@@ -73,7 +73,7 @@ class LookAhead {
   static constexpr std::size_t kLots = 3;
   static constexpr Nanoseconds kTogether{1'000'000};
   /// Up to here a worker that holds two more tells of two at a time (process/worker.cpp), which halves the wake-ups.
-  static constexpr Nanoseconds kPaired{2'000'000};
+  static constexpr Nanoseconds kPaired{5'000'000};
   static constexpr Nanoseconds kCovered{100'000};
   /// Rank 0 needs about so long for each task that goes alone: with many workers none gets its tasks faster than that
   /// times their number.
