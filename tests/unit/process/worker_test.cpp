@@ -452,6 +452,35 @@ TEST_F(LongItems, AreLookedForSeldomWhenNothingComes) {
   EXPECT_TRUE(polled_until([&] { return !host->next_look(); })) << "a worker at rest is looked at";
 }
 
+TEST_F(LongItems, AreNotLookedForLongWhenTheyFollowAShortChunk) {
+  const auto sleeps_with_an_end = [&] {
+    (void)host->prepare_sleep();
+    const bool looks = host->next_look().has_value();
+    host->awake(false, false);
+    return looks;
+  };
+  const auto ended = [&](long count) {
+    return polled_until([&] {
+      const auto all = notes.frames(1);
+      return std::ranges::count(all, wire::FrameFlag::last, [](const auto& one) { return one.header.flags; }) == count;
+    });
+  };
+  bool looks = false;
+  for (int round = 0; round < 200 && !looks; ++round) {  // a busy machine may make the short one long
+    ::unlink(gate.c_str());
+    notes.output.clear();
+    send_chunk('m', {}, 1);
+    ASSERT_TRUE(ended(1));
+    send({-1});
+    send({-2});
+    for (const auto until = Clock::now() + 2ms; !looks && Clock::now() < until;) looks = sleeps_with_an_end();
+    if (looks) EXPECT_TRUE(polled_until([&] { return !sleeps_with_an_end(); })) << "looks for a long one for ever";
+    open_gate();
+    ASSERT_TRUE(ended(3));
+  }
+  EXPECT_TRUE(looks) << "nobody would see the end of a short chunk";
+}
+
 TEST_F(Workers, DeathBetweenItemsIsBlamedOnNone) {
   send_chunk('b', pattern(5), 2);
   ASSERT_TRUE(has_ended(1));
