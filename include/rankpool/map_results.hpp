@@ -9,6 +9,7 @@
 #include <iterator>
 #include <memory>
 #include <optional>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -115,7 +116,10 @@ class MapResults {
   /// The rest. The first failed item throws, and the range then stands behind it.
   std::vector<R> to_vector() {
     std::vector<R> all;
-    if (state_ && !ended_ && !source_) all.reserve(static_cast<std::size_t>(state_->total() - state_->taken()));
+    if (state_ && !ended_ && !source_) {
+      all.reserve(static_cast<std::size_t>(state_->total() - state_->taken()));
+      if constexpr (!std::is_same_v<R, bool>) detail::advise_huge(all.data(), all.capacity() * sizeof(R));
+    }
     while (true) {
       if (!ended_ && state_ && !source_ && state_->take_values(all, deadline_)) continue;
       auto one = next();

@@ -5,48 +5,43 @@
 
 namespace rankpool::detail {
 
-void MapItems::append_fixed(const std::byte* from, std::size_t count, std::size_t size) {
-  flush();
-  const std::size_t per_block = std::max<std::size_t>(1, kBlock / size);
+void MapItems::append_row(const std::byte* from, std::size_t count, std::size_t size) {
+  const std::size_t per_block = std::max<std::size_t>(kBlock / size, 1);
   while (count > 0) {
-    const std::size_t part = std::min(count, per_block);
-    Block block;
-    block.first = next_;
-    block.count = block.living = part;
-    block.stride = size;
-    block.bytes.append(from, part * size);
+    if (filling_.size() + size > kBlock) flush();
+    const std::size_t part = std::min(count, std::max<std::size_t>(per_block - filling_.size() / size, 1));
+    stride_ = size;
+    filling_.append(from, part * size);
     from += part * size;
     count -= part;
     next_ += part;
-    add(std::move(block));
   }
-  block_first_ = next_;
 }
 
 void MapItems::close_block() {
   Block block;
   block.first = block_first_;
-  block.count = block.living = ends_.size();
+  block.count = block.living = next_ - block_first_;
   filling_.shrink_to_fit();
   block.bytes = std::move(filling_);
   block.pins = std::exchange(pins_, {});
-  const std::size_t stride = ends_.front();
-  bool same = stride != 0;
-  for (std::size_t i = 0; same && i < ends_.size(); ++i) same = ends_[i] == (i + 1) * stride;
-  if (same) {
-    block.stride = stride;
-    ends_.clear();
-  } else {
-    block.ends = std::exchange(ends_, {});
-  }
+  block.stride = stride_;
+  block.ends = std::exchange(ends_, {});
+  if (stride_ == 0) block.drop_ends_if_even();
   block_first_ = next_;
-  add(std::move(block));
-}
-
-void MapItems::add(Block block) {
   bytes_ += block.bytes.size();
   const std::lock_guard lock(mutex_);
   blocks_.push_back(std::move(block));
+}
+
+void MapItems::Block::drop_ends_if_even() {
+  const std::size_t size = ends.front();
+  if (size == 0) return;
+  for (std::size_t i = 1; i < ends.size(); ++i) {
+    if (ends[i] != (i + 1) * size) return;
+  }
+  stride = size;
+  ends = {};
 }
 
 std::size_t MapItems::find(std::uint64_t item) const {

@@ -73,6 +73,14 @@ void Dispatcher::handle(Command& command) {
              command);
 }
 
+bool Dispatcher::goes_to_own_worker(const SubmitWork& command) {
+  if (command.spec.items != 1 || command.spec.open) return false;
+  const auto next = scheduler_.next_idle(command.pool);
+  if (!next) return false;
+  auto* const slot = workers_.find(raw(*next));
+  return slot != nullptr && (*slot)->rank == Rank{0} && !(*slot)->pool->announce_items;
+}
+
 bool Dispatcher::carry_out() {
   bool any = false;
   while (true) {
@@ -244,6 +252,7 @@ void Dispatcher::execute(const schedule::PoolEnded& action) {
 void Dispatcher::rank_joined(const RankFacts& facts) {
   ranks_[facts.rank].facts = facts;
   roster_.joined(facts);
+  scheduler_.cores_changed(roster_.cores());
   scheduler_.rank_joined(facts.rank, facts.workers);
 }
 
@@ -253,6 +262,7 @@ void Dispatcher::rank_lost(Rank rank, const std::string& how) {
   entry.port = nullptr;
   any_rank_lost_ = true;
   roster_.lost(rank);
+  scheduler_.cores_changed(roster_.cores());
   Loss loss;
   loss.rank = raw(rank);
   loss.host = entry.facts.host;

@@ -29,7 +29,7 @@ namespace rankpool::engine {
 ///                    │        │
 ///           RankPort (frames)  Sink (outcomes of futures and maps)
 ///
-/// Engine thread. Does no input or output of its own.
+/// Engine thread, or who stands in for it (Mailbox). Does no input or output of its own.
 class Dispatcher : public PortListener {
  public:
   explicit Dispatcher(Roster& roster);
@@ -41,6 +41,8 @@ class Dispatcher : public PortListener {
   void set_port(Rank rank, RankPort* port);
 
   void handle(Command& command);
+  /// Whether this submission does nothing but write to an idle worker of rank 0, and needs no time kept.
+  [[nodiscard]] bool goes_to_own_worker(const SubmitWork& command);
   void tick(schedule::Time now);
   [[nodiscard]] std::optional<schedule::Time> next_deadline() const;
   /// Carries out what the scheduler has decided. True if there was anything.

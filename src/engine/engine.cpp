@@ -214,12 +214,29 @@ void Engine::sleep(Clock::time_point now) {
       const auto seconds = std::chrono::floor<std::chrono::seconds>(*timeout);
       time = {seconds.count(), (*timeout - seconds).count()};
     }
+    mailbox_.leave_seat(*this);
     const int ready = ::ppoll(fds.data(), fds.size(), timeout ? &time : nullptr, nullptr);
+    mailbox_.take_back_seat();
+    if (stand_in_failed_) std::rethrow_exception(stand_in_failed_);
     if (remote_ && ready >= 0 && fds[3].revents == 0) remote_->lifelines_are_quiet();
   }
   mailbox_.awake(fds[0].revents != 0);
   options_.host->awake(fds[1].revents != 0, fds[2].revents != 0);
   if (remote_) remote_->awake(fds[3].revents != 0, fds[4].revents != 0);
+}
+
+process::Bell Engine::serve(Command& command) noexcept {
+  process::Bell bell;
+  try {
+    bell = local_->with_bell_left([&] {
+      dispatcher_->handle(command);
+      dispatcher_->carry_out();
+    });
+  } catch (...) {
+    stand_in_failed_ = std::current_exception();
+  }
+  if (stand_in_failed_ || options_.host->has_backlog()) mailbox_.wake();
+  return bell;
 }
 
 void Engine::leave(bool rank_lost) {

@@ -41,7 +41,7 @@ struct EngineOptions {
 ///     futures  ◄──── Sink ───────── └─────────────────────┘ ◄──► RemoteRanks ──► agents (MPI, lifelines)
 ///
 /// Made and ended by `run`. Its mailbox and roster may be used from any thread as long as it lives.
-class Engine {
+class Engine : private StandIn {
  public:
   explicit Engine(EngineOptions options);
   ~Engine();
@@ -63,6 +63,10 @@ class Engine {
   [[nodiscard]] base::StartedBy started_by() const noexcept { return options_.started_by; }
 
  private:
+  // StandIn: in any thread, while the engine's sleeps.
+  bool takes(const SubmitWork& command) override { return dispatcher_->goes_to_own_worker(command); }
+  process::Bell serve(Command& command) noexcept override;
+
   void thread_main() noexcept;
   void loop();
   bool take_commands();
@@ -83,7 +87,7 @@ class Engine {
   std::atomic<int> stop_signal_{0};
   std::atomic<bool> end_on_stop_{false};
 
-  // Engine thread only.
+  // Engine thread only, or who stands in for it.
   std::optional<Dispatcher> dispatcher_;
   std::unique_ptr<transport::Transport> transport_;
   std::optional<LocalPort> local_;
@@ -91,6 +95,7 @@ class Engine {
   std::vector<Command> commands_;
   base::Idler idler_{process::Channel::on_one_core()};
   bool stop_passed_on_ = false;
+  std::exception_ptr stand_in_failed_;
 
   std::thread thread_;
 };

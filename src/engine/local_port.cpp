@@ -20,7 +20,14 @@ void LocalPort::write(WorkerId worker, std::span<const std::byte> header, const 
 }
 
 void LocalPort::flush() {
-  for (const WorkerId worker : written_) host_.flush(worker);
+  for (const WorkerId worker : written_) {
+    const process::Bell bell = host_.show(worker);
+    if (bell_ != nullptr) {
+      *bell_ = bell;
+    } else {
+      bell.ring();
+    }
+  }
   written_.clear();
 }
 

@@ -25,6 +25,20 @@ class LocalPort final : public RankPort, private process::HostListener {
   void forget_blob(std::uint64_t) override {}
   void kill(WorkerId worker, int signal) override { host_.kill(worker, signal); }
   void flush() override;
+  /// Does `work`, which writes to one worker at most, and leaves the wake-up of that worker to the caller.
+  template <class Work>
+  [[nodiscard]] process::Bell with_bell_left(Work&& work) {
+    process::Bell bell;
+    bell_ = &bell;
+    try {
+      work();
+    } catch (...) {
+      bell_ = nullptr;
+      throw;
+    }
+    bell_ = nullptr;
+    return bell;
+  }
 
   /// Looks at all channels once. True if there was anything.
   bool poll() { return host_.poll(*this); }
@@ -51,6 +65,7 @@ class LocalPort final : public RankPort, private process::HostListener {
   process::WorkerHost& host_;
   PortListener& listener_;
   std::vector<WorkerId> written_;  ///< since the last flush; a worker may stand there twice
+  process::Bell* bell_ = nullptr;  ///< where the wake-up is left, if it is
   bool keeper_gone_ = false;
 };
 

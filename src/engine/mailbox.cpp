@@ -45,6 +45,32 @@ bool Mailbox::prepare_sleep() {
   return empty();
 }
 
+void Mailbox::leave_seat(StandIn& by) {
+  const std::lock_guard lock(seat_);
+  stand_in_ = &by;
+}
+
+void Mailbox::take_back_seat() {
+  const std::lock_guard lock(seat_);
+  stand_in_ = nullptr;
+}
+
+/// With the mailbox locked, so that those who come later find either the seat taken, and post, or this work begun.
+bool Mailbox::take_seat(const SubmitWork& submission) {
+  // Once somebody has rung, the engine is on its way.
+  if (!sleeping_.load(std::memory_order_relaxed) || !incoming_.empty() || !seat_.try_lock()) return false;
+  if (stand_in_ != nullptr && stand_in_->takes(submission)) return true;
+  seat_.unlock();
+  return false;
+}
+
+void Mailbox::stand_in(SubmitWork&& submission) noexcept {
+  Command command(std::move(submission));
+  const process::Bell bell = stand_in_->serve(command);
+  seat_.unlock();
+  bell.ring();  // not before: the worker may take this very core, and its outcome would find the seat taken
+}
+
 void Mailbox::awake(bool rung) {
   sleeping_.store(false, std::memory_order_seq_cst);
   if (!rung) return;

@@ -4,6 +4,7 @@
 #include "engine/pool_state.hpp"
 #include "engine/shared_caller.hpp"
 #include "process/blob.hpp"
+#include "process/channel.hpp"
 #include "schedule/scheduler.hpp"
 
 #include <rankpool/detail/sink.hpp>
@@ -71,7 +72,23 @@ struct EndJob {};
 using Command = std::variant<SubmitWork, ExtendWork, SealWork, CancelWork, OpenPool, ClosePool, SealPool, StopPool,
                              MakeSharedValue, MakeSharedBlob, ForgetShared, CallShared, EndJob>;
 
+/// Does what the engine would do for a submission, in the thread that submits, while the engine sleeps.
+class StandIn {
+ public:
+  /// Whether it can.
+  [[nodiscard]] virtual bool takes(const SubmitWork& command) = 0;
+  /// Leaves to the caller to wake the worker.
+  [[nodiscard]] virtual process::Bell serve(Command& command) noexcept = 0;
+
+ protected:
+  ~StandIn() = default;
+};
+
 /// The way from the user's threads to the engine thread. Commands are taken in the order in which they were posted.
+///
+/// To wake a rested engine so that it wakes a rested worker takes twice as long as to wake the worker. So the engine,
+/// when it sleeps, leaves its seat to whoever submits: a task that an idle worker can have at once is handed to it by
+/// the thread that submits it, and the engine sleeps on until the worker rings.
 class Mailbox {
  public:
   Mailbox();
@@ -81,18 +98,23 @@ class Mailbox {
 
   /// Any thread. Wakes the engine if it sleeps.
   void post(Command command);
-  /// Any thread. Posts what `make(next_work_id)` gives while the mailbox is locked: what is decided there has an order
-  /// with all other posts. Nothing is posted if it throws.
+  /// Any thread. Posts the SubmitWork that `make(next_work_id)` gives while the mailbox is locked: what is decided
+  /// there has an order with all other posts. Nothing is posted if it throws.
   template <class Make>
   auto post_work(Make&& make) {
-    WorkId work{};
-    {
-      const std::lock_guard lock(mutex_);
-      work = WorkId{next_work_};
-      incoming_.push_back(make(work));
+    std::unique_lock lock(mutex_);
+    const WorkId work{next_work_};
+    SubmitWork submission = make(work);
+    if (take_seat(submission)) {
       ++next_work_;
-      filled_.store(true, std::memory_order_seq_cst);
+      lock.unlock();
+      stand_in(std::move(submission));
+      return work;
     }
+    incoming_.push_back(std::move(submission));
+    ++next_work_;
+    filled_.store(true, std::memory_order_seq_cst);
+    lock.unlock();
     wake();
     return work;
   }
@@ -123,6 +145,10 @@ class Mailbox {
   void take(std::vector<Command>& taken);
   /// From now on a post makes `fd()` readable. False if something is there already.
   [[nodiscard]] bool prepare_sleep();
+  /// While it sleeps: from now on `by` may be called by any thread, one at a time, and uses what is the engine's.
+  void leave_seat(StandIn& by);
+  /// From now on it is not called any more, and what it did is seen.
+  void take_back_seat();
   /// `rung`: `fd()` was readable.
   void awake(bool rung);
   [[nodiscard]] int fd() const noexcept { return fd_; }
@@ -131,6 +157,9 @@ class Mailbox {
   void wake() noexcept;
 
  private:
+  bool take_seat(const SubmitWork& submission);
+  void stand_in(SubmitWork&& submission) noexcept;
+
   int fd_ = -1;
   std::atomic<bool> sleeping_{false};
   std::atomic<bool> filled_{false};
@@ -138,6 +167,8 @@ class Mailbox {
   bool closed_ = false;            // guarded by mutex_
   std::vector<Command> incoming_;  // guarded by mutex_
   std::uint64_t next_work_ = 1;    // guarded by mutex_
+  std::mutex seat_;                // who has both locked mutex_ first
+  StandIn* stand_in_ = nullptr;    // guarded by seat_; null unless the engine sleeps
 };
 
 }  // namespace rankpool::engine

@@ -64,7 +64,7 @@ class EnginePoolLink final : public PoolLink {
  private:
   [[nodiscard]] engine::Mailbox& mailbox() { return job_->engine().mailbox(); }
   WorkId post(Ref<Sink> sink, const schedule::WorkSpec& spec) {
-    return mailbox().post_work([&](WorkId work) -> Command {
+    return mailbox().post_work([&](WorkId work) {
       engine::pool::check_intake(*state_);
       return engine::SubmitWork{state_->id, work, std::move(sink), spec};
     });

@@ -6,6 +6,9 @@
 #include <rankpool/run.hpp>
 
 #include <mutex>
+#include <string>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace rankpool::engine {
@@ -19,13 +22,17 @@ class Roster {
     // Ranks that were refused are never told of: they have a number, and do not live.
     while (ranks_.size() <= index) ranks_.push_back({static_cast<int>(ranks_.size()), "", 0, 0, 0, false});
     cores_of_node_.resize(ranks_.size());
+    Node& node = nodes_[facts.host];
+    if (++node.ranks == 1) cores_ += node.cores = facts.cores_of_node;
     ranks_[index] = {raw(facts.rank), facts.host, facts.pid, facts.keeper_pid, facts.workers, true};
     cores_of_node_[index] = facts.cores_of_node;
   }
   void lost(Rank rank) {
     const std::lock_guard lock(mutex_);
     const auto index = static_cast<std::size_t>(raw(rank));
-    if (index < ranks_.size()) ranks_[index].alive = false;
+    if (index >= ranks_.size() || !std::exchange(ranks_[index].alive, false)) return;
+    Node& node = nodes_[ranks_[index].host];
+    if (--node.ranks == 0) cores_ -= node.cores;
   }
   [[nodiscard]] std::vector<RankInfo> ranks() const {
     const std::lock_guard lock(mutex_);
@@ -38,13 +45,24 @@ class Roster {
     for (const auto& rank : ranks_) workers += rank.alive ? rank.workers : 0;
     return workers;
   }
+  /// Cores for workers on all nodes with a living rank.
+  [[nodiscard]] int cores() const {
+    const std::lock_guard lock(mutex_);
+    return cores_;
+  }
   /// What each node has to run in a pool of so many workers.
   [[nodiscard]] std::vector<base::NodeLoad> loads(int workers) const;
 
  private:
+  struct Node {
+    int ranks = 0;  ///< that live
+    int cores = 0;
+  };
   mutable std::mutex mutex_;
   std::vector<RankInfo> ranks_;
   std::vector<int> cores_of_node_;  ///< of each rank
+  std::unordered_map<std::string, Node> nodes_;
+  int cores_ = 0;
 };
 
 }  // namespace rankpool::engine

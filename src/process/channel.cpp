@@ -37,12 +37,17 @@ void sleep_on(std::atomic<std::uint32_t>& bell, std::uint32_t seen) noexcept {
   ::syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(&bell), FUTEX_WAIT, seen, nullptr, nullptr, 0);
 }
 
-void ring(std::atomic<std::uint32_t>& bell) noexcept {
+Bell strike(std::atomic<std::uint32_t>& bell) noexcept {
   bell.fetch_add(1, std::memory_order_seq_cst);
-  ::syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(&bell), FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
+  return Bell(bell);
 }
 
 }  // namespace
+
+void Bell::ring() const noexcept {
+  if (word_ == nullptr) return;
+  ::syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(word_), FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
+}
 
 bool Channel::on_one_core() noexcept {
   cpu_set_t cores;
@@ -95,8 +100,8 @@ void Channel::map() {
 }
 
 void Channel::wait_for_bell(std::uint32_t seen) noexcept { sleep_on(control_->bell, seen); }
-void Channel::ring_bell() noexcept { ring(control_->bell); }
+Bell Channel::strike_bell() noexcept { return strike(control_->bell); }
 void Channel::wait_for_side_bell(std::uint32_t seen) noexcept { sleep_on(control_->side_bell, seen); }
-void Channel::ring_side_bell() noexcept { ring(control_->side_bell); }
+void Channel::ring_side_bell() noexcept { strike(control_->side_bell).ring(); }
 
 }  // namespace rankpool::process

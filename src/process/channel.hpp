@@ -15,6 +15,18 @@ struct RankPage {
   std::atomic<std::uint32_t> crowded{0};  ///< who spins takes the core from somebody who has work
 };
 
+/// The system call of a wake-up: what the sleepers look at says so already. May come late, when the memory is gone: it
+/// then wakes nobody, or somebody else for nothing, which sleepers on a futex must expect.
+class Bell {
+ public:
+  Bell() = default;
+  explicit Bell(std::atomic<std::uint32_t>& word) noexcept : word_(&word) {}
+  void ring() const noexcept;
+
+ private:
+  std::atomic<std::uint32_t>* word_ = nullptr;  ///< null: nobody sleeps
+};
+
 /// One worker's shared memory, as host and worker see it:
 ///
 ///     control block | ring to the worker | ring to the host | side ring to the worker | side ring to the host
@@ -82,7 +94,9 @@ class Channel {
 
   /// Sleeps until the bell has been rung since it read `seen`.
   void wait_for_bell(std::uint32_t seen) noexcept;
-  void ring_bell() noexcept;
+  void ring_bell() noexcept { strike_bell().ring(); }
+  /// The same but for the system call, which has to follow.
+  [[nodiscard]] Bell strike_bell() noexcept;
   void wait_for_side_bell(std::uint32_t seen) noexcept;
   void ring_side_bell() noexcept;
 

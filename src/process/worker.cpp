@@ -31,6 +31,8 @@ constexpr std::chrono::nanoseconds kFlushAfter{500'000};
 /// last until more have come, and a longer one is worth a ring.
 constexpr std::chrono::nanoseconds kBriefest{60'000};
 constexpr std::chrono::nanoseconds kBrief{2'000'000};
+/// The clock is looked at after so many items at the most. Looking costs as much as some twenty items that do nothing.
+constexpr std::uint32_t kLongestStride = 256;
 
 class Worker final : public detail::TaskContext {
  public:
@@ -103,7 +105,7 @@ class Worker final : public detail::TaskContext {
     const auto now = Clock::now();
     const auto since = now - last_check_;
     last_check_ = now;
-    stride_ = since < std::chrono::microseconds(2)    ? std::min(2 * stride_, 64U)
+    stride_ = since < std::chrono::microseconds(2)    ? std::min(2 * stride_, kLongestStride)
               : since > std::chrono::microseconds(50) ? 1
                                                       : stride_;
     until_flush_check_ = stride_;
@@ -194,7 +196,6 @@ class Worker final : public detail::TaskContext {
     run_chunk(header, head, items);
     items.skip(items.left());
     items.end();
-    gathered_ = {};
   }
   /// The items of a chunk that is longer than the ring.
   class RingInput final : public detail::Input {
@@ -216,11 +217,6 @@ class Worker final : public detail::TaskContext {
     std::size_t behind_;  ///< not yet in a window
     std::size_t window_size_ = 0;
   };
-  std::span<const std::byte> gather_items() override {
-    const std::size_t size = input_->left();
-    input_->read(gathered_.grow_by(size), size);
-    return gathered_;
-  }
 
   void run_chunk(const FrameHeader& header, std::span<const std::byte> head, detail::Input& items) {
     chunk_ = header;
@@ -409,7 +405,6 @@ class Worker final : public detail::TaskContext {
   std::uint64_t frame_end_ = 0;  ///< of the frame that is being served, in the input
   std::uint64_t out_tail_ = 0;
   FrameHeader chunk_;
-  detail::Bytes gathered_;  ///< items of a chunk that came in windows and are wanted in a row
   std::uint64_t chunk_base_ = 0;
   std::byte* opened_ = nullptr;
   std::uint64_t open_first_ = 0;

@@ -109,8 +109,9 @@ void WorkerHost::write_side(WorkerId worker, std::span<const std::byte> bytes) {
   impl_->judge(*line);
 }
 
-void WorkerHost::flush(WorkerId worker) {
-  if (auto* const line = impl_->find(worker)) line->publish();
+Bell WorkerHost::show(WorkerId worker) {
+  auto* const line = impl_->find(worker);
+  return line == nullptr ? Bell() : line->show();
 }
 
 void WorkerHost::tell_to_stop() noexcept { impl_->keeper->page().stop_requested.store(1, std::memory_order_relaxed); }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/ids.hpp"
+#include "process/channel.hpp"
 #include "wire/shared.hpp"
 
 #include <rankpool/detail/bytes.hpp>
@@ -46,7 +47,7 @@ class HostListener {
 /// The worker processes of one rank, seen from its MPI process (rank 0's engine, rank k's agent): starts them through
 /// the keeper, carries bytes to and from them through shared memory, tells how they ended.
 ///
-/// Nothing here blocks. One thread uses it.
+/// Nothing here blocks. One thread uses it at a time.
 class WorkerHost {
  public:
   explicit WorkerHost(std::unique_ptr<KeeperLink> keeper);
@@ -63,7 +64,9 @@ class WorkerHost {
   /// Appends bytes to the worker's side stream and shows them at once.
   void write_side(WorkerId worker, std::span<const std::byte> bytes);
   /// Makes what was written since the last call visible and wakes the worker if it sleeps. One wake-up for many writes.
-  void flush(WorkerId worker);
+  void flush(WorkerId worker) { show(worker).ring(); }
+  /// The same, but leaves the wake-up to the caller.
+  [[nodiscard]] Bell show(WorkerId worker);
   /// Sends a signal to the worker and all processes it started.
   void kill(WorkerId worker, int signal);
   /// Lets all workers see that the program is asked to stop.

@@ -56,10 +56,10 @@ std::size_t WorkerLine::put(std::span<const std::byte> bytes) {
   return done;
 }
 
-void WorkerLine::publish() {
-  if (!std::exchange(unpublished_, false)) return;
+Bell WorkerLine::show() {
+  if (!std::exchange(unpublished_, false)) return {};
   channel_.control().in_tail.value.store(in_tail_, std::memory_order_seq_cst);
-  wake(Channel::SleepsFor::input);
+  return strike_if_asleep(Channel::SleepsFor::input);
 }
 
 bool WorkerLine::push_backlog() {
@@ -229,13 +229,14 @@ void WorkerLine::move_out_head(std::uint64_t size) {
   wake(Channel::SleepsFor::room);
 }
 
-void WorkerLine::wake(Channel::SleepsFor what) {
+Bell WorkerLine::strike_if_asleep(Channel::SleepsFor what) {
   auto& control = channel_.control();
   auto seen = static_cast<std::uint32_t>(what);
   if (control.worker_sleeping.load(std::memory_order_seq_cst) == seen &&
       control.worker_sleeping.compare_exchange_strong(seen, 0, std::memory_order_seq_cst)) {
-    channel_.ring_bell();
+    return channel_.strike_bell();
   }
+  return {};
 }
 
 void WorkerLine::wake_side() {

@@ -30,7 +30,9 @@ class WorkerLine {
   void write(std::span<const std::byte> bytes, std::shared_ptr<const void> owner);
   void write_side(std::span<const std::byte> bytes);
   /// Shows what was written, and wakes the worker if it sleeps.
-  void publish();
+  void publish() { show().ring(); }
+  /// Shows what was written; the worker's bell, if it sleeps, is left to the caller.
+  [[nodiscard]] Bell show();
   /// Goes on with what did not fit. True if there was room.
   bool push_backlog();
   bool push_side();
@@ -65,7 +67,8 @@ class WorkerLine {
   std::size_t drain_side(HostListener& listener);
   bool skip_harvested(HostListener& listener, std::size_t size);
   void move_out_head(std::uint64_t size);
-  void wake(Channel::SleepsFor what);
+  [[nodiscard]] Bell strike_if_asleep(Channel::SleepsFor what);
+  void wake(Channel::SleepsFor what) { strike_if_asleep(what).ring(); }
   void wake_side();
 
   const WorkerId id_;

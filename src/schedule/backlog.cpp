@@ -7,21 +7,30 @@ namespace rankpool::schedule {
 
 using Single = WorkTable::Single;
 
-bool Backlog::more_chunks_than(std::uint64_t few, std::size_t workers) const {
+bool Backlog::more_chunks_than(std::uint64_t few, Crew crew) const {
   if (items_ <= few) return false;
   std::uint64_t chunks = given_back_.size() + queue_.size() - std::min(withdrawn_, queue_.size());
   if (chunks > few || queue_.empty()) return chunks > few;
   if (const ManyItems* const many = works_.find_many(queue_.front()); many != nullptr && many->next < many->items) {
     const std::uint64_t waiting = many->items - many->next;
-    chunks += waiting / size_of_next(many->work, waiting, workers) - 1;
+    chunks += waiting / size_of_next(many->work, waiting, crew) - 1;
   }
   return chunks > few;
 }
 
-bool Backlog::next_may_be_joined() const {
-  if (!given_back_.empty() || queue_.empty()) return false;
+bool Backlog::next_is_known() const {
+  const WorkId* const next = !given_back_.empty() ? &given_back_.front().work
+                             : !queue_.empty()    ? &queue_.front()
+                                                  : nullptr;
+  const ManyItems* const many = next == nullptr ? nullptr : works_.find_many(*next);
+  return many == nullptr || many->policy.known();
+}
+
+ChunkSize Backlog::next_size() const {
+  if (!given_back_.empty() || queue_.empty()) return ChunkSize::given;
   const ManyItems* const many = works_.find_many(queue_.front());
-  return many != nullptr && many->chunk != 0;
+  if (many == nullptr) return ChunkSize::given;
+  return many->chunk != 0 ? ChunkSize::joined : ChunkSize::adapted;
 }
 
 void Backlog::append(WorkId work, std::uint64_t more) {
@@ -38,17 +47,17 @@ void Backlog::give_back(Range range) {
   given_back_.push_front(range);
 }
 
-std::uint32_t Backlog::size_of_next(WorkId work, std::uint64_t waiting, std::size_t workers) const {
+std::uint32_t Backlog::size_of_next(WorkId work, std::uint64_t waiting, Crew crew) const {
   const ManyItems* const many = works_.find_many(work);
   if (many == nullptr) return 1;
   if (many->chunk != 0) return static_cast<std::uint32_t>(std::min<std::uint64_t>(many->chunk, waiting));
-  return many->policy.next(waiting, workers, many->max_chunk);
+  return many->policy.next(waiting, crew, many->max_chunk);
 }
 
-std::optional<Range> Backlog::take(std::size_t workers, std::uint32_t most) {
+std::optional<Range> Backlog::take(Crew crew, std::uint32_t most) {
   if (!given_back_.empty()) {
     Range& front = given_back_.front();
-    const Range chunk{front.work, front.first, size_of_next(front.work, front.count, workers)};
+    const Range chunk{front.work, front.first, size_of_next(front.work, front.count, crew)};
     front.first += chunk.count;
     front.count -= chunk.count;
     if (front.count == 0) given_back_.pop_front();
@@ -61,11 +70,11 @@ std::optional<Range> Backlog::take(std::size_t workers, std::uint32_t most) {
     if (entry != nullptr && entry->single() == Single::no) {
       ManyItems& many = works_.many(*entry);
       const std::uint64_t waiting = many.items - many.next;
-      std::uint64_t count = waiting == 0 ? 0 : size_of_next(work, waiting, workers);
+      std::uint64_t count = waiting == 0 ? 0 : size_of_next(work, waiting, crew);
       std::uint32_t joined = 1;
-      if (most > 1 && many.chunk != 0) {
+      if (most > 1 && many.chunk != 0 && many.policy.known()) {
         // Half of what waits stays for the others, so that all end at about the same time.
-        const std::uint64_t share = waiting / (2 * std::max<std::size_t>(workers, 1) * many.chunk);
+        const std::uint64_t share = waiting / (2 * std::max<std::size_t>(crew.cores, 1) * many.chunk);
         const std::uint64_t limit = std::numeric_limits<std::uint32_t>::max() / many.chunk;
         joined = static_cast<std::uint32_t>(std::clamp<std::uint64_t>(std::min(share, limit), 1, most));
         count = std::min<std::uint64_t>(std::uint64_t{many.chunk} * joined, waiting);

@@ -1,6 +1,8 @@
 #pragma once
 
 #include "base/ids.hpp"
+#include "schedule/chunk_policy.hpp"
+#include "schedule/look_ahead.hpp"
 #include "schedule/work_table.hpp"
 
 #include <cstddef>
@@ -29,17 +31,20 @@ class Backlog {
   [[nodiscard]] std::uint64_t items() const noexcept { return items_; }
   [[nodiscard]] bool empty() const noexcept { return items_ == 0; }
   /// Whether more than `few` chunks wait; of the works that are not first each counts as one.
-  [[nodiscard]] bool more_chunks_than(std::uint64_t few, std::size_t workers) const;
+  [[nodiscard]] bool more_chunks_than(std::uint64_t few, Crew crew) const;
 
-  /// Whether the next chunk has a size that the caller chose, so that others of its work may go with it.
-  [[nodiscard]] bool next_may_be_joined() const;
+  /// Whether it is known how long the next chunk may last, from others of its work; single tasks are taken to be like
+  /// those before them.
+  [[nodiscard]] bool next_is_known() const;
+  /// `joined` where others of its work may go with the next chunk.
+  [[nodiscard]] ChunkSize next_size() const;
 
   /// `more` items at the end of a work are new. A work that had run dry comes last again.
   void append(WorkId work, std::uint64_t more);
   /// The next to be handed out, before all else. What was given back together is never joined with anything.
   void give_back(Range range);
   /// Cuts the next chunk, if there is any item; or up to `most` chunks of a size that the caller chose, in one.
-  std::optional<Range> take(std::size_t workers, std::uint32_t most = 1);
+  std::optional<Range> take(Crew crew, std::uint32_t most = 1);
 
   /// Takes all that waits of one work.
   std::vector<Range> withdraw(WorkId work);
@@ -47,7 +52,7 @@ class Backlog {
   std::vector<Range> withdraw_all();
 
  private:
-  [[nodiscard]] std::uint32_t size_of_next(WorkId work, std::uint64_t waiting, std::size_t workers) const;
+  [[nodiscard]] std::uint32_t size_of_next(WorkId work, std::uint64_t waiting, Crew crew) const;
   void tidy();
 
   WorkTable& works_;

@@ -6,22 +6,22 @@ namespace rankpool::schedule {
 namespace {
 
 constexpr double kShortest = 20.0 * static_cast<double>(ChunkPolicy::kRoundTrip.count());
+constexpr double kFloor = 4.0 * static_cast<double>(ChunkPolicy::kRoundTrip.count());
 constexpr double kLongest = 50.0 * static_cast<double>(ChunkPolicy::kRoundTrip.count());
 constexpr std::uint64_t kShares = 4 * 2;
 constexpr std::uint32_t kGrowth = 8;
 
 }  // namespace
 
-std::uint32_t ChunkPolicy::next(std::uint64_t remaining, std::size_t workers, std::uint32_t max_chunk) const {
-  if (largest_ == 0) return 1;
-  workers = std::max<std::size_t>(workers, 1);
+std::uint32_t ChunkPolicy::next(std::uint64_t remaining, Crew crew, std::uint32_t max_chunk) const {
+  if (!known()) return 1;
   const double item = std::max(item_ns_, 0.1);
   const double left = static_cast<double>(remaining);
-  const double share = left / static_cast<double>(kShares * workers);
+  const double share = left / static_cast<double>(kShares * std::max<std::size_t>(crew.cores, 1));
   const double longest =
-      std::max(kLongest, static_cast<double>(kForEachWorker.count()) * static_cast<double>(workers)) / item;
-  const double shortest = std::min(kShortest / item, 2.0 * share);
-  const double grown = static_cast<double>(largest_) * kGrowth;
+      std::max(kLongest, static_cast<double>(kForEachWorker.count()) * static_cast<double>(crew.workers)) / item;
+  const double shortest = std::max(std::min(kShortest / item, 2.0 * share), kFloor / item);
+  const double grown = seen_ * kGrowth;
   const double limit = std::min({grown, static_cast<double>(std::max(max_chunk, 1U)), left});
   const double size = std::min(std::max(std::min(share, longest), shortest), limit);
   return std::max(static_cast<std::uint32_t>(size), 1U);
@@ -29,10 +29,11 @@ std::uint32_t ChunkPolicy::next(std::uint64_t remaining, std::size_t workers, st
 
 void ChunkPolicy::measured(std::uint32_t items, Nanoseconds busy) {
   if (items == 0) return;
+  seen_ += items;
   // What it takes to begin a chunk would count for the items of a small one.
-  if (items < largest_ / kGrowth && busy < kRoundTrip) return;
+  if (items < largest_ / kGrowth && busy < 4 * kRoundTrip) return;
   const double sample = static_cast<double>(std::max<std::int64_t>(busy.count(), 0)) / static_cast<double>(items);
-  if (largest_ == 0) {
+  if (!known()) {
     item_ns_ = sample;
   } else {
     item_ns_ += (sample - item_ns_) * (sample > item_ns_ ? 0.5 : 0.25);

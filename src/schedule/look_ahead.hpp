@@ -8,6 +8,13 @@
 
 namespace rankpool::schedule {
 
+/// Who says how large a chunk is.
+enum class ChunkSize : std::uint8_t {
+  given,    ///< the caller
+  joined,   ///< the caller, but several may go together
+  adapted,  ///< the library, so that it lasts long enough
+};
+
 /// How many chunks a worker may hold beyond the one it works on.
 ///
 /// Handing ahead hides the round trip, but what was handed ahead can no longer be cancelled and is stuck behind what is
@@ -17,43 +24,43 @@ namespace rankpool::schedule {
 ///     unknown        0
 ///     >= 10 ms       0 (a round trip is nothing to it)
 ///     >= 5 ms        1
-///     shorter        2; more, until all that are ahead last 100 µs together, which covers a slow round trip
+///     shorter        2; more of a size that the caller chose, until all that are ahead last 100 µs together, which
+///                    covers a slow round trip
 ///
-/// (the contract would allow more while they last under 1 ms), and a worker that was idle begins at 1 and earns one
-/// more with each short chunk, so that a long task after many short ones does not find a crowd behind it.
+/// That begins with none at a worker that was idle, until it is through with its first, and grows with each short
+/// chunk, so that a long task after a few short ones does not find a crowd behind it.
 ///
 /// Many that are ahead travel together, in three lots: one that the worker is at, one that it has, one on its way. To
-/// the worker a lot is one chunk, so that rank 0's work for a chunk is done once for all of them.
+/// the worker a lot is one chunk, so that rank 0's work for a chunk is done once for all of them. Lots are made to last
+/// 200 µs each: with more than one worker to a core, and rank 0 among them, each hand-over costs turns on the cores.
+/// (The contract would allow more, while all that are ahead last under 1 ms.)
 class LookAhead {
  public:
-  static constexpr std::uint8_t kFirstWindow = 1;
-  /// With the one that is running a worker holds so many lots, or single chunks, at most; of chunks in lots a few more
-  /// than the largest window.
-  static constexpr std::uint8_t kMostHeld = 64;
-  static constexpr std::uint8_t kLargestWindow = 255;
+  /// With the one that is running a worker holds so many lots, or single chunks, at most.
+  static constexpr std::size_t kMostHeld = 64;
 
-  /// The chunks of a lot have taken so long each. A slow one counts in full at once; short ones are believed little by
-  /// little.
-  void measured(Nanoseconds busy) noexcept {
-    busy = std::max(busy, Nanoseconds{0});
-    mean_ = known_ && busy < mean_ ? mean_ - (mean_ - busy + Nanoseconds{7}) / 8 : busy;
+  /// A worker is through with `chunks` of them, handed over together. A slow one counts in full at once; short ones are
+  /// believed little by little, unless they were more than ever before: what the first ones take is not of the task.
+  void measured(Nanoseconds busy, std::uint32_t chunks) noexcept {
+    if (chunks < largest_ / 8 && busy < kFew) return;
+    const Nanoseconds each = std::max(busy, Nanoseconds{0}) / std::max(chunks, 1U);
+    const bool telling = !known_ || each > mean_ || chunks >= 2 * largest_;
+    mean_ = telling ? each : mean_ - (mean_ - each + Nanoseconds{7}) / 8;
+    largest_ = std::max(largest_, chunks);
+    window_ = std::min(window_ + std::min(chunks, kLargestWindow) * kGrowth, kLargestWindow);
     known_ = true;
   }
-  /// A worker's window after a lot that took so long; `more`: others wait, for it or for any worker.
-  [[nodiscard]] static std::uint8_t window_after(std::uint8_t window, Nanoseconds busy, std::uint32_t chunks,
-                                                 bool more) noexcept {
-    if (busy >= kPaired || !more) return kFirstWindow;
-    if (busy >= kTogether) return kFirstWindow + 1;
-    return static_cast<std::uint8_t>(std::min<std::uint32_t>(window + chunks, kLargestWindow));
-  }
+  /// Nothing waits any more: what comes next may be unlike it.
+  void ran_dry() noexcept { window_ = largest_ = kFirstWindow; }
   /// Chunks for one lot, where lots are allowed at all.
-  [[nodiscard]] std::uint32_t lot(std::uint8_t window, std::size_t workers) const noexcept {
-    return static_cast<std::uint32_t>(std::max<std::size_t>((ahead(window, workers, true) + 1) / kLots, 1));
+  [[nodiscard]] std::uint32_t lot(std::size_t workers) const noexcept {
+    return static_cast<std::uint32_t>(std::max<std::size_t>((ahead(workers, true) + 1) / kLots, 1));
   }
   /// Lots, or single chunks, that may wait at a worker behind the one that it is at.
-  [[nodiscard]] std::size_t allowed(std::uint8_t window, std::size_t workers, bool lots) const noexcept {
-    const std::size_t chunks = ahead(window, workers, lots);
-    return lots && chunks + 1 >= 2 * kLots ? kLots - 1 : std::min<std::size_t>(chunks, kMostHeld - 1);
+  [[nodiscard]] std::size_t allowed(std::size_t workers, ChunkSize size) const noexcept {
+    const std::size_t chunks = ahead(workers, size == ChunkSize::joined);
+    if (size == ChunkSize::adapted) return std::min(chunks, kAtLeast);
+    return size == ChunkSize::joined && chunks + 1 >= 2 * kLots ? kLots - 1 : std::min(chunks, kMostHeld - 1);
   }
   /// Handing ahead begins only when more chunks than this wait: until then each may be the one that an idle worker
   /// will lack, and tasks that wait for each other must not end up on one worker.
@@ -62,24 +69,32 @@ class LookAhead {
   }
 
  private:
-  [[nodiscard]] std::size_t ahead(std::uint8_t window, std::size_t workers, bool lots) const noexcept {
+  [[nodiscard]] std::size_t ahead(std::size_t workers, bool lots) const noexcept {
     if (!known_ || mean_ >= kLong) return 0;
     if (mean_ >= kPaired) return 1;
     const auto wait = lots ? 1 : kRankZero.count() * static_cast<std::int64_t>(workers);
-    const auto enough = kCovered.count() / std::max<std::int64_t>({mean_.count(), wait, 1});
-    return std::min<std::size_t>(window, static_cast<std::size_t>(std::max<std::int64_t>(enough, 2)));
+    const auto enough = (lots ? kCoveredByLots : kCovered).count() / std::max<std::int64_t>({mean_.count(), wait, 1});
+    return std::min<std::size_t>(window_, std::max(static_cast<std::size_t>(enough), kAtLeast));
   }
 
+  static constexpr std::size_t kAtLeast = 2;
   static constexpr std::size_t kLots = 3;
   static constexpr Nanoseconds kTogether{1'000'000};
   /// Up to here a worker that holds two more tells of two at a time (process/worker.cpp), which halves the wake-ups.
   static constexpr Nanoseconds kPaired{5'000'000};
+  static constexpr Nanoseconds kFew{20'000};
   static constexpr Nanoseconds kCovered{100'000};
+  static constexpr Nanoseconds kCoveredByLots{600'000};
   /// Rank 0 needs about so long for each task that goes alone: with many workers none gets its tasks faster than that
   /// times their number.
   static constexpr Nanoseconds kRankZero{200};
   static constexpr Nanoseconds kLong{10'000'000};
+  static constexpr std::uint32_t kFirstWindow = 1;
+  static constexpr std::uint32_t kLargestWindow = 1U << 20U;
+  static constexpr std::uint32_t kGrowth = 3;
   Nanoseconds mean_{0};
+  std::uint32_t window_ = kFirstWindow;   ///< no more than these ahead
+  std::uint32_t largest_ = kFirstWindow;  ///< lot that was measured
   bool known_ = false;
 };
 

@@ -158,26 +158,34 @@ void Pool::feed() {
   while (!backlog_.empty()) {
     Worker* const worker = worker_for_next();
     if (worker == nullptr) return;
-    const auto chunk = next_for(*worker);
+    const auto chunk = next_chunk();
     if (!chunk) return;
     hand(*worker, *chunk);
   }
 }
 
-std::optional<Range> Pool::next_for(const Worker& worker) {
-  const auto workers = static_cast<std::size_t>(std::max(alive(), 1));
-  return backlog_.take(workers, joins_chunks() ? look_ahead_.lot(worker.window, workers) : 1);
+std::optional<WorkerId> Pool::next_idle() const noexcept {
+  if (phase_ != Phase::open || !backlog_.empty() || lacks_workers()) return {};
+  const Worker* const worker = ready_.idle();
+  return worker == nullptr ? std::nullopt : std::optional(worker->id);
+}
+
+std::optional<Range> Pool::next_chunk() {
+  const Crew crew = this->crew();
+  return backlog_.take(crew, joins_chunks() ? look_ahead_.lot(crew.workers) : 1);
 }
 
 Worker* Pool::worker_for_next() {
   if (Worker* const worker = ready_.idle()) return worker;
   // Soon there will be an idle one: tasks that wait for each other must not end up behind each other.
   if (count(WorkerState::starting) + count(WorkerState::stopping) > 0) return nullptr;
-  const auto workers = static_cast<std::size_t>(alive());
-  if (!backlog_.more_chunks_than(look_ahead_.reserve(workers), workers)) return nullptr;
-  const bool lots = joins_chunks() && backlog_.next_may_be_joined();
+  const Crew crew = this->crew();
+  if (!backlog_.more_chunks_than(look_ahead_.reserve(crew.workers), crew)) return nullptr;
+  if (!backlog_.next_is_known()) return nullptr;
+  auto size = backlog_.next_size();
+  if (size == ChunkSize::joined && !joins_chunks()) size = ChunkSize::given;
   while (Worker* const worker = ready_.least_busy()) {
-    if (worker->chunks.size() <= look_ahead_.allowed(worker->window, workers, lots)) return worker;
+    if (worker->returned && worker->chunks.size() <= look_ahead_.allowed(crew.workers, size)) return worker;
     ready_.withhold(*worker);  // until one of its chunks has left it
   }
   return nullptr;
@@ -186,6 +194,7 @@ Worker* Pool::worker_for_next() {
 void Pool::hand(Worker& worker, const Range& range) {
   const ChunkId id{common_.next_chunk++};
   const auto size = static_cast<std::uint32_t>(range.count);
+  if (worker.chunks.empty() && worker.had_last != common_.now) worker.returned = false;
   worker.chunks.push_back({id, range.work, range.first, size, 0, range.joined});
   ++worker.chunks_given;
   common_.actions.emplace_back(SendChunk{worker.id, id, range.work, range.first, size});
@@ -224,22 +233,16 @@ void Pool::chunk_done(Worker& worker, Nanoseconds busy) {
   stop_timer(worker);
   const Chunk chunk = worker.chunks.front();
   worker.chunks.pop_front();
-  look_ahead_.measured(busy / chunk.joined);
-  worker.window =
-      LookAhead::window_after(worker.window, busy, chunk.joined, !worker.chunks.empty() || !backlog_.empty());
+  look_ahead_.measured(busy, chunk.joined);
+  worker.returned = true;
+  worker.had_last = common_.now;
+  if (worker.chunks.empty() && backlog_.empty()) look_ahead_.ran_dry();
   if (ManyItems* const many = common_.works.find_many(chunk.work)) many->policy.measured(chunk.count, busy);
   if (chunk.ended < chunk.count) {
     backlog_.give_back({chunk.work, chunk.first + chunk.ended, chunk.count - chunk.ended});
   }
-  // While anything waits no other worker is idle, so this one need not stand in line: it saves a quarter of the cost.
-  const bool next_in_turn = worker.chunks.empty() && !worn_out(worker);
-  const auto next = next_in_turn ? next_for(worker) : std::nullopt;
-  if (next) {
-    hand(worker, *next);
-  } else {
-    chunk_left(worker);
-  }
-  settle();
+  chunk_left(worker);
+  rest_later();
 }
 
 void Pool::chunk_declined(Worker& worker, ChunkId id) {
@@ -258,7 +261,12 @@ void Pool::chunk_declined(Worker& worker, ChunkId id) {
 
 // -- rest
 
+void Pool::rest_later() {
+  if (!std::exchange(restless_, true)) common_.restless.push_back(id_);
+}
+
 void Pool::settle() {
+  restless_ = false;
   if (over_) return;
   if (takes_chunks()) {
     start_missing();

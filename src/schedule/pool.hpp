@@ -30,6 +30,7 @@ struct Common {
   Time now{0};
   std::uint32_t next_worker = 0;
   std::uint64_t next_chunk = 0;
+  std::vector<PoolId> restless;  ///< pools to be brought to rest before the next actions are taken
 };
 
 /// One pool: its policy, its workers and its backlog. Every event ends in `settle`, which brings the pool to rest:
@@ -48,6 +49,7 @@ class Pool {
   [[nodiscard]] bool over() const noexcept { return over_; }
   [[nodiscard]] int workers_alive() const noexcept;
   [[nodiscard]] std::optional<Time> next_deadline() const noexcept;
+  [[nodiscard]] std::optional<WorkerId> next_idle() const noexcept;
   void tick();
 
   void open();
@@ -73,6 +75,9 @@ class Pool {
   void chunk_declined(Worker& worker, ChunkId chunk);
   void ended(Worker& worker, LossId loss, bool inside_item);
 
+  /// Brings it to rest.
+  void settle();
+
  private:
   enum class Phase : std::uint8_t { open, closed, broken, stopped };
   /// How items end that have no outcome; without a reason they are cancelled.
@@ -90,7 +95,8 @@ class Pool {
   [[nodiscard]] bool joins_chunks() const noexcept {
     return policy_.max_chunks_per_worker == 0 && policy_.task_timeout <= Nanoseconds{0};
   }
-  [[nodiscard]] std::optional<Range> next_for(const Worker& worker);
+  [[nodiscard]] Crew crew() const noexcept;
+  [[nodiscard]] std::optional<Range> next_chunk();
   [[nodiscard]] bool worn_out(const Worker& worker) const noexcept {
     return policy_.max_chunks_per_worker > 0 &&
            worker.chunks_given >= static_cast<std::uint32_t>(policy_.max_chunks_per_worker);
@@ -102,7 +108,7 @@ class Pool {
   void end_backlog(const Ending& how);
   void seal_all_open();
   [[nodiscard]] bool is_cancelled(WorkId work);
-  void settle();
+  void rest_later();
 
   // pool_workers.cpp: their lives
   [[nodiscard]] int count(WorkerState state) const noexcept { return counts_[static_cast<std::size_t>(state)]; }
@@ -137,6 +143,7 @@ class Pool {
   std::uint64_t works_ = 0;         ///< that have not ended
   std::map<ItemKey, int> retries_;  ///< of items that were tried before, and only of these
   LookAhead look_ahead_;
+  bool restless_ = false;  ///< among `Common::restless`
 
   std::vector<Worker*> members_;  ///< all whose process has not ended
   std::array<int, 4> counts_{};   ///< of `members_`, by state

@@ -17,6 +17,11 @@ int Pool::alive() const noexcept {
   return count(WorkerState::starting) + count(WorkerState::ready) + count(WorkerState::stopping);
 }
 
+Crew Pool::crew() const noexcept {
+  const auto workers = static_cast<std::size_t>(std::max(alive(), 1));
+  return {workers, std::min(workers, common_.ranks.cores())};
+}
+
 int Pool::workers_alive() const noexcept { return takes_chunks() && !over_ ? alive() : 0; }
 
 // -- starting

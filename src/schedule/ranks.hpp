@@ -2,6 +2,9 @@
 
 #include "base/ids.hpp"
 
+#include <algorithm>
+#include <cstddef>
+#include <limits>
 #include <optional>
 #include <vector>
 
@@ -15,6 +18,9 @@ class Ranks {
   [[nodiscard]] bool alive(Rank rank) const;
   /// Of all ranks that live.
   [[nodiscard]] int capacity() const;
+  /// Of all nodes; not known until said.
+  void set_cores(int cores) noexcept { cores_ = static_cast<std::size_t>(std::max(cores, 1)); }
+  [[nodiscard]] std::size_t cores() const noexcept { return cores_; }
 
   /// Ranks for so many workers: in turn beginning with the lowest, each up to its capacity, and then in turn again.
   /// Empty if no rank lives.
@@ -28,6 +34,7 @@ class Ranks {
     bool alive = false;
   };
   std::vector<Entry> ranks_;  ///< by number
+  std::size_t cores_ = std::numeric_limits<std::size_t>::max();
 };
 
 }  // namespace rankpool::schedule

@@ -46,6 +46,8 @@ class Scheduler::Impl {
 Scheduler::Scheduler() : impl_(std::make_unique<Impl>()) {}
 Scheduler::~Scheduler() = default;
 
+void Scheduler::cores_changed(int cores) { impl_->common.ranks.set_cores(cores); }
+
 void Scheduler::rank_joined(Rank rank, int capacity) {
   impl_->common.ranks.join(rank, capacity);
   impl_->with_all([](Pool& pool) { pool.rank_joined(); });
@@ -153,7 +155,16 @@ void Scheduler::worker_ended(WorkerId id, LossId loss, bool inside_item) {
   impl_->with(id, [&](Pool& pool, Worker& worker) { pool.ended(worker, loss, inside_item); });
 }
 
+std::optional<WorkerId> Scheduler::next_idle(PoolId id) const {
+  const auto found = impl_->pools.find(id);
+  return found == impl_->pools.end() ? std::nullopt : found->second->next_idle();
+}
+
 void Scheduler::take_actions(std::vector<Action>& to) {
+  // Many outcomes may have come since: what all of them tell counts for what is handed out now.
+  auto& restless = impl_->common.restless;
+  for (const PoolId id : restless) impl_->with(id, [](Pool& pool) { pool.settle(); });
+  restless.clear();
   auto& actions = impl_->common.actions;
   if (to.empty()) {
     to.swap(actions);

@@ -132,6 +132,8 @@ class Scheduler {
   /// A rank can hold `capacity` workers (at least 1) before it counts as full. Rank 0 is announced like any other.
   void rank_joined(Rank rank, int capacity);
   void rank_lost(Rank rank, LossId loss);
+  /// All nodes have so many cores together. Never said: a core for each worker.
+  void cores_changed(int cores);
   /// Time passes; limits that have run out take effect. Also the time of the events up to the next tick.
   void tick(Time now);
   /// When `tick` is to be called next if nothing else happens before, or nothing.
@@ -177,6 +179,10 @@ class Scheduler {
   void chunk_declined(WorkerId worker, ChunkId chunk);
   /// The process is gone. `inside_item`: it was running the next item of its current chunk.
   void worker_ended(WorkerId worker, LossId loss, bool inside_item);
+
+  /// The idle worker that will be given a single item if it is submitted now, which has then no other consequence; if
+  /// there is such a one.
+  [[nodiscard]] std::optional<WorkerId> next_idle(PoolId pool) const;
 
   /// Appends the actions that have come up, in order, to `to`.
   void take_actions(std::vector<Action>& to);

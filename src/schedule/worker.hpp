@@ -85,12 +85,13 @@ struct Worker {
   Rank rank;
   Pool* pool;
   WorkerState state = WorkerState::starting;
-  std::uint8_t window = LookAhead::kFirstWindow;
+  bool returned = false;           ///< a chunk since it was idle
   std::uint8_t level = 0;          ///< the number of chunks by which `among_equals` is linked
   bool counted_busy = false;       ///< in its rank's count (ReadyWorkers)
   std::uint32_t chunks_given = 0;  ///< in its life
   std::uint32_t member = 0;        ///< its place in the pool's list
   Time item_began{0};
+  Time had_last{0};           ///< when it was through with a chunk
   Link<Worker> among_equals;  ///< of the ready workers with as many chunks (ReadyWorkers)
   Link<Worker> by_deadline;   ///< of the workers whose item has a time limit
   ChunkRing chunks;           ///< the first is the one it works on

@@ -11,11 +11,13 @@
 #include "transport/mpi_transport.hpp"
 
 #include "transport/mpi_inbox.hpp"
+#include "transport/mpi_progress.hpp"
 
 #include <algorithm>
 #include <cstdlib>
 #include <deque>
 #include <functional>
+#include <optional>
 #include <stdexcept>
 #include <utility>
 
@@ -327,6 +329,7 @@ class MpiTransport::Impl {
   std::vector<BrokenPeer> broken;
   std::size_t unsent = 0;
   std::size_t incoming = 0;  ///< entries of all inboxes
+  std::optional<NoYieldInMpi> no_yield;
 
  private:
   std::vector<int> indices_;
@@ -357,6 +360,7 @@ MpiTransport::MpiTransport() : impl_(std::make_unique<Impl>()) {
   MPI_Comm_size(impl_->communicator, &size);
   impl_->own = Rank{number};
   impl_->peers.resize(static_cast<std::size_t>(size));
+  impl_->no_yield.emplace();
 }
 
 MpiTransport::~MpiTransport() {
@@ -384,6 +388,7 @@ std::uint64_t MpiTransport::sent_to(Rank peer) const { return impl_->peer(peer).
 std::uint64_t MpiTransport::received_from(Rank peer) const { return impl_->peer(peer).in.received(); }
 
 void MpiTransport::finalize() {
+  impl_->no_yield.reset();
   MPI_Comm_free(&impl_->communicator);
   MPI_Finalize();
 }

@@ -11,6 +11,9 @@ namespace rankpool::wire {
 
 /// Cuts a stream of bytes, which arrives in pieces of any size, into frames. Trusts nothing: a header that is none
 /// makes `feed` return false, and the stream is then of no use any more.
+///
+/// Results of fixed size do not wait for the end of their frame: what is there of them is given out as a frame of its
+/// own.
 class FrameReader {
  public:
   /// Calls `on_frame(header, payload, owned)` for each frame that is complete. `payload` is valid during the call;
@@ -26,7 +29,13 @@ class FrameReader {
         if (header_bytes_ < sizeof header_) return true;
         if (!plausible(header_)) return false;
       }
-      const std::size_t missing = static_cast<std::size_t>(header_.length) - payload_.size();
+      std::size_t missing = static_cast<std::size_t>(header_.length) - payload_.size();
+      if (bytes.size() < missing && header_.kind == FrameKind::values && payload_.empty()) {
+        const std::size_t size = cut_values(bytes.size());
+        if (size != 0) on_frame(part_, bytes.first(size), static_cast<detail::Bytes*>(nullptr));
+        bytes = bytes.subspan(size);
+        missing -= size;
+      }
       if (bytes.size() < missing) {
         if (payload_.capacity() - payload_.size() < bytes.size()) {
           payload_.reserve_more(std::max(bytes.size(), std::min(missing, std::max(kTrusted, payload_.size()))));
@@ -50,12 +59,29 @@ class FrameReader {
   /// So much is set aside on the word of a header alone; later as much again as has arrived.
   static constexpr std::size_t kTrusted = std::size_t{16} << 20U;
 
+  /// Makes `part_` a frame of as many results as `size` bytes hold, the last one excepted, and the rest the frame that
+  /// is awaited. Returns their size.
+  std::size_t cut_values(std::size_t size) noexcept {
+    if (header_.count == 0 || header_.length % header_.count != 0) return 0;
+    const std::uint64_t element = header_.length / header_.count;
+    part_ = header_;
+    part_.flags = FrameFlag::none;
+    part_.extra = 0;
+    part_.count = static_cast<std::uint32_t>(size / element);
+    part_.length = part_.count * element;
+    header_.first += part_.count;
+    header_.count -= part_.count;
+    header_.length -= part_.length;
+    return static_cast<std::size_t>(part_.length);
+  }
+
   static bool plausible(const FrameHeader& header) noexcept {
     return header.magic == kFrameMagic && header.kind >= FrameKind::init && header.kind <= FrameKind::request &&
            header.length <= static_cast<std::size_t>(-1) / 4;
   }
 
   FrameHeader header_;
+  FrameHeader part_;  ///< of what it announced
   std::size_t header_bytes_ = 0;
   detail::Bytes payload_;
 };

@@ -66,6 +66,27 @@ inline constexpr bool one_run<std::vector<T, A>> = plain_bytes<T>&& direct_eleme
 template <>
 inline constexpr bool one_run<std::string> = true;
 
+/// The value whose bytes `read(to)` writes.
+template <class T, class Read>
+T read_plain(const Read& read) {
+  if constexpr (std::is_same_v<T, bool>) {
+    std::byte byte{};
+    read(&byte);
+    return byte != std::byte{0};
+  } else if constexpr (std::is_default_constructible_v<T>) {
+    T value;
+    read(static_cast<void*>(&value));
+    return value;
+  } else {
+    union Raw {
+      Raw() {}
+      T value;
+    } raw;
+    read(static_cast<void*>(&raw.value));
+    return raw.value;
+  }
+}
+
 /// The value that fills what is left of `from` exactly. Throws SerializationError, or what the type's own `serialize`
 /// throws.
 template <class T>
@@ -80,22 +101,7 @@ T decode(Input& from) {
     return T{};
   } else if constexpr (plain_bytes<T>) {
     if (from.left() != sizeof(T)) throw SerializationError("an encoded value of a wrong size");
-    if constexpr (std::is_same_v<T, bool>) {
-      std::byte byte{};
-      from.read(&byte, 1);
-      return byte != std::byte{0};
-    } else if constexpr (std::is_default_constructible_v<T>) {
-      T value;
-      from.read(static_cast<void*>(&value), sizeof value);
-      return value;
-    } else {
-      union Raw {
-        Raw() {}
-        T value;
-      } raw;
-      from.read(static_cast<void*>(&raw.value), sizeof(T));
-      return raw.value;
-    }
+    return read_plain<T>([&](void* to) { from.read(to, sizeof(T)); });
   } else {
     static_assert(std::is_default_constructible_v<T>,
                   "rankpool: a type that is not trivially copyable needs a default constructor to be decoded");

@@ -19,9 +19,6 @@ class Input {
   virtual ~Input() = default;
 
   [[nodiscard]] std::size_t left() const noexcept { return left_; }
-  /// What is left, if it stands in a row.
-  [[nodiscard]] bool in_a_row() const noexcept { return window_.size() >= left_; }
-  [[nodiscard]] std::span<const std::byte> row() const noexcept { return window_.first(left_); }
 
   /// The next `size` bytes, which must not be more than are left.
   void read(void* to, std::size_t size) {
@@ -42,6 +39,13 @@ class Input {
     const std::byte* const begin = window_.data();
     advance(size);
     return begin;
+  }
+  /// Of the next `size` bytes those that stand in a row, in whole pieces; none if the next piece does not stand so.
+  [[nodiscard]] std::span<const std::byte> read_pieces(std::size_t size, std::size_t piece) {
+    if (window_.empty()) window_ = next_window();
+    const auto row = window_.first(std::min(size, window_.size()) / piece * piece);
+    advance(row.size());
+    return row;
   }
   /// The same as `read`, part by part.
   template <class Take>

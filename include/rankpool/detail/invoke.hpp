@@ -4,8 +4,12 @@
 #include <rankpool/detail/codec.hpp>
 #include <rankpool/detail/task_context.hpp>
 
+#include <array>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <functional>
+#include <span>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -62,6 +66,10 @@ struct Task {
   static constexpr bool fixed_arguments = (fixed_size<Args> && ...) && sizeof...(Args) > 0;
   static constexpr std::size_t stride = (sizeof(Args) + ... + 0);
   static constexpr bool fixed_result = fixed_size<Result>;
+  /// Whether the bytes of a T are an encoded item.
+  template <class T>
+  static constexpr bool takes_as_is =
+      fixed_arguments&& std::is_same_v<std::tuple<std::remove_const_t<T>>, std::tuple<Args...>>;
 
   static_assert(!std::is_pointer_v<Result> || is_function_pointer<Result>,
                 "rankpool: a pointer means nothing in another process: return what it points to");
@@ -96,14 +104,7 @@ struct Task {
     context.set_name(&name);
     const F f = decode_or_explain<F>(context.callable(), "the task's callable");
     if constexpr (fixed_arguments) {
-      std::span<const std::byte> rest = context.items();
-      for (std::uint32_t i = 0; i < context.count(); ++i) {
-        context.begin_item();
-        if (rest.size() < stride) throw SerializationError("a chunk ends too early");
-        Input item(rest.first(stride));
-        run_item(context, f, item);
-        rest = rest.subspan(stride);
-      }
+      run_fixed_items(context, f);
     } else {
       Input& rest = context.input();
       for (std::uint32_t i = 0; i < context.count(); ++i) {
@@ -123,6 +124,25 @@ struct Task {
   }
 
  private:
+  static void run_fixed_items(TaskContext& context, const F& f) {
+    Input& rest = context.input();
+    std::size_t left = context.count() * stride;
+    if (rest.left() < left) throw SerializationError("a chunk ends too early");
+    std::array<std::byte, stride> apart;
+    while (left != 0) {
+      std::span<const std::byte> row = rest.read_pieces(left, stride);
+      if (row.empty()) {
+        rest.read(apart.data(), stride);
+        row = apart;
+      }
+      left -= row.size();
+      const std::byte* at = row.data();
+      for (const std::byte* const end = at + row.size(); at != end;) {
+        context.begin_item();
+        run_item(context, f, at);
+      }
+    }
+  }
   static std::string name(std::span<const std::byte> callable) { return task_name(decode<F>(callable)); }
   template <class... T>
   static void encode_tuple(Bytes& to, const T&... args) {
@@ -140,12 +160,17 @@ struct Task {
       (one(args), ...);
     }
   }
+  /// Of an item of fixed size.
+  template <class T>
+  static T take_argument(const std::byte*& from) {
+    return read_plain<T>([&](void* to) { std::memcpy(to, std::exchange(from, from + sizeof(T)), sizeof(T)); });
+  }
   template <class T>
   static T take_argument(Input& from) {
-    std::uint64_t length = sizeof(T);
+    std::uint64_t length = 0;
     if constexpr (sizeof...(Args) == 1) {
       length = from.left();
-    } else if constexpr (!fixed_arguments) {
+    } else {
       if (from.left() < sizeof length) throw SerializationError("an argument is missing");
       from.read(&length, sizeof length);
       if (length > from.left()) throw SerializationError("an argument ends too early");
@@ -158,8 +183,8 @@ struct Task {
     }
   }
   /// Decodes the arguments in their order, each where it stays, and then calls `run` with them.
-  template <class Run, class... Taken>
-  static void with_arguments([[maybe_unused]] Input& from, const Run& run, Taken&... taken) {
+  template <class From, class Run, class... Taken>
+  static void with_arguments([[maybe_unused]] From& from, const Run& run, Taken&... taken) {
     if constexpr (sizeof...(Taken) == sizeof...(Args)) {
       run(taken...);
     } else {
@@ -181,7 +206,8 @@ struct Task {
   static decltype(auto) call(const F& f, std::index_sequence<I...>, Args&... arguments) {
     return std::invoke(f, hand_over<I>(arguments)...);
   }
-  static void run_item(TaskContext& context, const F& f, Input& from) {
+  template <class From>
+  static void run_item(TaskContext& context, const F& f, From& from) {
     bool ended = false;
     try {
       with_arguments(from, [&](Args&... arguments) {

@@ -4,6 +4,8 @@
 #include <rankpool/detail/pins.hpp>
 #include <rankpool/detail/sink.hpp>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <exception>
@@ -40,11 +42,18 @@ class MapItems {
     ends_.push_back(filling_.size());
     ++next_;
   }
-  /// Appends items of one fixed size that stand in a row.
-  void append_fixed(const std::byte* from, std::size_t count, std::size_t size);
+  /// Appends an item of a map whose items all have this size; `encode(bytes)` writes it, and nothing if it throws.
+  template <class Encode>
+  void append_fixed(std::size_t size, Encode&& encode) {
+    make_room(size);
+    encode(filling_);
+    ++next_;
+  }
+  /// The same with many that stand in a row.
+  void append_row(const std::byte* from, std::size_t count, std::size_t size);
   /// Makes what was appended visible to the engine.
   void flush() {
-    if (!filling_.empty() || !ends_.empty()) close_block();
+    if (next_ != block_first_) close_block();
   }
 
   [[nodiscard]] std::uint64_t size() const noexcept { return next_; }
@@ -67,10 +76,18 @@ class MapItems {
     [[nodiscard]] std::size_t end_of(std::uint64_t item) const {
       return stride != 0 ? static_cast<std::size_t>(item + 1) * stride : ends[static_cast<std::size_t>(item)];
     }
+    /// Items that happen to have one size need no list.
+    void drop_ends_if_even();
     [[nodiscard]] std::size_t begin_of(std::uint64_t item) const { return item == 0 ? 0 : end_of(item - 1); }
   };
+  /// For items of one size: a block is reserved as a whole once it is worth that.
+  void make_room(std::size_t size) {
+    stride_ = size;
+    if (size <= filling_.capacity() - filling_.size()) return;
+    if (filling_.size() + size > kBlock) flush();
+    filling_.reserve_more(filling_.size() < kBlock / 8 ? size : std::max(kBlock - filling_.size(), size));
+  }
   void close_block();
-  void add(Block block);
   [[nodiscard]] std::size_t find(std::uint64_t item) const;
 
   Bytes head_;
@@ -78,6 +95,7 @@ class MapItems {
   // The thread that appends.
   Bytes filling_;
   Pins pins_;
+  std::size_t stride_ = 0;  ///< if all items have this size
   std::vector<std::size_t> ends_;
   std::uint64_t next_ = 0;
   std::uint64_t block_first_ = 0;

@@ -4,6 +4,7 @@
 #include <rankpool/detail/exception_codec.hpp>
 #include <rankpool/detail/future_base.hpp>
 #include <rankpool/detail/map_input.hpp>
+#include <rankpool/detail/result_store.hpp>
 #include <rankpool/detail/sink.hpp>
 #include <rankpool/timeout.hpp>
 
@@ -12,7 +13,6 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <iterator>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -23,114 +23,6 @@
 #include <vector>
 
 namespace rankpool::detail {
-
-/// Results of a map by index, in segments that are made when the first of their items comes and freed when the last was
-/// taken. Not thread-safe.
-template <class R>
-class ResultStore {
- public:
-  static constexpr std::size_t kSegment = 1024;
-  static constexpr bool fixed = fixed_size<R>;
-  using Cell = std::conditional_t<fixed, R, Bytes>;
-
-  void put_fixed(std::uint64_t first, std::uint32_t count, const std::byte* bytes) {
-    while (count > 0) {
-      Segment& segment = at(first);
-      const std::size_t place = static_cast<std::size_t>(first % kSegment);
-      const std::size_t part = std::min<std::size_t>(count, kSegment - place);
-      if constexpr (fixed) {
-        std::memcpy(static_cast<void*>(segment.cells() + place), bytes, part * sizeof(R));
-        bytes += part * sizeof(R);
-      }
-      first += part;
-      count -= static_cast<std::uint32_t>(part);
-    }
-  }
-  void put(std::uint64_t index, Bytes encoded) {
-    if constexpr (!fixed) at(index).cells()[index % kSegment] = std::move(encoded);
-  }
-  Cell take(std::uint64_t index) {
-    Segment& segment = at(index);
-    Cell cell = std::move(segment.cells()[index % kSegment]);
-    drop(index, 1);
-    return cell;
-  }
-  /// Copies a run of fixed-size values that stand in one segment; returns how many.
-  std::size_t take_run(std::uint64_t index, std::uint64_t end, std::vector<R>& to) requires fixed {
-    const std::size_t place = static_cast<std::size_t>(index % kSegment);
-    const std::size_t part = static_cast<std::size_t>(std::min<std::uint64_t>(end - index, kSegment - place));
-    const R* const from = at(index).cells() + place;
-    to.insert(to.end(), from, from + part);
-    drop(index, part);
-    return part;
-  }
-  /// Says that so many items from this one on need no place any more.
-  void drop(std::uint64_t index, std::uint64_t count) {
-    while (count > 0) {
-      Segment& segment = at(index);
-      const std::uint64_t part = std::min<std::uint64_t>(count, kSegment - index % kSegment);
-      if ((segment.gone += static_cast<std::size_t>(part)) == kSegment) {
-        segment.room.reset();
-        while (!segments_.empty() && segments_.front().gone == kSegment) {
-          segments_.pop_front();
-          ++first_segment_;
-        }
-      }
-      index += part;
-      count -= part;
-    }
-  }
-
- private:
-  struct Segment {
-    std::unique_ptr<Cell[]> room;
-    std::size_t gone = 0;
-    Cell* cells() {
-      if (!room) {
-        if constexpr (fixed && std::is_default_constructible_v<Cell>) {
-          room = std::make_unique_for_overwrite<Cell[]>(kSegment);
-        } else {
-          room = std::make_unique<Cell[]>(kSegment);
-        }
-      }
-      return room.get();
-    }
-  };
-  Segment& at(std::uint64_t index) {
-    const std::uint64_t number = index / kSegment - first_segment_;
-    while (number >= segments_.size()) segments_.emplace_back();
-    return segments_[static_cast<std::size_t>(number)];
-  }
-  std::deque<Segment> segments_;
-  std::uint64_t first_segment_ = 0;
-};
-
-/// Which items of a growing sequence are there: a prefix, and ranges behind it.
-class ArrivedItems {
- public:
-  void add(std::uint64_t first, std::uint64_t count) {
-    if (first != prefix_) {
-      ranges_[first] = first + count;
-      return;
-    }
-    prefix_ += count;
-    while (!ranges_.empty() && ranges_.begin()->first <= prefix_) {
-      prefix_ = std::max(prefix_, ranges_.begin()->second);
-      ranges_.erase(ranges_.begin());
-    }
-  }
-  [[nodiscard]] bool contains(std::uint64_t item) const {
-    if (item < prefix_) return true;
-    const auto behind = ranges_.upper_bound(item);
-    return behind != ranges_.begin() && item < std::prev(behind)->second;
-  }
-  /// All items before this one are there.
-  [[nodiscard]] std::uint64_t prefix() const noexcept { return prefix_; }
-
- private:
-  std::uint64_t prefix_ = 0;
-  std::map<std::uint64_t, std::uint64_t> ranges_;
-};
 
 /// What stands behind MapResults<R>: the encoded items on their way out, and the outcomes on their way in.
 ///
@@ -214,7 +106,8 @@ class MapState final : public Sink {
       return false;
     } else {
       std::unique_lock lock(mutex_);
-      if (unordered_ || !wait_for(lock, kWorthWaking, deadline) || at_end()) return false;
+      const std::uint64_t worth_waking = std::max((total_ - cursor_) / kPart, kWorthWaking);
+      if (unordered_ || !wait_for(lock, worth_waking, deadline) || at_end()) return false;
       std::uint64_t end = arrived_.prefix();
       if (!problems_.empty()) end = std::min(end, problems_.begin()->first);
       if (end <= cursor_) return false;
@@ -284,8 +177,9 @@ class MapState final : public Sink {
   }
 
  private:
-  /// Values that are worth waking the taker for when it wants all of them.
+  /// Values that are worth waking the taker for when it wants all of them: a part of what is to come, at least so many.
   static constexpr std::uint64_t kWorthWaking = 4096;
+  static constexpr std::uint64_t kPart = 8;
 
   void tell_if_complete() noexcept {
     if (complete_ && sealed_ && arrived_.prefix() >= total_) post_to_callback_thread(std::exchange(complete_, nullptr));

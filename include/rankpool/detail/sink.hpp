@@ -37,9 +37,10 @@ using Gather = std::vector<std::span<const std::byte>>;
 
 /// Where the outcomes of one piece of work go: the shared state of a future, or of the results of a map.
 ///
-/// Reference-counted. All virtual members are called by the engine thread only, and must neither block nor throw.
-/// An item ends exactly once: by one of `values`, `value`, `error`, `fail`, `cancelled`, or because its owner ended it
-/// (a cancelled future, an argument that could not be encoded), after which later outcomes for it are ignored.
+/// Reference-counted. All virtual members are called by the engine thread only, or by one that stands in for it while
+/// it sleeps, and must neither block nor throw. An item ends exactly once: by one of `values`, `value`, `error`,
+/// `fail`, `cancelled`, or because its owner ended it (a cancelled future, an argument that could not be encoded),
+/// after which later outcomes for it are ignored.
 class Sink {
  public:
   Sink() = default;

@@ -6,13 +6,16 @@
 #include <rankpool/future.hpp>
 #include <rankpool/map_results.hpp>
 
+#include <algorithm>
 #include <climits>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <iterator>
 #include <memory>
 #include <optional>
 #include <ranges>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <tuple>
@@ -61,6 +64,12 @@ inline void check_positive(const std::optional<int>& number, const char* name) {
   if (number && *number < 1) throw std::invalid_argument(std::string(name) + " must be greater than 0");
 }
 
+/// Elements of a range that stand in a row and travel as they are.
+template <class T, class Range>
+concept Contiguous = std::ranges::contiguous_range<Range> &&
+    std::sized_sentinel_for<std::ranges::sentinel_t<Range>, std::ranges::iterator_t<Range>> &&
+    T::template takes_as_is<std::remove_reference_t<std::ranges::range_reference_t<Range>>>;
+
 /// Reads ranges in step and encodes what it reads as items of the task. Lvalue ranges are referred to, others are kept.
 template <class T, class... Ranges>
 class RangeSource final : public MapSource {
@@ -75,13 +84,13 @@ class RangeSource final : public MapSource {
   template <class... R>
   std::uint64_t read_from(MapItems& to, std::uint64_t items, R&... range) {
     if (!iterators_) iterators_.emplace(std::ranges::begin(range)...);
+    if constexpr ((Contiguous<T, R> && ...)) return read_row(to, items, std::ranges::end(range)...);
     std::uint64_t count = 0;
     if (std::exchange(pending_step_, false)) step();
     while (count < items) {
       if (count > 0 || std::exchange(pending_step_, false)) step();
       if (std::apply([&](auto&... at) { return ((at == std::ranges::end(range)) || ...); }, *iterators_)) {
         iterators_.reset();
-        ended_ = true;
         return count;
       }
       std::apply([&](auto&... at) { append(to, *at...); }, *iterators_);
@@ -91,27 +100,31 @@ class RangeSource final : public MapSource {
     pending_step_ = count > 0;
     return count;
   }
+  std::uint64_t read_row(MapItems& to, std::uint64_t items, const auto& end) {
+    auto& at = std::get<0>(*iterators_);
+    const auto count = std::min<std::uint64_t>(items, static_cast<std::uint64_t>(end - at));
+    const auto row = std::span(std::to_address(at), static_cast<std::size_t>(count));
+    to.append_row(std::as_bytes(row).data(), row.size(), T::stride);
+    at += static_cast<std::ptrdiff_t>(count);
+    return count;
+  }
   void step() {
     std::apply([](auto&... at) { (void)(++at, ...); }, *iterators_);
   }
   template <class... V>
   static void append(MapItems& to, V&&... value) {
-    to.append([&](Bytes& bytes) { T::encode_item(bytes, std::forward<V>(value)...); },
-              [](Bytes& bytes) {
-                if constexpr (!T::fixed_arguments) T::encode_skipped(bytes);
-              });
+    const auto encode = [&](Bytes& bytes) { T::encode_item(bytes, std::forward<V>(value)...); };
+    if constexpr (T::fixed_arguments) {
+      to.append_fixed(T::stride, encode);
+    } else {
+      to.append(encode, &T::encode_skipped);
+    }
   }
 
   std::tuple<Ranges...> ranges_;
   std::optional<std::tuple<std::ranges::iterator_t<std::remove_reference_t<Ranges>>...>> iterators_;
   bool pending_step_ = false;
-  bool ended_ = false;
 };
-
-/// Elements of a range that stand in a row and travel as they are.
-template <class T, class Range>
-concept Contiguous = T::fixed_arguments && std::ranges::contiguous_range<Range> && std::ranges::sized_range<Range> &&
-    T::template takes_as_is<std::ranges::range_value_t<Range>>;
 
 template <class T, class F, class Source>
 MapResults<typename T::Result> submit_map(PoolLink& pool, const MapWish& wish, const F& f,

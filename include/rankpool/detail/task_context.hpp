@@ -24,8 +24,6 @@ class TaskContext {
   [[nodiscard]] std::span<const std::byte> callable() const noexcept { return callable_; }
   /// The encoded items, as they come.
   [[nodiscard]] Input& input() noexcept { return *input_; }
-  /// All that is left of them in a row.
-  [[nodiscard]] std::span<const std::byte> items() { return input_->in_a_row() ? input_->row() : gather_items(); }
   [[nodiscard]] std::uint32_t count() const noexcept { return count_; }
   /// How the task is called in texts; asked for when an exception is encoded.
   using Name = std::string (*)(std::span<const std::byte> callable);
@@ -62,7 +60,6 @@ class TaskContext {
     if (--until_flush_check_ == 0) check_flush();
   }
 
-  virtual std::span<const std::byte> gather_items() = 0;
   virtual void end_with_value_slowly(const void* value, std::size_t size) = 0;
   /// Looks at the clock and publishes what is in the open frame if that has waited long enough.
   virtual void check_flush() noexcept = 0;

@@ -51,7 +51,6 @@ class Chunk final : public TaskContext {
   }
   void check_flush() noexcept override { until_flush_check_ = 1; }
   void announce_item() noexcept override {}
-  std::span<const std::byte> gather_items() override { throw std::logic_error("they stand in a row"); }
   std::optional<Input> items_;
   std::atomic<std::uint64_t> own_progress_{0};
 };

@@ -68,6 +68,42 @@ TEST_F(Hosts, WhatDoesNotFitTheRingIsKeptUntilThereIsRoom) {
   EXPECT_FALSE(host->has_backlog());
 }
 
+TEST_F(Hosts, WorkerSleepsOnUntilItsBellIsRung) {
+  keep([](Channel channel, RankPage*, int) {
+    auto& control = channel.control();
+    const std::uint32_t seen = control.bell.load();
+    control.worker_sleeping = static_cast<std::uint32_t>(Channel::SleepsFor::input);
+    control.out_tail.value = 1;
+    channel.wait_for_bell(seen);
+    ::_exit(control.in_tail.value == 4 && control.worker_sleeping == 0 ? 0 : 1);
+  });
+  const pid_t pid = start(1);
+  ASSERT_TRUE(polled_until([&] { return notes.output[1].size() == 1; }));
+  ASSERT_TRUE(until([&] { return state_of(pid) == 'S'; }));
+  host->write(WorkerId{1}, pattern(4));
+  const Bell bell = host->show(WorkerId{1});
+  EXPECT_EQ(state_of(pid), 'S');
+  bell.ring();
+  ASSERT_TRUE(has_ended(1));
+  EXPECT_EQ(WEXITSTATUS(notes.ended[1].end.wait_status), 0);
+}
+
+TEST_F(Hosts, BellOfAWorkerThatIsGoneIsRungInVain) {
+  keep([](Channel channel, RankPage*, int) {
+    channel.control().worker_sleeping = static_cast<std::uint32_t>(Channel::SleepsFor::input);
+    channel.control().out_tail.value = 1;
+    while (channel.control().bell == 0) ::usleep(1000);
+    ::_exit(3);
+  });
+  start(1);
+  ASSERT_TRUE(polled_until([&] { return notes.output[1].size() == 1; }));
+  host->write(WorkerId{1}, pattern(1));
+  const Bell bell = host->show(WorkerId{1});
+  ASSERT_TRUE(has_ended(1));  // and its channel is unmapped
+  bell.ring();
+  EXPECT_EQ(host->alive(), 0);
+}
+
 TEST_F(Hosts, KilledWorkersBacklogIsFreedAtOnce) {
   keep([](Channel, RankPage*, int) { sleep_for_ever(); });
   start(1);

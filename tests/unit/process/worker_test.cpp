@@ -10,17 +10,21 @@
 namespace rankpool::process {
 namespace {
 
+detail::Bytes all_of(detail::Input& input) {
+  detail::Bytes bytes(input.left());
+  input.read(bytes.data(), bytes.size());
+  return bytes;
+}
 /// Gives its items back as one encoded result.
 void echo(detail::TaskContext& context) {
   context.begin_item();
-  context.end_with_encoded(context.items());
+  context.end_with_encoded(all_of(context.input()));
 }
 /// Each item is an int; its square is the result.
 void square(detail::TaskContext& context) {
-  const std::byte* at = context.items().data();
-  for (std::uint32_t i = 0; i < context.count(); ++i, at += sizeof(int)) {
+  for (std::uint32_t i = 0; i < context.count(); ++i) {
     int value = 0;
-    std::memcpy(&value, at, sizeof value);
+    context.input().read(&value, sizeof value);
     context.begin_item();
     value *= value;
     context.end_with_value(&value, sizeof value);
@@ -48,10 +52,9 @@ void square_and_die(detail::TaskContext& context) {
 /// Squares ints like `square`; a negative one waits for the file that its callable names.
 void square_or_wait(detail::TaskContext& context) {
   const std::string gate(reinterpret_cast<const char*>(context.callable().data()), context.callable().size());
-  const std::byte* at = context.items().data();
-  for (std::uint32_t i = 0; i < context.count(); ++i, at += sizeof(int)) {
+  for (std::uint32_t i = 0; i < context.count(); ++i) {
     int value = 0;
-    std::memcpy(&value, at, sizeof value);
+    context.input().read(&value, sizeof value);
     context.begin_item();
     while (value < 0 && ::access(gate.c_str(), F_OK) != 0) ::usleep(1000);
     value *= value;
@@ -60,7 +63,7 @@ void square_or_wait(detail::TaskContext& context) {
 }
 void die_between_items(detail::TaskContext& context) {
   context.begin_item();
-  context.end_with_encoded(context.items());
+  context.end_with_encoded(all_of(context.input()));
   ::raise(SIGKILL);
 }
 /// Reads its items one by one, `length:u64 bytes` each: the result of one is its length.

@@ -14,55 +14,81 @@ namespace {
 
 constexpr std::uint32_t kAny = 1U << 16U;
 
-TEST(ChunkPolicy, the_first_chunks_are_single_items) { EXPECT_EQ(ChunkPolicy().next(1'000'000, 2, kAny), 1U); }
+/// Workers with a core each.
+Crew crew(std::size_t workers) { return {workers, workers}; }
 
-TEST(ChunkPolicy, chunks_grow_eightfold_at_most_with_each_measurement) {
+TEST(ChunkPolicy, the_first_chunks_are_single_items) { EXPECT_EQ(ChunkPolicy().next(1'000'000, crew(2), kAny), 1U); }
+
+TEST(ChunkPolicy, a_chunk_has_eight_times_as_many_items_as_were_measured_at_most) {
   ChunkPolicy policy;
   policy.measured(1, Nanoseconds{5});
-  EXPECT_EQ(policy.next(1'000'000, 2, kAny), 8U);
+  EXPECT_EQ(policy.next(1'000'000, crew(2), kAny), 8U);
   policy.measured(8, Nanoseconds{40});
-  EXPECT_EQ(policy.next(1'000'000, 2, kAny), 64U);
+  EXPECT_EQ(policy.next(1'000'000, crew(2), kAny), 72U);
 }
 
 TEST(ChunkPolicy, a_chunk_of_short_items_lasts_50_round_trips_at_most) {
   ChunkPolicy policy;
   policy.measured(10'000, Nanoseconds{10'000 * 50});
-  EXPECT_EQ(policy.next(10'000'000, 2, kAny), static_cast<std::uint32_t>(50 * ChunkPolicy::kRoundTrip.count() / 50));
+  EXPECT_EQ(policy.next(10'000'000, crew(2), kAny),
+            static_cast<std::uint32_t>(50 * ChunkPolicy::kRoundTrip.count() / 50));
 }
 
 TEST(ChunkPolicy, a_chunk_of_short_items_lasts_20_round_trips_where_enough_are_left) {
   ChunkPolicy policy;
   policy.measured(100, Nanoseconds{100 * 1'000});
-  EXPECT_EQ(policy.next(1'000, 2, kAny), static_cast<std::uint32_t>(20 * ChunkPolicy::kRoundTrip.count() / 1'000));
+  EXPECT_EQ(policy.next(1'000, crew(2), kAny),
+            static_cast<std::uint32_t>(20 * ChunkPolicy::kRoundTrip.count() / 1'000));
 }
 
 TEST(ChunkPolicy, the_last_items_are_shared_by_all_workers) {
   ChunkPolicy policy;
+  policy.measured(10'000, Nanoseconds{10'000 * 20'000});
+  EXPECT_EQ(policy.next(64, crew(4), kAny), 4U);
+  EXPECT_EQ(policy.next(16, crew(4), kAny), 1U);
+}
+
+TEST(ChunkPolicy, what_is_over_sooner_than_it_is_shared_out_is_not_shared) {
+  ChunkPolicy policy;
   policy.measured(10'000, Nanoseconds{10'000});
-  EXPECT_EQ(policy.next(64, 4, kAny), 4U);
-  EXPECT_EQ(policy.next(16, 4, kAny), 1U);
+  EXPECT_EQ(policy.next(10'000, crew(64), kAny), 10'000U);
+}
+
+TEST(ChunkPolicy, workers_that_share_cores_get_chunks_as_if_there_were_a_worker_to_a_core) {
+  ChunkPolicy policy;
+  policy.measured(10'000, Nanoseconds{10'000 * 100});
+  EXPECT_EQ(policy.next(20'000, {64, 2}, kAny), policy.next(20'000, crew(2), kAny));
+  EXPECT_GT(policy.next(20'000, {64, 2}, kAny), policy.next(20'000, crew(64), kAny));
+}
+
+TEST(ChunkPolicy, what_the_first_items_of_a_worker_take_does_not_count_for_the_rest) {
+  ChunkPolicy policy;
+  policy.measured(10'000, Nanoseconds{10'000 * 5});
+  const auto before = policy.next(1'000'000, crew(2), kAny);
+  policy.measured(1, Nanoseconds{15'000});
+  EXPECT_EQ(policy.next(1'000'000, crew(2), kAny), before);
 }
 
 TEST(ChunkPolicy, long_items_go_out_one_by_one) {
   ChunkPolicy policy;
   policy.measured(4, Nanoseconds{4'000'000});
-  EXPECT_EQ(policy.next(1'000'000, 2, kAny), 1U);
+  EXPECT_EQ(policy.next(1'000'000, crew(2), kAny), 1U);
 }
 
 TEST(ChunkPolicy, one_slow_chunk_shortens_the_next_at_once) {
   ChunkPolicy policy;
   policy.measured(1'000, Nanoseconds{1'000'000});
-  const auto before = policy.next(100'000, 2, kAny);
+  const auto before = policy.next(100'000, crew(2), kAny);
   policy.measured(100, Nanoseconds{100'000'000});
-  EXPECT_LE(policy.next(100'000, 2, kAny) * 100, before);
+  EXPECT_LE(policy.next(100'000, crew(2), kAny) * 100, before);
 }
 
 TEST(ChunkPolicy, the_limit_and_what_is_left_are_kept) {
   ChunkPolicy policy;
   policy.measured(100'000, Nanoseconds{1});
-  EXPECT_EQ(policy.next(100'000'000, 2, 17), 17U);
-  EXPECT_EQ(policy.next(1, 2, kAny), 1U);
-  EXPECT_EQ(policy.next(100'000'000, 10'000, 0), 1U);
+  EXPECT_EQ(policy.next(100'000'000, crew(2), 17), 17U);
+  EXPECT_EQ(policy.next(1, crew(2), kAny), 1U);
+  EXPECT_EQ(policy.next(100'000'000, crew(10'000), 0), 1U);
 }
 
 // -- whole maps, simulated with the scheduler itself

@@ -71,6 +71,30 @@ TEST_F(Placement, a_few_tasks_are_spread_over_the_ranks) {  // SUB-38
   EXPECT_THAT(used, ElementsAre(0, 0, 1, 1, 2, 2));
 }
 
+using NextIdle = Desk;
+
+TEST_F(NextIdle, is_the_worker_that_gets_the_next_task) {
+  open(workers(3));
+  for (std::uint64_t number = 0; number < 3; ++number) {
+    const auto next = scheduler.next_idle(kPool);
+    submit(number);
+    const auto actions = take();
+    ASSERT_EQ(actions.size(), 1U);  // and nothing else comes of it
+    EXPECT_EQ(std::get<SendChunk>(actions[0]).worker, next);
+  }
+  EXPECT_EQ(scheduler.next_idle(kPool), std::nullopt);
+  finish(1);
+  EXPECT_EQ(scheduler.next_idle(kPool), worker(1));
+}
+
+TEST_F(NextIdle, is_nobody_where_more_might_come_of_a_task) {
+  EXPECT_EQ(scheduler.next_idle(kPool), std::nullopt);
+  open(workers(2));
+  ASSERT_EQ(scheduler.next_idle(kPool), worker(1));
+  scheduler.pool_closed(kPool);
+  EXPECT_EQ(scheduler.next_idle(kPool), std::nullopt);
+}
+
 using Feeding = Desk;
 
 TEST_F(Feeding, one_task_after_the_other_stays_with_the_worker_that_is_awake) {
@@ -316,22 +340,21 @@ class Lots : public Desk {
 TEST_F(Lots, short_chunks_are_handed_over_together_once_they_were_measured) {
   const auto all = sizes(workers(1), 3, Nanoseconds{100});
   EXPECT_EQ(all.front(), 3U);
-  EXPECT_EQ(*std::max_element(all.begin(), all.end()), 3U * 85);
+  EXPECT_GT(*std::max_element(all.begin(), all.end()), 3U * 100);
   EXPECT_EQ(all.back(), 1U);  // 10,000 is no multiple of 3
   EXPECT_EQ(std::accumulate(all.begin(), all.end(), std::uint64_t{0}), kItems);
-  EXPECT_LT(all.size(), kItems / 3 / 10);
-  EXPECT_LE(most_ahead, 3U * 255);
+  EXPECT_LT(all.size(), kItems / 3 / 50);
 }
 
 TEST_F(Lots, long_chunks_are_not) {
-  const auto all = sizes(workers(1), 1, Nanoseconds{60'000});
+  const auto all = sizes(workers(1), 1, Nanoseconds{300'000});
   EXPECT_EQ(all.size(), kItems);
 }
 
-TEST_F(Lots, all_that_is_ahead_lasts_about_100_microseconds) {
+TEST_F(Lots, all_that_is_ahead_lasts_less_than_a_millisecond) {
   sizes(workers(1), 1, Nanoseconds{4'000});
-  EXPECT_GT(most_ahead, 10U);
-  EXPECT_LE(most_ahead, 26U);
+  EXPECT_GT(most_ahead * 4, 200U);
+  EXPECT_LE(most_ahead * 4, 600U);
 }
 
 TEST_F(Lots, chunks_that_are_counted_or_timed_go_one_by_one) {
@@ -357,6 +380,7 @@ TEST_F(Cancelling, a_work_that_waits_behind_others_is_cancelled_at_once) {  // F
   scheduler.work_cancelled(work(2));
   EXPECT_THAT(take(), ElementsAre(CancelItems{work(2), 0, 1}, WorkEnded{work(2)}));
   finish(0, 1, kLongTask);
+  take();
   finish(0, 1, kLongTask);
   EXPECT_EQ(take_all<SendChunk>().back().work, work(3));
 }

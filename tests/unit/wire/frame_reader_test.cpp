@@ -106,6 +106,54 @@ TEST(FrameReader, the_buffer_of_a_frame_in_pieces_may_be_moved_away) {
   EXPECT_EQ(std::memcmp(kept[1].data(), "second", 6), 0);
 }
 
+/// Results of fixed size with the numbers from `first` on; each is its own number, in two bytes.
+Bytes values_frame(std::uint64_t first, std::uint16_t count) {
+  FrameHeader header;
+  header.kind = FrameKind::values;
+  header.flags = FrameFlag::last;
+  header.extra = 77;
+  header.first = first;
+  header.count = count;
+  header.length = std::uint64_t{2} * count;
+  Bytes stream;
+  stream.append(&header, sizeof header);
+  for (std::uint16_t i = 0; i < count; ++i) {
+    const auto value = static_cast<std::uint16_t>(first + i);
+    stream.append(&value, sizeof value);
+  }
+  return stream;
+}
+
+TEST(FrameReader, results_of_fixed_size_come_out_as_far_as_they_are_there) {
+  const Bytes stream = values_frame(10, 20);
+  for (std::size_t piece = 1; piece <= stream.size(); ++piece) {
+    FrameReader reader;
+    std::uint64_t next = 10;
+    bool ended = false;
+    for (std::size_t at = 0; at < stream.size(); at += piece) {
+      const auto bytes = stream.view().subspan(at, std::min(piece, stream.size() - at));
+      ASSERT_TRUE(reader.feed(bytes, [&](const FrameHeader& header, std::span<const std::byte> payload, Bytes*) {
+        ASSERT_FALSE(ended);
+        ASSERT_EQ(header.first, next);
+        ASSERT_EQ(payload.size(), 2U * header.count);
+        for (std::size_t i = 0; i < header.count; ++i, ++next) {
+          std::uint16_t value = 0;
+          std::memcpy(&value, payload.data() + 2 * i, sizeof value);
+          ASSERT_EQ(value, next);
+        }
+        ended = header.flags == FrameFlag::last;
+        EXPECT_EQ(header.extra, ended ? 77U : 0U);
+      }));
+      // A result that was cut in two keeps those behind it waiting.
+      if (piece % 2 == 0 && at >= sizeof(FrameHeader)) {
+        ASSERT_EQ(next, 10 + (at - sizeof(FrameHeader) + bytes.size()) / 2);
+      }
+    }
+    ASSERT_TRUE(ended);
+    ASSERT_EQ(next, 30U);
+  }
+}
+
 TEST(FrameReader, a_header_without_the_magic_number_or_with_an_unknown_kind_is_refused) {
   for (const std::size_t at : {0U, 1U, 2U}) {
     Bytes stream = stream_of({{FrameKind::value, 7, "payload"}});
