@@ -174,6 +174,7 @@ void Agent::send_batch() {
 }
 
 bool Agent::look_at_lifeline(Clock::time_point now) {
+  if (std::exchange(lifeline_is_quiet_, false)) next_look_ = now + kLookEvery;
   if (!lifeline_ || now < next_look_) return false;
   next_look_ = now + kLookEvery;
   const bool any = lifeline_->poll(events_);
@@ -227,11 +228,11 @@ void Agent::sleep() {
                              {bell_->fd(), POLLIN, 0}}};
   if (host_.prepare_sleep() && tell_that_we_sleep()) {
     int timeout = host_.has_backlog() ? 1 : -1;
-    if (const auto harvest = host_.next_harvest(); harvest && timeout < 0) {
+    if (const auto look = host_.next_look(); look && timeout < 0) {
       timeout = static_cast<int>(
-          std::max<std::int64_t>(std::chrono::ceil<std::chrono::milliseconds>(*harvest - Clock::now()).count(), 0));
+          std::max<std::int64_t>(std::chrono::ceil<std::chrono::milliseconds>(*look - Clock::now()).count(), 0));
     }
-    ::poll(fds.data(), fds.size(), timeout);
+    lifeline_is_quiet_ = ::poll(fds.data(), fds.size(), timeout) >= 0 && fds[2].revents == 0;
   }
   host_.awake(fds[0].revents != 0, fds[1].revents != 0);
   if (fds[2].revents != 0) next_look_ = {};

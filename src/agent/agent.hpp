@@ -5,6 +5,7 @@
 #include "liveness/door_bell.hpp"
 #include "liveness/lifeline.hpp"
 #include "process/blob.hpp"
+#include "process/channel.hpp"
 #include "process/worker_host.hpp"
 #include "transport/transport.hpp"
 #include "wire/messages.hpp"
@@ -84,7 +85,8 @@ class Agent final : private process::HostListener {
   std::vector<transport::Incoming> arrived_;
   std::vector<liveness::LifelineEvent> events_;
   std::chrono::steady_clock::time_point next_look_{};
-  base::Idler idler_;
+  bool lifeline_is_quiet_ = false;  ///< as was seen just now, without a look at it
+  base::Idler idler_{process::Channel::on_one_core()};
 };
 
 }  // namespace rankpool::agent

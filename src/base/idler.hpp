@@ -11,21 +11,26 @@ namespace rankpool::base {
 ///
 /// Spinning pays where the next thing comes within a few wake-ups' time. While it does, the loop spins through all
 /// gaps. Spinning in vain is paid for out of a budget, a small part of the time that goes by, and not tried again
-/// before some gaps were short, or, since gaps are also as long as sleepers make them, for some time.
-/// Who spins yields from the start: the core may be a worker's.
+/// before some gaps were short, more of them each time, or, since gaps are also as long as sleepers make them, for some
+/// time.
+/// Who spins yields from the start: the core may be a worker's. Where there is but one core nothing can come from a
+/// worker while another has it, so that no moment is lost by looking without yielding.
 class Idler {
  public:
   using Clock = std::chrono::steady_clock;
+
+  explicit Idler(bool on_one_core = false) noexcept : glance_(on_one_core ? std::chrono::nanoseconds(0) : kGlance) {}
 
   /// There was work at `now`.
   void worked(Clock::time_point now) noexcept {
     if (!looking_) return;
     looking_ = false;
     const auto gap = now - since_;
-    if (gap >= kShortGap) {
-      short_gaps_ = 0;
+    if (patience_ >= kSpin) {
+      enough_ = std::max(enough_ - 1, kEnough);
+      short_gaps_ = enough_;
     } else {
-      short_gaps_ += gap < kSpin ? kEnough : 1;
+      short_gaps_ = gap < kShortGap ? short_gaps_ + 1 : 0;
     }
   }
   /// There was none. True: look again; false: sleep. `crowded`: there are more processes than cores, and spinning would
@@ -34,10 +39,11 @@ class Idler {
   template <class Spare>
   bool look_again(Clock::time_point now, bool crowded, Spare&& core_to_spare) noexcept {
     if (!looking_) begin(now, crowded);
-    if (now - since_ > patience_ && patience_ == kSpin && core_to_spare()) patience_ = kLongSpin;
-    if (now - since_ > patience_) {
+    if (now - since_ >= patience_ && patience_ == kSpin && core_to_spare()) patience_ = kLongSpin;
+    if (now - since_ >= patience_) {
       if (patience_ >= kSpin) {
         budget_ -= patience_;
+        if (short_gaps_ >= enough_) enough_ = std::min(2 * enough_, kMostEnough);
         short_gaps_ = 0;
       }
       patience_ = std::chrono::nanoseconds(0);  // whoever wakes up for nothing sleeps on
@@ -53,9 +59,9 @@ class Idler {
     since_ = now;
     budget_ = std::min(budget_ + (now - paid_) / kPart, kMost);
     paid_ = now;
-    const bool spin = !crowded && (short_gaps_ >= kEnough || now - tried_ > kTryEvery) && budget_ >= kSpin;
+    const bool spin = !crowded && (short_gaps_ >= enough_ || now - tried_ > kTryEvery) && budget_ >= kSpin;
     if (spin) tried_ = now;
-    patience_ = spin ? kSpin : kGlance;
+    patience_ = spin ? kSpin : glance_;
   }
 
   static constexpr std::chrono::nanoseconds kSpin = std::chrono::microseconds(50);
@@ -66,10 +72,13 @@ class Idler {
   static constexpr std::chrono::nanoseconds kTryEvery = std::chrono::milliseconds(50);
   static constexpr std::chrono::nanoseconds kMost = 8 * kSpin;
   static constexpr unsigned kEnough = 2;
+  static constexpr unsigned kMostEnough = 256;
   static constexpr int kPart = 64;
 
+  std::chrono::nanoseconds glance_;
   bool looking_ = false;
-  unsigned short_gaps_ = kEnough;  ///< one after the other; a very short one counts for more
+  unsigned enough_ = kEnough;      ///< short gaps before it spins; many if they often promise too much
+  unsigned short_gaps_ = kEnough;  ///< one after the other
   Clock::time_point since_{};
   Clock::time_point paid_ = Clock::now();
   Clock::time_point tried_{};

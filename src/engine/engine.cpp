@@ -208,16 +208,17 @@ void Engine::sleep(Clock::time_point now) {
       timeout = std::max(std::min(timeout.value_or(limit), limit), std::chrono::nanoseconds(0));
     };
     if (options_.host->has_backlog()) no_longer_than(std::chrono::milliseconds(1));
-    if (const auto harvest = options_.host->next_harvest()) no_longer_than(*harvest - now);
+    if (const auto look = options_.host->next_look()) no_longer_than(*look - now);
     timespec time{};
     if (timeout) {
       const auto seconds = std::chrono::floor<std::chrono::seconds>(*timeout);
       time = {seconds.count(), (*timeout - seconds).count()};
     }
     mailbox_.leave_seat(*this);
-    ::ppoll(fds.data(), fds.size(), timeout ? &time : nullptr, nullptr);
+    const int ready = ::ppoll(fds.data(), fds.size(), timeout ? &time : nullptr, nullptr);
     mailbox_.take_back_seat();
     if (stand_in_failed_) std::rethrow_exception(stand_in_failed_);
+    if (remote_ && ready >= 0 && fds[3].revents == 0) remote_->lifelines_are_quiet();
   }
   mailbox_.awake(fds[0].revents != 0);
   options_.host->awake(fds[1].revents != 0, fds[2].revents != 0);

@@ -8,6 +8,7 @@
 #include "engine/mailbox.hpp"
 #include "engine/remote_ranks.hpp"
 #include "engine/roster.hpp"
+#include "process/channel.hpp"
 #include "process/worker_host.hpp"
 #include "transport/transport.hpp"
 
@@ -92,7 +93,7 @@ class Engine : private StandIn {
   std::optional<LocalPort> local_;
   std::unique_ptr<RemoteRanks> remote_;
   std::vector<Command> commands_;
-  base::Idler idler_;
+  base::Idler idler_{process::Channel::on_one_core()};
   bool stop_passed_on_ = false;
   std::exception_ptr stand_in_failed_;
 

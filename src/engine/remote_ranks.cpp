@@ -190,6 +190,7 @@ bool RemoteRanks::poll(std::chrono::steady_clock::time_point now) {
     for (const auto& broken : transport_.take_broken()) lose(broken.peer, broken.how);
   }
   any |= send_blobs();
+  if (std::exchange(quiet_, false)) next_look_ = now + kLookEvery;
   if (now >= next_look_) {
     next_look_ = now + kLookEvery;
     any |= lifelines_.poll(events_);

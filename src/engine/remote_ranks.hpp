@@ -51,6 +51,8 @@ class RemoteRanks {
     if (told) next_look_ = {};
     bells_.awake(rung);
   }
+  /// `fd()` was looked at after `prepare_sleep`, and was not readable.
+  void lifelines_are_quiet() { quiet_ = assembled_; }
   [[nodiscard]] int fd() const { return lifelines_.fd(); }
   [[nodiscard]] int bell_fd() const { return bells_.fd(); }
 
@@ -100,6 +102,7 @@ class RemoteRanks {
   std::vector<liveness::LifelineEvent> events_;
   std::chrono::steady_clock::time_point give_up_waiting_;
   std::chrono::steady_clock::time_point next_look_{};
+  bool quiet_ = false;  ///< as was seen just now, without a look at them
   bool assembled_ = false;
   bool all_by_bell_ = false;  ///< every rank tells by its bell when it has sent something
 };

@@ -49,7 +49,10 @@ class Channel {
     alignas(64) std::atomic<std::uint32_t> side_bell{0};  ///< futex: threads of the worker sleep on it in a request
     std::atomic<std::uint32_t> side_sleeping{0};
     alignas(64) std::atomic<std::uint64_t> progress{0};  ///< see TaskContext
-    std::atomic<std::uint32_t> chunk_items{0};           ///< of the chunk that the worker is at
+    std::atomic<std::uint32_t> chunk_items{0};           ///< of the chunk that the worker is at, or has just left
+    std::atomic<std::uint64_t> chunk_end{0};             ///< where in the input that chunk ends
+    std::atomic<std::uint64_t> brief{0};    ///< nanoseconds that its last chunk took, if the next may hide its end
+    std::atomic<std::uint32_t> patient{0};  ///< the host looks soon by itself: the end of a brief chunk rings nobody
     // The open frame: results that are complete but unpublished stand behind the published end of the ring. It counts
     // only if it begins right there; `open_begin` is written last.
     std::atomic<std::uint64_t> open_begin{UINT64_MAX};

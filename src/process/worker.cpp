@@ -27,6 +27,12 @@ using wire::FrameKind;
 constexpr std::chrono::microseconds kSpin{20};
 /// Finished results are shown so long after they were, or so much later as the chunk says.
 constexpr std::chrono::nanoseconds kFlushAfter{500'000};
+/// A chunk that took so long is brief: its end may wait for the next one's, if that is at hand. A shorter one would not
+/// last until more have come, and a longer one is worth a ring.
+constexpr std::chrono::nanoseconds kBriefest{60'000};
+constexpr std::chrono::nanoseconds kBrief{2'000'000};
+/// Bytes of a result that others can begin with while the worker frees what it was made of.
+constexpr std::size_t kMuch = 4096;
 /// The clock is looked at after so many items at the most. Looking costs as much as some twenty items that do nothing.
 constexpr std::uint32_t kLongestStride = 256;
 
@@ -37,7 +43,7 @@ class Worker final : public detail::TaskContext {
         page_(page),
         wake_(wake),
         hooks_(hooks),
-        side_(channel_, {[this] { wake_host(); }, [this] { publish_open(false); }, hooks.forget_shared}) {
+        side_(channel_, {[this] { wake_host(); }, [this] { publish_open(); }, hooks.forget_shared}) {
     progress_ = &channel_.control().progress;
     SideClient::set_instance(&side_);
   }
@@ -50,6 +56,7 @@ class Worker final : public detail::TaskContext {
       take_input(sizeof header);
       if (header.magic != wire::kFrameMagic) ::_exit(70);
       const auto size = static_cast<std::size_t>(header.length);
+      frame_end_ = in_head_ + size;
       if (size <= Channel::kRing) {
         await_input(size);
         serve(header, {channel_.in(in_head_), size});
@@ -73,7 +80,7 @@ class Worker final : public detail::TaskContext {
 
  private:
   void end_with_value_slowly(const void* value, std::size_t size) override {
-    publish_open(false);
+    publish_open();
     if (size + sizeof(FrameHeader) > Channel::kRing / 2) {
       end_with_frame(FrameKind::values, {static_cast<const std::byte*>(value), size});
       return;
@@ -106,11 +113,11 @@ class Worker final : public detail::TaskContext {
     until_flush_check_ = stride_;
     if (::__fpending(stdout) != 0) std::fflush(stdout);
     // The last item's result goes with the end of the chunk, which is at hand.
-    if (announce_ || (item() < count_ && now - last_publish_ > flush_after_)) publish_open(false);
+    if (announce_ || (item() < count_ && now - last_publish_ > flush_after_)) publish_open();
   }
 
   void announce_item() noexcept override {
-    publish_open(false);
+    publish_open();
     FrameHeader header = outcome(FrameKind::began, 0);
     write(&header, sizeof header);
     publish();
@@ -202,7 +209,7 @@ class Worker final : public detail::TaskContext {
    private:
     std::span<const std::byte> next_window() override {
       end();
-      if (worker_.available() == 0) worker_.publish_open(false);
+      if (worker_.available() == 0) worker_.publish_open();
       worker_.await_input(1);
       window_size_ = std::min({static_cast<std::size_t>(worker_.available()), worker_.stretch_, behind_});
       behind_ -= window_size_;
@@ -217,8 +224,11 @@ class Worker final : public detail::TaskContext {
     chunk_ = header;
     chunk_base_ = ended_;
     count_ = header.count;
-    channel_.control().chunk_items.store(count_, std::memory_order_seq_cst);
-    if (count_ > 1) wake_host();  // it is to harvest from time to time
+    auto& control = channel_.control();
+    control.chunk_end.store(frame_end_, std::memory_order_relaxed);
+    const std::uint32_t items_before = control.chunk_items.exchange(count_, std::memory_order_seq_cst);
+    if (count_ > 1 && items_before <= 1) wake_host();  // it is to harvest from time to time
+    if (!has_the_next()) ring_if_owed();
     name_ = nullptr;
     announce_ = header.flags == FrameFlag::announce;
     input_ = &items;
@@ -234,18 +244,26 @@ class Worker final : public detail::TaskContext {
       while (item() < count_) end_with_current_exception();
     }
     flush_streams();
-    const auto busy = static_cast<std::uint64_t>((Clock::now() - begin).count());
+    const auto busy = Clock::now() - begin;
     if (cursor_ != nullptr) {
-      publish_open(true, busy);
+      close_open(FrameFlag::last, busy);
     } else {
       FrameHeader last = outcome(FrameKind::skipped, 0);
       last.flags = FrameFlag::last;
-      last.extra = busy;
+      last.extra = static_cast<std::uint64_t>(busy.count());
       write(&last, sizeof last);
-      publish();
     }
     last_publish_ = begin;
-    channel_.control().chunk_items.store(0, std::memory_order_release);
+    const bool brief = busy >= kBriefest && busy < kBrief;
+    control.brief.store(brief ? static_cast<std::uint64_t>(busy.count()) : 0, std::memory_order_relaxed);
+    show();
+    if (!has_the_next()) control.chunk_items.store(0, std::memory_order_release);
+    const bool wait = brief && has_the_next() && control.patient.load(std::memory_order_seq_cst) != 0;
+    if (!wait) wake_host();
+  }
+  /// The frame behind the chunk that the worker is at has come, its beginning at least.
+  [[nodiscard]] bool has_the_next() {
+    return channel_.control().in_tail.value.load(std::memory_order_acquire) >= frame_end_ + sizeof(FrameHeader);
   }
 
   void flush_streams() {
@@ -255,32 +273,38 @@ class Worker final : public detail::TaskContext {
 
   void end_with_frame(FrameKind kind, std::span<const std::byte> first, std::span<const std::byte> second = {}) {
     flush_streams();  // who has the outcome of an item has what it printed, too
-    publish_open(false);
+    publish_open();
     FrameHeader header = outcome(kind, 1);
     header.length = first.size() + second.size();
     write(&header, sizeof header);
     write(first.data(), first.size());
     write(second.data(), second.size());
-    publish();
+    // The end of the chunk is at hand, unless there is much to be freed before it.
+    if (header.first + 1 < count_ || header.length >= kMuch) {
+      publish();
+    } else {
+      show();
+    }
     item_ended();
   }
 
   /// Shows the results that are in the open frame.
-  void publish_open(bool last, std::uint64_t busy = 0) {
+  void publish_open() {
     if (cursor_ == nullptr) return;
+    close_open(FrameFlag::none, {});
+    publish();
+    last_publish_ = last_check_;
+  }
+  void close_open(FrameFlag flags, std::chrono::nanoseconds busy) {
     FrameHeader header = outcome(FrameKind::values, static_cast<std::uint32_t>(item() - open_first_));
     header.first = open_first_;
     header.length = static_cast<std::uint64_t>(cursor_ - opened_);
-    if (last) {
-      header.flags = FrameFlag::last;
-      header.extra = busy;
-    }
+    header.flags = flags;
+    header.extra = static_cast<std::uint64_t>(busy.count());
     std::memcpy(opened_ - sizeof header, &header, sizeof header);
     out_tail_ += sizeof header + header.length;
     cursor_ = limit_ = nullptr;
     element_size_ = 0;
-    publish();
-    last_publish_ = last_check_;
   }
 
   // -- rings
@@ -335,6 +359,7 @@ class Worker final : public detail::TaskContext {
         if (Clock::now() > until) break;
       }
     }
+    ring_if_owed();
     auto& control = channel_.control();
     while (true) {
       const std::uint32_t seen = control.bell.load(std::memory_order_seq_cst);
@@ -356,9 +381,14 @@ class Worker final : public detail::TaskContext {
       if (size > 0) publish();
     }
   }
+  void show() { channel_.control().out_tail.value.store(out_tail_, std::memory_order_seq_cst); }
   void publish() {
-    channel_.control().out_tail.value.store(out_tail_, std::memory_order_seq_cst);
+    show();
     wake_host();
+  }
+  /// The end of a brief chunk is to wait no longer.
+  void ring_if_owed() {
+    if (channel_.control().out_head.value.load(std::memory_order_acquire) != out_tail_) wake_host();
   }
   void wake_host() {
     if (page_->host_sleeping.load(std::memory_order_seq_cst) == 0) return;
@@ -375,6 +405,7 @@ class Worker final : public detail::TaskContext {
   const std::chrono::microseconds spin_ = Channel::on_one_core() ? std::chrono::microseconds(0) : kSpin;
   SideClient side_;
   std::uint64_t in_head_ = 0;
+  std::uint64_t frame_end_ = 0;  ///< of the frame that is being served, in the input
   std::uint64_t out_tail_ = 0;
   FrameHeader chunk_;
   std::uint64_t chunk_base_ = 0;

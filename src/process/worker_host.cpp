@@ -70,7 +70,8 @@ class WorkerHost::Impl {
   std::chrono::steady_clock::time_point next_harvest{};
   std::chrono::milliseconds patience = kPatience;
   bool output_since = false;  ///< the last harvest
-  bool woken = false;         ///< it may have been the keeper's socket, which tells of the keeper's end too
+  std::optional<std::chrono::steady_clock::time_point> patient_until;
+  bool woken = false;  ///< it may have been the keeper's socket, which tells of the keeper's end too
 };
 
 WorkerHost::WorkerHost(std::unique_ptr<KeeperLink> keeper) : impl_(std::make_unique<Impl>(std::move(keeper))) {}
@@ -177,10 +178,12 @@ bool WorkerHost::harvest(HostListener& listener, std::chrono::steady_clock::time
   return any;
 }
 
-std::optional<std::chrono::steady_clock::time_point> WorkerHost::next_harvest() const {
+std::optional<std::chrono::steady_clock::time_point> WorkerHost::next_look() const {
   const auto& i = *impl_;
-  if (std::none_of(i.lines.begin(), i.lines.end(), [](const auto& line) { return line->may_hold_back(); })) return {};
-  return i.next_harvest;
+  if (std::none_of(i.lines.begin(), i.lines.end(), [](const auto& line) { return line->may_hold_back(); })) {
+    return i.patient_until;
+  }
+  return std::min(i.next_harvest, i.patient_until.value_or(i.next_harvest));
 }
 
 bool WorkerHost::has_backlog() const {
@@ -197,6 +200,11 @@ bool WorkerHost::prepare_sleep() {
   i.keeper->page().host_sleeping.store(1, std::memory_order_seq_cst);
   if (i.keeper->page().keeper_events.load(std::memory_order_seq_cst) != i.seen_events || !i.failed.empty())
     return false;
+  const auto now = std::chrono::steady_clock::now();
+  i.patient_until.reset();
+  for (const auto& line : i.lines) {
+    if (const auto until = line->be_patient(now)) i.patient_until = std::min(*until, i.patient_until.value_or(*until));
+  }
   return std::none_of(i.lines.begin(), i.lines.end(), [](const auto& line) { return line->has_output(); });
 }
 

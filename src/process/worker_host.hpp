@@ -79,9 +79,9 @@ class WorkerHost {
   /// gives them out. Looks only when it is time to, seldom if there has been nothing for long. True if there was
   /// anything.
   bool harvest(HostListener& listener, std::chrono::steady_clock::time_point now);
-  /// When to harvest next, to be asked after `prepare_sleep`; nothing if no worker is at a chunk of
-  /// several items (one that begins such a chunk wakes us).
-  [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> next_harvest() const;
+  /// When to look again at the latest though nobody rings, to be asked after `prepare_sleep`; nothing if no worker is
+  /// at a chunk of several items (one that begins such a chunk wakes us) or may leave it to us to look.
+  [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> next_look() const;
   /// True if bytes wait for room in some channel: poll again soon.
   [[nodiscard]] bool has_backlog() const;
 

@@ -8,6 +8,14 @@
 #include <utility>
 
 namespace rankpool::process {
+namespace {
+
+/// What is due to be told of brief chunks is waited for so many times as long as one took: a worker rings when it
+/// begins the last that it has, mostly the third.
+constexpr int kBriefChunks = 3;
+constexpr std::uint64_t kLongestBrief = 2'000'000;
+
+}  // namespace
 
 void WorkerLine::write(std::span<const std::byte> bytes, std::shared_ptr<const void> owner) {
   if (backlog_.empty()) bytes = bytes.subspan(put(bytes));
@@ -107,6 +115,7 @@ std::size_t WorkerLine::drain(HostListener& listener, std::size_t limit) {
     return 0;
   }
   if (harvested_ != 0 && !skip_harvested(listener, static_cast<std::size_t>(tail - out_head_))) return 0;
+  output_since_ = true;
   const std::size_t size = std::min(limit, static_cast<std::size_t>(tail - out_head_));
   for (std::size_t done = 0; done < size;) {
     const std::size_t part = std::min(size - done, stretch_);
@@ -201,6 +210,19 @@ bool WorkerLine::at_work() noexcept { return channel_.control().chunk_items.load
 
 bool WorkerLine::inside_item() noexcept {
   return (channel_.control().progress.load(std::memory_order_acquire) & 1U) != 0;
+}
+
+std::optional<std::chrono::steady_clock::time_point> WorkerLine::be_patient(
+    std::chrono::steady_clock::time_point now) noexcept {
+  if (std::exchange(output_since_, false)) last_output_ = now;
+  auto& control = channel_.control();
+  const std::uint64_t brief = std::min(control.brief.load(std::memory_order_relaxed), kLongestBrief);
+  const auto until = last_output_ + kBriefChunks * std::chrono::nanoseconds(brief);
+  const bool has_the_next = control.chunk_items.load(std::memory_order_relaxed) != 0 &&
+                            control.chunk_end.load(std::memory_order_relaxed) < in_tail_;
+  const bool patient = has_the_next && now < until;
+  control.patient.store(patient ? 1 : 0, std::memory_order_seq_cst);
+  return patient ? std::optional(until) : std::nullopt;
 }
 
 void WorkerLine::move_out_head(std::uint64_t size) {

@@ -3,10 +3,12 @@
 #include "base/ids.hpp"
 #include "process/channel.hpp"
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <span>
 
 namespace rankpool::process {
@@ -51,6 +53,10 @@ class WorkerLine {
   [[nodiscard]] bool may_hold_back() noexcept;
   [[nodiscard]] bool at_work() noexcept;
   [[nodiscard]] bool inside_item() noexcept;
+  /// Before the host sleeps: until when the worker need not ring for a chunk that it has finished, since it is at
+  /// short ones and has the next already; nothing if it has to.
+  [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> be_patient(
+      std::chrono::steady_clock::time_point now) noexcept;
 
  private:
   struct Pending {
@@ -73,6 +79,8 @@ class WorkerLine {
   std::uint64_t out_head_ = 0;
   std::uint64_t progress_ = 0;   ///< when it was last looked at for a harvest
   std::uint64_t harvested_ = 0;  ///< items of the open frame that were given out before it was published
+  std::chrono::steady_clock::time_point last_output_{};
+  bool output_since_ = false;  ///< the host has slept
   bool unpublished_ = false;
   bool rogue_ = false;
   std::deque<Pending> backlog_;

@@ -23,7 +23,7 @@ enum class ChunkSize : std::uint8_t {
 ///     mean chunk     handed ahead at most
 ///     unknown        0
 ///     >= 10 ms       0 (a round trip is nothing to it)
-///     >= 1 ms        1
+///     >= 5 ms        1
 ///     shorter        2; more of a size that the caller chose, until all that are ahead last 100 µs together, which
 ///                    covers a slow round trip
 ///
@@ -71,7 +71,7 @@ class LookAhead {
  private:
   [[nodiscard]] std::size_t ahead(std::size_t workers, bool lots) const noexcept {
     if (!known_ || mean_ >= kLong) return 0;
-    if (mean_ >= kTogether) return 1;
+    if (mean_ >= kPaired) return 1;
     const auto wait = lots ? 1 : kRankZero.count() * static_cast<std::int64_t>(workers);
     const auto enough = (lots ? kCoveredByLots : kCovered).count() / std::max<std::int64_t>({mean_.count(), wait, 1});
     return std::min<std::size_t>(window_, std::max(static_cast<std::size_t>(enough), kAtLeast));
@@ -80,6 +80,8 @@ class LookAhead {
   static constexpr std::size_t kAtLeast = 2;
   static constexpr std::size_t kLots = 3;
   static constexpr Nanoseconds kTogether{1'000'000};
+  /// Up to here a worker that holds two more tells of two at a time (process/worker.cpp), which halves the wake-ups.
+  static constexpr Nanoseconds kPaired{5'000'000};
   static constexpr Nanoseconds kFew{20'000};
   static constexpr Nanoseconds kCovered{100'000};
   static constexpr Nanoseconds kCoveredByLots{600'000};

@@ -69,6 +69,21 @@ TEST_F(Idling, one_short_gap_between_long_ones_is_no_reason_to_spin) {
   EXPECT_LT(spun, (now - begin) / 200);
 }
 
+TEST_F(Idling, gaps_that_are_short_but_longer_than_it_spins_are_slept_through) {
+  idler = Idler(true);
+  for (int i = 0; i < 10'000; ++i) slept_in(100us);
+  spun = 0ns;
+  const auto begin = now;
+  for (int i = 0; i < 10'000; ++i) slept_in(i % 2 == 0 ? 35us : 80us);
+  EXPECT_LT(spun, (now - begin) / 100);
+}
+
+TEST_F(Idling, on_one_core_it_does_not_look_twice_unless_it_spins) {
+  idler = Idler(true);
+  EXPECT_TRUE(slept_in(1ms)) << "spun in vain";
+  EXPECT_FALSE(idler.look_again(now, false, no_core_to_spare));
+}
+
 TEST_F(Idling, gaps_that_become_short_are_found_out_soon) {
   for (int i = 0; i < 1000; ++i) slept_in(10ms);
   int slept = 0;

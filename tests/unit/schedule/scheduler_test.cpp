@@ -201,10 +201,22 @@ TEST_F(LookingAhead, nothing_is_handed_ahead_of_long_tasks) {
   EXPECT_EQ(held(100), 1U);
 }
 
-TEST_F(LookingAhead, one_is_handed_ahead_of_tasks_of_a_millisecond) {
+TEST_F(LookingAhead, one_is_handed_ahead_of_tasks_of_some_milliseconds) {
   open(workers(1));
-  teach(0, Nanoseconds{1'500'000});
+  teach(0, Nanoseconds{7'000'000});
   EXPECT_EQ(held(100), 2U);
+}
+
+TEST_F(LookingAhead, two_are_handed_ahead_of_tasks_of_a_millisecond) {
+  open(workers(1));
+  const Nanoseconds busy{1'500'000};
+  teach(0, busy);
+  std::size_t outstanding = held(100);
+  for (int i = 0; i < 20; ++i) {
+    finish(0, 1, busy);
+    outstanding += take_all<SendChunk>().size() - 1;
+  }
+  EXPECT_EQ(outstanding, 3U);
 }
 
 TEST_F(LookingAhead, a_worker_that_was_idle_holds_two_ahead_at_most) {  // SHU-07, SHU-23, MAP-13
