@@ -23,7 +23,7 @@ enum class ChunkSize : std::uint8_t {
 ///     mean chunk     handed ahead at most
 ///     unknown        0
 ///     >= 10 ms       0 (a round trip is nothing to it)
-///     >= 5 ms        1
+///     >= 2 ms        1
 ///     shorter        2; more of a size that the caller chose, until all that are ahead last 100 µs together, which
 ///                    covers a slow round trip
 ///
@@ -81,7 +81,7 @@ class LookAhead {
   static constexpr std::size_t kLots = 3;
   static constexpr Nanoseconds kTogether{1'000'000};
   /// Up to here a worker that holds two more tells of two at a time (process/worker.cpp), which halves the wake-ups.
-  static constexpr Nanoseconds kPaired{5'000'000};
+  static constexpr Nanoseconds kPaired{2'000'000};
   static constexpr Nanoseconds kFew{20'000};
   static constexpr Nanoseconds kCovered{100'000};
   static constexpr Nanoseconds kCoveredByLots{600'000};
