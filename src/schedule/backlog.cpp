@@ -26,6 +26,14 @@ bool Backlog::next_is_known() const {
   return many == nullptr || many->policy.known();
 }
 
+bool Backlog::next_is_growing(Crew crew, const LookAhead& look_ahead) const {
+  if (!given_back_.empty() || queue_.empty()) return false;
+  const ManyItems* const many = works_.find_many(queue_.front());
+  if (many == nullptr || many->next == many->items) return false;
+  if (many->chunk == 0) return many->policy.growing(many->items - many->next, crew);
+  return !many->policy.known() || look_ahead.growing();
+}
+
 ChunkSize Backlog::next_size() const {
   if (!given_back_.empty() || queue_.empty()) return ChunkSize::given;
   const ManyItems* const many = works_.find_many(queue_.front());

@@ -36,6 +36,8 @@ class Backlog {
   /// Whether it is known how long the next chunk may last, from others of its work; single tasks are taken to be like
   /// those before them.
   [[nodiscard]] bool next_is_known() const;
+  /// Whether the next chunk is short only because little is known of its work.
+  [[nodiscard]] bool next_is_growing(Crew crew, const LookAhead& look_ahead) const;
   /// `joined` where others of its work may go with the next chunk.
   [[nodiscard]] ChunkSize next_size() const;
 

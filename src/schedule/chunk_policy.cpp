@@ -13,18 +13,25 @@ constexpr std::uint32_t kGrowth = 8;
 
 }  // namespace
 
-std::uint32_t ChunkPolicy::next(std::uint64_t remaining, Crew crew, std::uint32_t max_chunk) const {
-  if (!known()) return 1;
+double ChunkPolicy::wanted(std::uint64_t remaining, Crew crew) const {
   const double item = std::max(item_ns_, 0.1);
-  const double left = static_cast<double>(remaining);
-  const double share = left / static_cast<double>(kShares * std::max<std::size_t>(crew.cores, 1));
+  const double share =
+      static_cast<double>(remaining) / static_cast<double>(kShares * std::max<std::size_t>(crew.cores, 1));
   const double longest =
       std::max(kLongest, static_cast<double>(kForEachWorker.count()) * static_cast<double>(crew.workers)) / item;
   const double shortest = std::max(std::min(kShortest / item, 2.0 * share), kFloor / item);
-  const double grown = seen_ * kGrowth;
-  const double limit = std::min({grown, static_cast<double>(std::max(max_chunk, 1U)), left});
-  const double size = std::min(std::max(std::min(share, longest), shortest), limit);
-  return std::max(static_cast<std::uint32_t>(size), 1U);
+  return std::max(std::min(share, longest), shortest);
+}
+
+bool ChunkPolicy::growing(std::uint64_t remaining, Crew crew) const {
+  return !known() || seen_ * kGrowth < std::min(wanted(remaining, crew), static_cast<double>(remaining));
+}
+
+std::uint32_t ChunkPolicy::next(std::uint64_t remaining, Crew crew, std::uint32_t max_chunk) const {
+  if (!known()) return 1;
+  const double limit =
+      std::min({seen_ * kGrowth, static_cast<double>(std::max(max_chunk, 1U)), static_cast<double>(remaining)});
+  return std::max(static_cast<std::uint32_t>(std::min(wanted(remaining, crew), limit)), 1U);
 }
 
 void ChunkPolicy::measured(std::uint32_t items, Nanoseconds busy) {

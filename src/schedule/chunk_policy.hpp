@@ -11,6 +11,7 @@ namespace rankpool::schedule {
 struct Crew {
   std::size_t workers = 1;
   std::size_t cores = 1;  ///< so many of them can compute at once
+  [[nodiscard]] bool crowded() const noexcept { return workers > cores; }
 };
 
 /// How many items of one piece of work the next chunk takes, where the caller left that to the library.
@@ -42,8 +43,12 @@ class ChunkPolicy {
   /// A chunk of so many items has taken so long.
   void measured(std::uint32_t items, Nanoseconds busy);
   [[nodiscard]] bool known() const noexcept { return largest_ != 0; }
+  /// Chunks are shorter than they should be, since few items were measured.
+  [[nodiscard]] bool growing(std::uint64_t remaining, Crew crew) const;
 
  private:
+  [[nodiscard]] double wanted(std::uint64_t remaining, Crew crew) const;
+
   double item_ns_ = 0;         ///< moving mean; quick to rise and slow to fall
   std::uint32_t largest_ = 0;  ///< measured chunk; 0: none yet
   double seen_ = 0;            ///< items that were measured

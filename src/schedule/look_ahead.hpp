@@ -62,6 +62,10 @@ class LookAhead {
     if (size == ChunkSize::adapted) return std::min(chunks, kAtLeast);
     return size == ChunkSize::joined && chunks + 1 >= 2 * kLots ? kLots - 1 : std::min(chunks, kMostHeld - 1);
   }
+  /// Lots are shorter than they should be, since few were measured.
+  [[nodiscard]] bool growing() const noexcept {
+    return known_ && static_cast<std::int64_t>(window_) < kCoveredByLots / std::max(mean_, Nanoseconds{1});
+  }
   /// Handing ahead begins only when more chunks than this wait: until then each may be the one that an idle worker
   /// will lack, and tasks that wait for each other must not end up on one worker.
   [[nodiscard]] std::size_t reserve(std::size_t workers) const noexcept {

@@ -7,6 +7,9 @@ namespace rankpool::schedule {
 namespace {
 
 constexpr std::uint64_t kNoEnd = std::numeric_limits<std::uint64_t>::max();
+/// So long a pool in a crowd waits for what the first items of a work say, and to so many workers a core it gives them.
+constexpr Nanoseconds kFeelingItsWay{1'000'000};
+constexpr std::size_t kFirstOnACore = 2;
 
 }  // namespace
 
@@ -175,11 +178,21 @@ std::optional<Range> Pool::next_chunk() {
   return backlog_.take(crew, joins_chunks() ? look_ahead_.lot(crew.workers) : 1);
 }
 
+bool Pool::feels_its_way(Crew crew) {
+  if (!crew.crowded() || !backlog_.next_is_growing(crew, look_ahead_)) {
+    all_from_.reset();
+    return false;
+  }
+  if (ready_.busy() < kFirstOnACore * crew.cores) return false;
+  if (!all_from_) all_from_ = common_.now + kFeelingItsWay;
+  return common_.now < *all_from_;
+}
+
 Worker* Pool::worker_for_next() {
-  if (Worker* const worker = ready_.idle()) return worker;
+  const Crew crew = this->crew();
+  if (Worker* const worker = ready_.idle()) return feels_its_way(crew) ? nullptr : worker;
   // Soon there will be an idle one: tasks that wait for each other must not end up behind each other.
   if (count(WorkerState::starting) + count(WorkerState::stopping) > 0) return nullptr;
-  const Crew crew = this->crew();
   if (!backlog_.more_chunks_than(look_ahead_.reserve(crew.workers), crew)) return nullptr;
   if (!backlog_.next_is_known()) return nullptr;
   auto size = backlog_.next_size();
@@ -236,7 +249,10 @@ void Pool::chunk_done(Worker& worker, Nanoseconds busy) {
   look_ahead_.measured(busy, chunk.joined);
   worker.returned = true;
   worker.had_last = common_.now;
-  if (worker.chunks.empty() && backlog_.empty()) look_ahead_.ran_dry();
+  if (worker.chunks.empty() && backlog_.empty()) {
+    look_ahead_.ran_dry();
+    all_from_.reset();
+  }
   if (ManyItems* const many = common_.works.find_many(chunk.work)) many->policy.measured(chunk.count, busy);
   if (chunk.ended < chunk.count) {
     backlog_.give_back({chunk.work, chunk.first + chunk.ended, chunk.count - chunk.ended});

@@ -286,6 +286,7 @@ void Pool::stop_timer(Worker& worker) {
 
 std::optional<Time> Pool::next_deadline() const noexcept {
   std::optional<Time> next = patience_ends_;
+  if (all_from_ && common_.now < *all_from_) next = next ? std::min(*next, *all_from_) : all_from_;
   if (!timed_.empty()) {
     // The limit itself is still within it.
     const Time runs_out = timed_.front()->item_began + policy_.task_timeout + Nanoseconds{1};
@@ -297,6 +298,7 @@ std::optional<Time> Pool::next_deadline() const noexcept {
 void Pool::tick() {
   const Time now = common_.now;
   while (!timed_.empty() && now - timed_.front()->item_began > policy_.task_timeout) timed_out(*timed_.front());
+  if (all_from_ && now >= *all_from_ && !backlog_.empty() && ready_.idle() != nullptr) settle();
   if (patience_ends_ && now >= *patience_ends_) {
     patience_ends_.reset();
     for (const Worker* const worker : members_) common_.actions.emplace_back(KillWorker{worker->id, SIGKILL});

@@ -86,6 +86,7 @@ void ReadyWorkers::count_busy(Worker& worker, bool busy) {
   const bool listed = share.equally_busy.linked;
   if (listed) unlist(share);
   share.busy += busy ? 1U : -1U;
+  busy_ += busy ? 1U : std::size_t{} - 1U;
   if (listed) list(share);
 }
 

@@ -28,6 +28,8 @@ class ReadyWorkers {
   void remove(Worker& worker);
 
   [[nodiscard]] Worker* idle() const;
+  /// Workers that hold chunks.
+  [[nodiscard]] std::size_t busy() const noexcept { return busy_; }
   /// One with the fewest chunks of those that hold at least one.
   [[nodiscard]] Worker* least_busy() const;
 
@@ -49,7 +51,8 @@ class ReadyWorkers {
   std::vector<RankShares> by_busy_;                     ///< ranks with idle workers, by the number of busy ones
   std::vector<std::uint64_t> any_rank_;                 ///< which of `by_busy_` are not empty, a bit each
   std::array<Equals, LookAhead::kMostHeld> by_chunks_;  ///< [n - 1]: workers that hold n chunks
-  std::uint64_t any_worker_ = 0;                        ///< which of `by_chunks_` are not empty
+  std::size_t busy_ = 0;
+  std::uint64_t any_worker_ = 0;  ///< which of `by_chunks_` are not empty
 };
 
 }  // namespace rankpool::schedule
