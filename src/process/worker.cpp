@@ -26,7 +26,7 @@ using wire::FrameKind;
 /// core with its host it would only keep that from answering.
 constexpr std::chrono::microseconds kSpin{20};
 /// Finished results are shown so long after they were, or so much later as the chunk says.
-constexpr std::chrono::nanoseconds kFlushAfter{500'000};
+constexpr std::chrono::nanoseconds kFlushAfter{2'000'000};
 /// A chunk that took so long is brief: its end may wait for the next one's, if that is at hand. A shorter one would not
 /// last until more have come, and a longer one is worth a ring.
 constexpr std::chrono::nanoseconds kBriefest{60'000};

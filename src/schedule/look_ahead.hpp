@@ -32,7 +32,7 @@ enum class ChunkSize : std::uint8_t {
 ///
 /// Many that are ahead travel together, in three lots: one that the worker is at, one that it has, one on its way. To
 /// the worker a lot is one chunk, so that rank 0's work for a chunk is done once for all of them. Lots are made to last
-/// 200 µs each: with more than one worker to a core, and rank 0 among them, each hand-over costs turns on the cores.
+/// 300 µs each: with more than one worker to a core, and rank 0 among them, each hand-over costs turns on the cores.
 /// (The contract would allow more, while all that are ahead last under 1 ms.)
 class LookAhead {
  public:
@@ -88,7 +88,7 @@ class LookAhead {
   static constexpr Nanoseconds kPaired{2'000'000};
   static constexpr Nanoseconds kFew{20'000};
   static constexpr Nanoseconds kCovered{100'000};
-  static constexpr Nanoseconds kCoveredByLots{600'000};
+  static constexpr Nanoseconds kCoveredByLots{900'000};
   /// Rank 0 needs about so long for each task that goes alone: with many workers none gets its tasks faster than that
   /// times their number.
   static constexpr Nanoseconds kRankZero{200};
