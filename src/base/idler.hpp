@@ -10,9 +10,10 @@ namespace rankpool::base {
 /// one who looks than to a sleeper who has to be woken, and then sleeps. One thread.
 ///
 /// Spinning pays where the next thing comes within a few wake-ups' time. While it does, the loop spins through all
-/// gaps. Spinning in vain is paid for out of a budget, a small part of the time that goes by, and not tried again
-/// before some gaps were short, more of them each time, or, since gaps are also as long as sleepers make them, for some
-/// time.
+/// gaps. Spinning in vain is paid for out of a budget, a small part of the time that goes by. It is tried again after
+/// some short gaps in a row, more of them the oftener these promised too much; and, since gaps are also as long as
+/// sleepers make them, now and then without.
+///
 /// Who spins yields from the start: the core may be a worker's. Where there is but one core nothing can come from a
 /// worker while another has it, so that no moment is lost by looking without yielding.
 class Idler {
@@ -67,22 +68,25 @@ class Idler {
   static constexpr std::chrono::nanoseconds kSpin = std::chrono::microseconds(50);
   /// Through the round trips of values that take their time to be encoded, decoded and freed.
   static constexpr std::chrono::nanoseconds kLongSpin = std::chrono::microseconds(150);
+  /// So long it looks where it does not spin.
   static constexpr std::chrono::nanoseconds kGlance = std::chrono::microseconds(2);
   static constexpr std::chrono::nanoseconds kShortGap = std::chrono::microseconds(150);
+  /// Without short gaps spinning is tried so often.
   static constexpr std::chrono::nanoseconds kTryEvery = std::chrono::milliseconds(50);
+  /// The budget: one part in `kPart` of the time, and so much saved up.
+  static constexpr int kPart = 64;
   static constexpr std::chrono::nanoseconds kMost = 8 * kSpin;
   static constexpr unsigned kEnough = 2;
   static constexpr unsigned kMostEnough = 256;
-  static constexpr int kPart = 64;
 
   std::chrono::nanoseconds glance_;
   bool looking_ = false;
-  unsigned enough_ = kEnough;      ///< short gaps before it spins; many if they often promise too much
-  unsigned short_gaps_ = kEnough;  ///< one after the other
-  Clock::time_point since_{};
-  Clock::time_point paid_ = Clock::now();
-  Clock::time_point tried_{};
-  std::chrono::nanoseconds patience_{0};
+  unsigned enough_ = kEnough;              ///< short gaps before it spins; many if they often promise too much
+  unsigned short_gaps_ = kEnough;          ///< one after the other
+  Clock::time_point since_{};              ///< it has been looking
+  Clock::time_point paid_ = Clock::now();  ///< up to here time has gone into the budget
+  Clock::time_point tried_{};              ///< when it last began to spin
+  std::chrono::nanoseconds patience_{0};   ///< how long it looks this time; `kSpin` or more: it spins
   std::chrono::nanoseconds budget_ = kMost;
 };
 

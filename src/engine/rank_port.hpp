@@ -48,8 +48,8 @@ class PortListener {
   ~PortListener() = default;
 };
 
-/// The engine's way to the workers of one rank: its own (LocalPort) or another's (RemotePort). Engine thread; nothing
-/// blocks.
+/// The engine's way to the workers of one rank: its own (LocalPort) or another's (RemoteRanks::Port). Engine thread;
+/// nothing blocks.
 class RankPort {
  public:
   virtual ~RankPort() = default;

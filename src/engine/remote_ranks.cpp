@@ -2,6 +2,7 @@
 
 #include "base/log.hpp"
 #include "engine/input_queues.hpp"
+#include "engine/node_shares.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -280,45 +281,24 @@ void RemoteRanks::assemble() {
     if (member.standing == Standing::invited || (member.standing == Standing::greeted && !member.on_the_line)) return;
   }
   assembled_ = true;
-  // Ranks of one node share its cores; each node is reckoned by itself.
-  struct Place {
-    Rank rank;
-    base::CoreClaim claim;
-    int wanted;
-  };
-  std::map<std::string, std::vector<Place>> nodes;
-  nodes[own_.facts.host].push_back({Rank{0}, own_.claim, settings_.workers.value_or(0)});
+  std::vector<RankClaim> claims{{Rank{0}, own_.facts.host, own_.claim, settings_.workers.value_or(0)}};
   for (std::size_t number = 1; number < peers_.size(); ++number) {
     const Peer& member = peers_[number];
     if (member.standing != Standing::greeted) continue;
-    nodes[member.hello.host].push_back(
-        {Rank{static_cast<std::int32_t>(number)},
-         {member.hello.cores, member.hello.core_limit, member.hello.core_grant},
-         member.hello.workers != 0 ? member.hello.workers : settings_.workers.value_or(0)});
+    claims.push_back({Rank{static_cast<std::int32_t>(number)},
+                      member.hello.host,
+                      {member.hello.cores, member.hello.core_limit, member.hello.core_grant},
+                      member.hello.workers != 0 ? member.hello.workers : settings_.workers.value_or(0)});
   }
-  struct Room {
-    int workers;
-    int cores;
-  };
-  std::map<Rank, Room> rooms;
-  for (const auto& [host, places] : nodes) {
-    std::vector<base::CoreClaim> claims;
-    for (const auto& place : places) claims.push_back(place.claim);
-    const std::vector<int> shares = base::share_cores(claims);
-    const int cores = base::cores_together(claims);
-    for (std::size_t i = 0; i < places.size(); ++i) {
-      rooms[places[i].rank] = {places[i].wanted > 0 ? places[i].wanted : shares[i], cores};
-    }
-  }
-  for (const auto& [rank, room] : rooms) {
+  for (const auto& [rank, workers, cores_of_node] : share_nodes(claims)) {
     RankFacts facts = own_.facts;
     if (rank != Rank{0}) {
       const wire::Hello& hello = peer(rank).hello;
       facts = {rank, hello.host, static_cast<pid_t>(hello.pid), static_cast<pid_t>(hello.keeper_pid)};
       peer(rank).standing = Standing::member;
     }
-    facts.workers = room.workers;
-    facts.cores_of_node = room.cores;
+    facts.workers = workers;
+    facts.cores_of_node = cores_of_node;
     listener_.rank_joined(facts);
   }
   count_bells();

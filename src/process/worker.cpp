@@ -1,9 +1,9 @@
 #include "process/worker.hpp"
 
 #include "process/side_client.hpp"
+#include "process/worker_rings.hpp"
 #include "wire/frames.hpp"
 
-#include <sched.h>
 #include <stdio_ext.h>
 #include <unistd.h>
 #include <algorithm>
@@ -22,9 +22,6 @@ using wire::FrameFlag;
 using wire::FrameHeader;
 using wire::FrameKind;
 
-/// How long a worker looks for the next frame before it sleeps: a little longer than its host needs to answer. On one
-/// core with its host it would only keep that from answering.
-constexpr std::chrono::microseconds kSpin{20};
 /// Finished results are shown so long after they were, or so much later as the chunk says.
 constexpr std::chrono::nanoseconds kFlushAfter{2'000'000};
 /// A chunk that took so long is brief: its end may wait for the next one's, if that is at hand. A shorter one would not
@@ -39,12 +36,10 @@ constexpr std::uint32_t kLongestStride = 256;
 class Worker final : public detail::TaskContext {
  public:
   Worker(Channel channel, RankPage* page, int wake, const WorkerHooks& hooks)
-      : channel_(std::move(channel)),
-        page_(page),
-        wake_(wake),
+      : rings_(std::move(channel), page, wake),
         hooks_(hooks),
-        side_(channel_, {[this] { wake_host(); }, [this] { publish_open(); }, hooks.forget_shared}) {
-    progress_ = &channel_.control().progress;
+        side_(rings_.channel(), {[this] { rings_.wake_host(); }, [this] { publish_open(); }, hooks.forget_shared}) {
+    progress_ = &rings_.control().progress;
     SideClient::set_instance(&side_);
   }
 
@@ -52,19 +47,19 @@ class Worker final : public detail::TaskContext {
     while (true) {
       FrameHeader header;
       await_frame();
-      std::memcpy(&header, channel_.in(in_head_), sizeof header);
-      take_input(sizeof header);
+      std::memcpy(&header, rings_.input(), sizeof header);
+      rings_.take_input(sizeof header);
       if (header.magic != wire::kFrameMagic) ::_exit(70);
       const auto size = static_cast<std::size_t>(header.length);
-      frame_end_ = in_head_ + size;
+      frame_end_ = rings_.input_begin() + size;
       if (size <= Channel::kRing) {
-        await_input(size);
-        serve(header, {channel_.in(in_head_), size});
-        take_input(size);
+        rings_.await_input(size);
+        serve(header, {rings_.input(), size});
+        rings_.take_input(size);
       } else if (header.kind == FrameKind::chunk) {
         chunk_as_it_comes(header, size);
       } else {
-        serve(header, gather(size));
+        serve(header, rings_.gather(size));
       }
     }
   }
@@ -79,6 +74,15 @@ class Worker final : public detail::TaskContext {
   void end_skipped() override { end_with_frame(FrameKind::skipped, {}); }
 
  private:
+  /// The next frame; meanwhile and before it, what is told on the side.
+  void await_frame() {
+    while (true) {
+      if (side_.pending()) side_.take_notices();
+      if (rings_.available() >= sizeof(FrameHeader)) return;
+      rings_.await([&] { return rings_.available() >= sizeof(FrameHeader) || side_.pending(); });
+    }
+  }
+
   void end_with_value_slowly(const void* value, std::size_t size) override {
     publish_open();
     if (size + sizeof(FrameHeader) > Channel::kRing / 2) {
@@ -87,17 +91,17 @@ class Worker final : public detail::TaskContext {
     }
     // Room for at least this one; all of what is free for those that follow. The host may look at what is written here
     // at any time (WorkerHost::harvest): what it reads belongs together unless the output has grown meanwhile.
-    await_room(sizeof(FrameHeader) + size);
-    auto& control = channel_.control();
+    rings_.await_room(sizeof(FrameHeader) + size);
+    auto& control = rings_.control();
     control.open_base.store(ended_, std::memory_order_release);
     control.open_element.store(size, std::memory_order_release);
     control.open_chunk.store(chunk_.chunk, std::memory_order_release);
     control.open_first.store(item(), std::memory_order_release);
-    control.open_begin.store(out_tail_, std::memory_order_release);
+    control.open_begin.store(rings_.output_end(), std::memory_order_release);
     open_first_ = item();
     element_size_ = size;
-    opened_ = cursor_ = channel_.out(out_tail_) + sizeof(FrameHeader);
-    limit_ = channel_.out(out_tail_) + room();
+    opened_ = cursor_ = rings_.output() + sizeof(FrameHeader);
+    limit_ = rings_.output() + rings_.room();
     std::memcpy(cursor_, value, size);
     cursor_ += size;
     item_ended();
@@ -119,8 +123,8 @@ class Worker final : public detail::TaskContext {
   void announce_item() noexcept override {
     publish_open();
     FrameHeader header = outcome(FrameKind::began, 0);
-    write(&header, sizeof header);
-    publish();
+    rings_.write(&header, sizeof header);
+    rings_.publish();
   }
 
   /// What the task is called; empty if that cannot be told. Called while an exception is handled.
@@ -172,16 +176,16 @@ class Worker final : public detail::TaskContext {
     try {
       if (!initializer.empty()) hooks_.run_initializer(initializer);
       flush_streams();
-      write(&header, sizeof header);
+      rings_.write(&header, sizeof header);
     } catch (...) {
       const detail::Bytes error = hooks_.encode_current_exception("the initializer");
       flush_streams();
       header.kind = FrameKind::init_failed;
       header.length = error.size();
-      write(&header, sizeof header);
-      write(error.data(), error.size());
+      rings_.write(&header, sizeof header);
+      rings_.write(error.data(), error.size());
     }
-    publish();
+    rings_.publish();
   }
 
   void chunk(const FrameHeader& header, std::span<const std::byte> payload) {
@@ -193,7 +197,7 @@ class Worker final : public detail::TaskContext {
   /// One that is longer than the ring is run while it comes in.
   void chunk_as_it_comes(const FrameHeader& header, std::size_t size) {
     if (header.extra > size) ::_exit(70);
-    const detail::Bytes head = gather(static_cast<std::size_t>(header.extra));
+    const detail::Bytes head = rings_.gather(static_cast<std::size_t>(header.extra));
     RingInput items(*this, size - head.size());
     run_chunk(header, head, items);
     items.skip(items.left());
@@ -204,16 +208,16 @@ class Worker final : public detail::TaskContext {
    public:
     RingInput(Worker& worker, std::size_t size) : Input(size), worker_(worker), behind_(size) {}
     /// What was read leaves the ring.
-    void end() { worker_.take_input(std::exchange(window_size_, 0)); }
+    void end() { worker_.rings_.take_input(std::exchange(window_size_, 0)); }
 
    private:
     std::span<const std::byte> next_window() override {
       end();
-      if (worker_.available() == 0) worker_.publish_open();
-      worker_.await_input(1);
-      window_size_ = std::min({static_cast<std::size_t>(worker_.available()), worker_.stretch_, behind_});
+      if (worker_.rings_.available() == 0) worker_.publish_open();
+      const auto window = worker_.rings_.await_stretch(behind_);
+      window_size_ = window.size();
       behind_ -= window_size_;
-      return {worker_.channel_.in(worker_.in_head_), window_size_};
+      return window;
     }
     Worker& worker_;
     std::size_t behind_;  ///< not yet in a window
@@ -224,11 +228,11 @@ class Worker final : public detail::TaskContext {
     chunk_ = header;
     chunk_base_ = ended_;
     count_ = header.count;
-    auto& control = channel_.control();
+    auto& control = rings_.control();
     control.chunk_end.store(frame_end_, std::memory_order_relaxed);
     const std::uint32_t items_before = control.chunk_items.exchange(count_, std::memory_order_seq_cst);
-    if (count_ > 1 && items_before <= 1) wake_host();  // it is to harvest from time to time
-    if (!has_the_next()) ring_if_owed();
+    if (count_ > 1 && items_before <= 1) rings_.wake_host();  // it is to harvest from time to time
+    if (!has_the_next()) rings_.ring_if_owed();
     name_ = nullptr;
     announce_ = header.flags == FrameFlag::announce;
     input_ = &items;
@@ -251,20 +255,18 @@ class Worker final : public detail::TaskContext {
       FrameHeader last = outcome(FrameKind::skipped, 0);
       last.flags = FrameFlag::last;
       last.extra = static_cast<std::uint64_t>(busy.count());
-      write(&last, sizeof last);
+      rings_.write(&last, sizeof last);
     }
     last_publish_ = begin;
     const bool brief = busy >= kBriefest && busy < kBrief;
     control.brief.store(brief ? static_cast<std::uint64_t>(busy.count()) : 0, std::memory_order_relaxed);
-    show();
+    rings_.show();
     if (!has_the_next()) control.chunk_items.store(0, std::memory_order_release);
     const bool wait = brief && has_the_next() && control.patient.load(std::memory_order_seq_cst) != 0;
-    if (!wait) wake_host();
+    if (!wait) rings_.wake_host();
   }
   /// The frame behind the chunk that the worker is at has come, its beginning at least.
-  [[nodiscard]] bool has_the_next() {
-    return channel_.control().in_tail.value.load(std::memory_order_acquire) >= frame_end_ + sizeof(FrameHeader);
-  }
+  [[nodiscard]] bool has_the_next() { return rings_.input_end() >= frame_end_ + sizeof(FrameHeader); }
 
   void flush_streams() {
     if (::__fpending(stdout) != 0) std::fflush(stdout);
@@ -276,14 +278,14 @@ class Worker final : public detail::TaskContext {
     publish_open();
     FrameHeader header = outcome(kind, 1);
     header.length = first.size() + second.size();
-    write(&header, sizeof header);
-    write(first.data(), first.size());
-    write(second.data(), second.size());
+    rings_.write(&header, sizeof header);
+    rings_.write(first.data(), first.size());
+    rings_.write(second.data(), second.size());
     // The end of the chunk is at hand, unless there is much to be freed before it.
     if (header.first + 1 < count_ || header.length >= kMuch) {
-      publish();
+      rings_.publish();
     } else {
-      show();
+      rings_.show();
     }
     item_ended();
   }
@@ -292,7 +294,7 @@ class Worker final : public detail::TaskContext {
   void publish_open() {
     if (cursor_ == nullptr) return;
     close_open(FrameFlag::none, {});
-    publish();
+    rings_.publish();
     last_publish_ = last_check_;
   }
   void close_open(FrameFlag flags, std::chrono::nanoseconds busy) {
@@ -302,111 +304,15 @@ class Worker final : public detail::TaskContext {
     header.flags = flags;
     header.extra = static_cast<std::uint64_t>(busy.count());
     std::memcpy(opened_ - sizeof header, &header, sizeof header);
-    out_tail_ += sizeof header + header.length;
+    rings_.written(sizeof header + static_cast<std::size_t>(header.length));
     cursor_ = limit_ = nullptr;
     element_size_ = 0;
   }
 
-  // -- rings
-  /// The next bytes of the input, taken out of the ring.
-  detail::Bytes gather(std::size_t size) {
-    detail::Bytes bytes;
-    bytes.reserve_more(size);
-    while (bytes.size() < size) {
-      await_input(1);
-      const auto part = std::min({static_cast<std::size_t>(available()), stretch_, size - bytes.size()});
-      bytes.append(channel_.in(in_head_), part);
-      take_input(part);
-    }
-    return bytes;
-  }
-  [[nodiscard]] std::uint64_t available() {
-    return channel_.control().in_tail.value.load(std::memory_order_acquire) - in_head_;
-  }
-  [[nodiscard]] std::size_t room() {
-    return Channel::kRing -
-           static_cast<std::size_t>(out_tail_ - channel_.control().out_head.value.load(std::memory_order_acquire));
-  }
-  void take_input(std::size_t size) {
-    in_head_ += size;
-    channel_.control().in_head.value.store(in_head_, std::memory_order_release);
-    // A host that ran out of room looks again when it is woken; it needs no wake-up while there is plenty.
-    if (size > Channel::kRing / 8) wake_host();
-  }
-  void await_input(std::size_t size) {
-    if (available() < size) await([&] { return available() >= size; });
-  }
-  void await_room(std::size_t size) {
-    if (room() < size) await([&] { return room() >= size; }, Channel::SleepsFor::room);
-  }
-  /// The next frame; meanwhile and before it, what is told on the side.
-  void await_frame() {
-    while (true) {
-      if (side_.pending()) side_.take_notices();
-      if (available() >= sizeof(FrameHeader)) return;
-      await([&] { return available() >= sizeof(FrameHeader) || side_.pending(); });
-    }
-  }
-  template <class Ready>
-  void await(Ready&& ready, Channel::SleepsFor what = Channel::SleepsFor::input) {
-    const bool crowded = page_->crowded.load(std::memory_order_relaxed) != 0;
-    const auto until = crowded ? Clock::time_point() : Clock::now() + spin_;
-    for (int i = 0;; ++i) {
-      if (ready()) return;
-      if (crowded) break;
-      if (i % 16 == 15) {
-        ::sched_yield();
-        if (Clock::now() > until) break;
-      }
-    }
-    ring_if_owed();
-    auto& control = channel_.control();
-    while (true) {
-      const std::uint32_t seen = control.bell.load(std::memory_order_seq_cst);
-      control.worker_sleeping.store(static_cast<std::uint32_t>(what), std::memory_order_seq_cst);
-      if (ready()) break;
-      channel_.wait_for_bell(seen);
-    }
-    control.worker_sleeping.store(0, std::memory_order_seq_cst);
-  }
-  void write(const void* from, std::size_t size) {
-    const auto* bytes = static_cast<const std::byte*>(from);
-    while (size > 0) {
-      await_room(1);
-      const std::size_t part = std::min({size, room(), stretch_});
-      std::memcpy(channel_.out(out_tail_), bytes, part);
-      out_tail_ += part;
-      bytes += part;
-      size -= part;
-      if (size > 0) publish();
-    }
-  }
-  void show() { channel_.control().out_tail.value.store(out_tail_, std::memory_order_seq_cst); }
-  void publish() {
-    show();
-    wake_host();
-  }
-  /// The end of a brief chunk is to wait no longer.
-  void ring_if_owed() {
-    if (channel_.control().out_head.value.load(std::memory_order_acquire) != out_tail_) wake_host();
-  }
-  void wake_host() {
-    if (page_->host_sleeping.load(std::memory_order_seq_cst) == 0) return;
-    if (page_->host_sleeping.exchange(0, std::memory_order_seq_cst) == 0) return;
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const auto written = ::write(wake_, &one, sizeof one);
-  }
-
-  Channel channel_;
-  RankPage* page_;
-  int wake_;
+  WorkerRings rings_;
   const WorkerHooks& hooks_;
-  const std::size_t stretch_ = Channel::stretch();
-  const std::chrono::microseconds spin_ = Channel::on_one_core() ? std::chrono::microseconds(0) : kSpin;
   SideClient side_;
-  std::uint64_t in_head_ = 0;
   std::uint64_t frame_end_ = 0;  ///< of the frame that is being served, in the input
-  std::uint64_t out_tail_ = 0;
   FrameHeader chunk_;
   std::uint64_t chunk_base_ = 0;
   std::byte* opened_ = nullptr;

@@ -62,7 +62,7 @@ class LookAhead {
     if (size == ChunkSize::adapted) return std::min(chunks, kAtLeast);
     return size == ChunkSize::joined && chunks + 1 >= 2 * kLots ? kLots - 1 : std::min(chunks, kMostHeld - 1);
   }
-  /// Lots are shorter than they should be, since few were measured.
+  /// Lots are shorter than they should be, since few chunks were measured.
   [[nodiscard]] bool growing() const noexcept {
     return known_ && static_cast<std::int64_t>(window_) < kCoveredByLots / std::max(mean_, Nanoseconds{1});
   }

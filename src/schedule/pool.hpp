@@ -90,7 +90,7 @@ class Pool {
   // pool.cpp: works, and who gets what
   void feed();
   /// Where workers share cores, a work's first items go to a few of them, since to wake all costs more than short items
-  /// are worth. Not for long: they may be long, or wait for each other.
+  /// are worth. Not for long: they may be long, or wait for each other. True: no idle worker is to be woken for now.
   [[nodiscard]] bool feels_its_way(Crew crew);
   [[nodiscard]] Worker* worker_for_next();
   void hand(Worker& worker, const Range& range);
@@ -146,7 +146,7 @@ class Pool {
   std::uint64_t works_ = 0;         ///< that have not ended
   std::map<ItemKey, int> retries_;  ///< of items that were tried before, and only of these
   LookAhead look_ahead_;
-  std::optional<Time> all_from_;  ///< when it ceases to feel its way
+  std::optional<Time> all_from_;  ///< when it ceases to feel its way; none: it does not
   bool restless_ = false;         ///< among `Common::restless`
 
   std::vector<Worker*> members_;  ///< all whose process has not ended

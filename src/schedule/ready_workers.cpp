@@ -85,8 +85,13 @@ void ReadyWorkers::count_busy(Worker& worker, bool busy) {
   RankShare& share = share_of(worker);
   const bool listed = share.equally_busy.linked;
   if (listed) unlist(share);
-  share.busy += busy ? 1U : -1U;
-  busy_ += busy ? 1U : std::size_t{} - 1U;
+  if (busy) {
+    ++share.busy;
+    ++busy_;
+  } else {
+    --share.busy;
+    --busy_;
+  }
   if (listed) list(share);
 }
 

@@ -16,8 +16,7 @@ namespace rankpool::schedule {
 ///
 /// Of the idle ones the next is taken from the rank with the fewest busy workers, so that a few tasks spread over the
 /// nodes; among equals it is one of rank 0, which is soonest reached, or else the one that fell idle last, which is
-/// still awake and warm. Of the busy ones with equally
-/// many chunks it is the one that has had so many for longest.
+/// still awake and warm. Of the busy ones with equally many chunks it is the one that has had so many for longest.
 class ReadyWorkers {
  public:
   /// Puts a worker in the place that its number of chunks gives it, wherever it was.
