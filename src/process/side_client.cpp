@@ -2,18 +2,13 @@
 
 #include "wire/frames.hpp"
 
-#include <sched.h>
 #include <unistd.h>
 #include <algorithm>
-#include <chrono>
 #include <cstring>
 #include <utility>
 
 namespace rankpool::process {
 namespace {
-
-/// How long a thread looks for its reply before it sleeps: a little longer than rank 0 needs to answer.
-constexpr std::chrono::microseconds kSpin{20};
 
 SideClient* g_instance = nullptr;
 
@@ -56,7 +51,7 @@ void SideClient::send(std::uint64_t number, std::span<const std::byte> request) 
   write(std::as_bytes(std::span(&header, 1)));
   write(request);
   channel_.control().side_out_tail.value.store(out_tail_, std::memory_order_seq_cst);
-  hooks_.wake_host();
+  rings_.wake_host();
 }
 
 void SideClient::write(std::span<const std::byte> bytes) {
@@ -68,7 +63,7 @@ void SideClient::write(std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
     if (room() == 0) {
       control.side_out_tail.value.store(out_tail_, std::memory_order_seq_cst);
-      hooks_.wake_host();
+      rings_.wake_host();
       await([&] { return room() != 0; });
     }
     const auto part = bytes.first(std::min(bytes.size(), room()));
@@ -97,7 +92,7 @@ void SideClient::read() {
   head += size;
   read_.store(head, std::memory_order_relaxed);
   control.side_in_head.value.store(head, std::memory_order_release);
-  if (size > Channel::kSideRing / 8) hooks_.wake_host();  // it may have waited for room
+  if (size > Channel::kSideRing / 8) rings_.wake_host();  // it may have waited for room
 }
 
 bool SideClient::take_reply(std::uint64_t number, detail::Bytes& reply) {
@@ -121,15 +116,7 @@ void SideClient::forget_noted() {
 
 template <class Ready>
 void SideClient::await(Ready&& ready) {
-  using Clock = std::chrono::steady_clock;
-  const auto until = Clock::now() + kSpin;
-  for (int i = 0;; ++i) {
-    if (ready()) return;
-    if (i % 16 == 15) {
-      ::sched_yield();
-      if (Clock::now() > until) break;
-    }
-  }
+  if (rings_.spin_until(ready)) return;
   if (std::this_thread::get_id() == main_) hooks_.before_sleep();
   auto& control = channel_.control();
   while (true) {

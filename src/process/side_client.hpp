@@ -1,6 +1,6 @@
 #pragma once
 
-#include "process/channel.hpp"
+#include "process/worker_rings.hpp"
 #include "wire/frame_reader.hpp"
 
 #include <rankpool/detail/bytes.hpp>
@@ -23,15 +23,13 @@ namespace rankpool::process {
 class SideClient {
  public:
   struct Hooks {
-    /// Wakes the host if it sleeps.
-    std::function<void()> wake_host;
     /// Called in the main thread before it sleeps for a reply: what it has finished must not wait with it.
     std::function<void()> before_sleep;
     /// A shared object is gone.
     void (*forget)(std::uint64_t id) = nullptr;
   };
 
-  SideClient(Channel& channel, Hooks hooks) : channel_(channel), hooks_(std::move(hooks)) {}
+  SideClient(WorkerRings& rings, Hooks hooks) : rings_(rings), channel_(rings.channel()), hooks_(std::move(hooks)) {}
   SideClient(const SideClient&) = delete;
   SideClient& operator=(const SideClient&) = delete;
 
@@ -62,6 +60,7 @@ class SideClient {
   template <class Ready>
   void await(Ready&& ready);
 
+  WorkerRings& rings_;
   Channel& channel_;
   Hooks hooks_;
   const std::thread::id main_ = std::this_thread::get_id();

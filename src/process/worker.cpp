@@ -38,7 +38,7 @@ class Worker final : public detail::TaskContext {
   Worker(Channel channel, RankPage* page, int wake, const WorkerHooks& hooks)
       : rings_(std::move(channel), page, wake),
         hooks_(hooks),
-        side_(rings_.channel(), {[this] { rings_.wake_host(); }, [this] { publish_open(); }, hooks.forget_shared}) {
+        side_(rings_, {[this] { publish_open(); }, hooks.forget_shared}) {
     progress_ = &rings_.control().progress;
     SideClient::set_instance(&side_);
   }

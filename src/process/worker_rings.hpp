@@ -25,6 +25,8 @@ namespace rankpool::process {
 /// The worker's main thread, unless a member says otherwise.
 class WorkerRings {
  public:
+  using Clock = std::chrono::steady_clock;
+
   WorkerRings(Channel channel, RankPage* page, int wake);
   WorkerRings(const WorkerRings&) = delete;
   WorkerRings& operator=(const WorkerRings&) = delete;
@@ -97,25 +99,9 @@ class WorkerRings {
     ring_if_owed();
     sleep_until(ready, what);
   }
-  /// The host has not taken what was shown to it, perhaps without a ring: it is to wait no longer.
-  void ring_if_owed() {
-    if (taken_by_host() != out_tail_) wake_host();
-  }
-  /// If it sleeps. Any thread.
-  void wake_host() {
-    if (page_->host_sleeping.load(std::memory_order_seq_cst) != 0) ring_host();
-  }
-
- private:
-  using Clock = std::chrono::steady_clock;
-
-  [[nodiscard]] std::uint64_t taken_by_host() noexcept {
-    return control().out_head.value.load(std::memory_order_acquire);
-  }
-  void ring_host();
-
+  /// Looks for a moment: false if it was in vain. Any thread.
   template <class Ready>
-  bool spin_until(Ready& ready) {
+  [[nodiscard]] bool spin_until(Ready& ready) {
     if (ready()) return true;
     if (page_->crowded.load(std::memory_order_relaxed) != 0) return false;
     const auto until = Clock::now() + spin_;
@@ -126,6 +112,21 @@ class WorkerRings {
       if (Clock::now() > until) return false;
     }
   }
+  /// The host has not taken what was shown to it, perhaps without a ring: it is to wait no longer.
+  void ring_if_owed() {
+    if (taken_by_host() != out_tail_) wake_host();
+  }
+  /// If it sleeps. Any thread.
+  void wake_host() {
+    if (page_->host_sleeping.load(std::memory_order_seq_cst) != 0) ring_host();
+  }
+
+ private:
+  [[nodiscard]] std::uint64_t taken_by_host() noexcept {
+    return control().out_head.value.load(std::memory_order_acquire);
+  }
+  void ring_host();
+
   template <class Ready>
   void sleep_until(Ready& ready, Channel::SleepsFor what) {
     while (true) {

@@ -184,11 +184,11 @@ TEST_F(Workers, ResultsComeOneByOneUnlessTheChunkSaysThatTheyMayWait) {
     const auto frames = answers();
     return std::count_if(frames.begin(), frames.end(), [](const auto& frame) { return frame.header.count > 0; });
   };
-  send_chunk('m', {}, 5);
+  send_chunk('M', {}, 5);
   EXPECT_EQ(with_results(), 5);
   notes.output.clear();
   chunks = 0;
-  send_chunk('m', {}, 5, std::chrono::hours(1));
+  send_chunk('M', {}, 5, std::chrono::hours(1));
   EXPECT_EQ(with_results(), 1);
 }
 

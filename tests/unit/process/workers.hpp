@@ -39,11 +39,12 @@ inline void square(detail::TaskContext& context) {
   }
 }
 /// Each takes longer than results are held back where the chunk says nothing.
-inline void one_each_millisecond(detail::TaskContext& context) {
+template <int Milliseconds>
+void one_each(detail::TaskContext& context) {
   const int one = 1;
   for (std::uint32_t i = 0; i < context.count(); ++i) {
     context.begin_item();
-    ::usleep(1000);
+    ::usleep(Milliseconds * 1000);
     context.end_with_value(&one, sizeof one);
   }
 }
@@ -108,7 +109,9 @@ inline const WorkerHooks kWorkerHooks{
         case 'w':
           return tasks::square_or_wait;
         case 'm':
-          return tasks::one_each_millisecond;
+          return tasks::one_each<1>;
+        case 'M':
+          return tasks::one_each<3>;
         case 'd':
           return tasks::square_and_die;
         case 'b':
