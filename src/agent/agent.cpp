@@ -222,18 +222,23 @@ void Agent::sleep() {
     }
     return;
   }
-  std::array<pollfd, 4> fds{{{host_.wake_fd(), POLLIN, 0},
+  std::array<pollfd, 5> fds{{{host_.wake_fd(), POLLIN, 0},
                              {host_.keeper_fd(), POLLIN, 0},
                              {lifeline_->fd(), POLLIN, 0},
-                             {bell_->fd(), POLLIN, 0}}};
+                             {bell_->fd(), POLLIN, 0},
+                             {alarm_.fd(), POLLIN, 0}}};
   if (host_.prepare_sleep() && tell_that_we_sleep()) {
-    int timeout = host_.has_backlog() ? 1 : -1;
-    if (const auto look = host_.next_look(); look && timeout < 0) {
-      timeout = static_cast<int>(
-          std::max<std::int64_t>(std::chrono::ceil<std::chrono::milliseconds>(*look - Clock::now()).count(), 0));
+    std::optional<Clock::time_point> until;
+    const auto look = host_.next_look();
+    if (look || host_.has_backlog()) {
+      const auto now = Clock::now();
+      if (look) until = base::roughly(*look, now);
+      if (host_.has_backlog()) until = now + std::chrono::milliseconds(1);
     }
-    lifeline_is_quiet_ = ::poll(fds.data(), fds.size(), timeout) >= 0 && fds[2].revents == 0;
+    alarm_.set(until);
+    lifeline_is_quiet_ = ::poll(fds.data(), fds.size(), -1) >= 0 && fds[2].revents == 0;
   }
+  if (fds[4].revents != 0) alarm_.rang();
   host_.awake(fds[0].revents != 0, fds[1].revents != 0);
   if (fds[2].revents != 0) next_look_ = {};
   bell_->awake(fds[3].revents != 0);

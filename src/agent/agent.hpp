@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/alarm.hpp"
 #include "base/idler.hpp"
 #include "base/settings.hpp"
 #include "liveness/door_bell.hpp"
@@ -87,6 +88,7 @@ class Agent final : private process::HostListener {
   std::chrono::steady_clock::time_point next_look_{};
   bool lifeline_is_quiet_ = false;  ///< as was seen just now, without a look at it
   base::Idler idler_{process::Channel::on_one_core()};
+  base::Alarm alarm_;
 };
 
 }  // namespace rankpool::agent

@@ -192,34 +192,26 @@ bool Engine::take_commands() {
 void Engine::sleep(Clock::time_point now) {
   const bool nothing_yet = mailbox_.prepare_sleep() && (stop_signal_.load() == 0 || stop_passed_on_) &&
                            options_.host->prepare_sleep() && (!remote_ || remote_->prepare_sleep());
-  std::array<pollfd, 5> fds{{{mailbox_.fd(), POLLIN, 0},
+  std::array<pollfd, 6> fds{{{mailbox_.fd(), POLLIN, 0},
                              {options_.host->wake_fd(), POLLIN, 0},
                              {options_.host->keeper_fd(), POLLIN, 0},
                              {remote_ ? remote_->fd() : -1, POLLIN, 0},
-                             {remote_ ? remote_->bell_fd() : -1, POLLIN, 0}}};
+                             {remote_ ? remote_->bell_fd() : -1, POLLIN, 0},
+                             {alarm_.fd(), POLLIN, 0}}};
   if (nothing_yet) {
-    // To the nanosecond: some deadlines are shorter than poll's millisecond.
-    std::optional<std::chrono::nanoseconds> timeout;
-    if (const auto deadline = dispatcher_->next_deadline()) {
-      timeout = std::clamp<std::chrono::nanoseconds>(*deadline - now.time_since_epoch(), std::chrono::nanoseconds(0),
-                                                     std::chrono::minutes(1));
-    }
-    const auto no_longer_than = [&](std::chrono::nanoseconds limit) {
-      timeout = std::max(std::min(timeout.value_or(limit), limit), std::chrono::nanoseconds(0));
-    };
-    if (options_.host->has_backlog()) no_longer_than(std::chrono::milliseconds(1));
-    if (const auto look = options_.host->next_look()) no_longer_than(*look - now);
-    timespec time{};
-    if (timeout) {
-      const auto seconds = std::chrono::floor<std::chrono::seconds>(*timeout);
-      time = {seconds.count(), (*timeout - seconds).count()};
-    }
+    std::optional<Clock::time_point> until;
+    const auto no_later_than = [&](Clock::time_point limit) { until = std::min(until.value_or(limit), limit); };
+    if (const auto deadline = dispatcher_->next_deadline()) no_later_than(Clock::time_point(*deadline));
+    if (options_.host->has_backlog()) no_later_than(now + std::chrono::milliseconds(1));
+    if (const auto look = options_.host->next_look()) no_later_than(base::roughly(*look, now));
+    alarm_.set(until);
     mailbox_.leave_seat(*this);
-    const int ready = ::ppoll(fds.data(), fds.size(), timeout ? &time : nullptr, nullptr);
+    const int ready = ::poll(fds.data(), fds.size(), -1);
     mailbox_.take_back_seat();
     if (stand_in_failed_) std::rethrow_exception(stand_in_failed_);
     if (remote_ && ready >= 0 && fds[3].revents == 0) remote_->lifelines_are_quiet();
   }
+  if (fds[5].revents != 0) alarm_.rang();
   mailbox_.awake(fds[0].revents != 0);
   options_.host->awake(fds[1].revents != 0, fds[2].revents != 0);
   if (remote_) remote_->awake(fds[3].revents != 0, fds[4].revents != 0);

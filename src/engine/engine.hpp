@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/alarm.hpp"
 #include "base/crowding.hpp"
 #include "base/idler.hpp"
 #include "base/settings.hpp"
@@ -94,6 +95,7 @@ class Engine : private StandIn {
   std::unique_ptr<RemoteRanks> remote_;
   std::vector<Command> commands_;
   base::Idler idler_{process::Channel::on_one_core()};
+  base::Alarm alarm_;
   bool stop_passed_on_ = false;
   std::exception_ptr stand_in_failed_;
 

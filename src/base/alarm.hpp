@@ -1,0 +1,39 @@
+#pragma once
+
+#include <chrono>
+#include <optional>
+
+namespace rankpool::base {
+
+/// Wakes a loop that sleeps in poll(2) when it is time to. Poll's own time-out would be set and taken back with each
+/// sleep, which costs as much as the rest of a wake-up where each change of the timer ends in the hypervisor. This one
+/// stays as it is over many sleeps, and may wake for nothing instead. One thread.
+class Alarm {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  /// Throws std::system_error.
+  Alarm();
+  ~Alarm();
+  Alarm(const Alarm&) = delete;
+  Alarm& operator=(const Alarm&) = delete;
+
+  /// Before a sleep: to wake by then at the latest, if there is such a time.
+  void set(std::optional<Clock::time_point> until);
+  /// After it: `fd()` was readable.
+  void rang();
+  [[nodiscard]] int fd() const noexcept { return fd_; }
+
+ private:
+  int fd_;
+  std::optional<Clock::time_point> set_;
+};
+
+/// For what is not due on the dot: as late again, by two milliseconds at most, so that the alarm is set less often.
+inline Alarm::Clock::time_point roughly(Alarm::Clock::time_point until, Alarm::Clock::time_point now) {
+  constexpr Alarm::Clock::duration most = std::chrono::milliseconds(2);
+  const auto left = until - now;
+  return left > Alarm::Clock::duration::zero() ? until + (left < most ? left : most) : until;
+}
+
+}  // namespace rankpool::base
