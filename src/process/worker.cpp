@@ -28,8 +28,9 @@ constexpr std::chrono::nanoseconds kFlushAfter{2'000'000};
 /// last until more have come, and a longer one is worth a ring.
 constexpr std::chrono::nanoseconds kBriefest{60'000};
 constexpr std::chrono::nanoseconds kBrief{2'000'000};
-/// Bytes of a result that others can begin with while the worker frees what it was made of.
-constexpr std::size_t kMuch = 4096;
+/// Results of so many bytes are work for others, who are to begin with it while the worker frees what the result was
+/// made of, or goes on.
+constexpr std::size_t kMuch = 16'384;
 /// The clock is looked at after so many items at the most. Looking costs as much as some twenty items that do nothing.
 constexpr std::uint32_t kLongestStride = 256;
 
@@ -237,6 +238,7 @@ class Worker final : public detail::TaskContext {
     announce_ = header.flags == FrameFlag::announce;
     input_ = &items;
     flush_after_ = std::max(kFlushAfter, std::chrono::nanoseconds(static_cast<std::int64_t>(header.first)));
+    const std::uint64_t output_before = rings_.output_end();
     const auto begin = Clock::now();
     last_check_ = begin;
     until_flush_check_ = stride_ = 1;
@@ -258,7 +260,7 @@ class Worker final : public detail::TaskContext {
       rings_.write(&last, sizeof last);
     }
     last_publish_ = begin;
-    const bool brief = busy >= kBriefest && busy < kBrief;
+    const bool brief = busy >= kBriefest && busy < kBrief && rings_.output_end() - output_before < kMuch;
     control.brief.store(brief ? static_cast<std::uint64_t>(busy.count()) : 0, std::memory_order_relaxed);
     rings_.show();
     if (!has_the_next()) control.chunk_items.store(0, std::memory_order_release);
