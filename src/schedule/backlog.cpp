@@ -18,26 +18,26 @@ bool Backlog::more_chunks_than(std::uint64_t few, Crew crew) const {
   return chunks > few;
 }
 
+const ManyItems* Backlog::next_of_many() const {
+  if (!given_back_.empty()) return works_.find_many(given_back_.front().work);
+  return queue_.empty() ? nullptr : works_.find_many(queue_.front());
+}
+
 bool Backlog::next_is_known() const {
-  const WorkId* const next = !given_back_.empty() ? &given_back_.front().work
-                             : !queue_.empty()    ? &queue_.front()
-                                                  : nullptr;
-  const ManyItems* const many = next == nullptr ? nullptr : works_.find_many(*next);
+  const ManyItems* const many = next_of_many();
   return many == nullptr || many->policy.known();
 }
 
 bool Backlog::next_is_growing(Crew crew, const LookAhead& look_ahead) const {
-  if (!given_back_.empty() || queue_.empty()) return false;
-  const ManyItems* const many = works_.find_many(queue_.front());
-  if (many == nullptr || many->next == many->items) return false;
+  const ManyItems* const many = next_of_many();
+  if (many == nullptr || !given_back_.empty() || many->next == many->items) return false;
   if (many->chunk == 0) return many->policy.growing(many->items - many->next, crew);
   return !many->policy.known() || look_ahead.growing();
 }
 
 ChunkSize Backlog::next_size() const {
-  if (!given_back_.empty() || queue_.empty()) return ChunkSize::given;
-  const ManyItems* const many = works_.find_many(queue_.front());
-  if (many == nullptr) return ChunkSize::given;
+  const ManyItems* const many = next_of_many();
+  if (many == nullptr || !given_back_.empty()) return ChunkSize::given;
   return many->chunk != 0 ? ChunkSize::joined : ChunkSize::adapted;
 }
 

@@ -54,6 +54,8 @@ class Backlog {
   std::vector<Range> withdraw_all();
 
  private:
+  /// The work of the next chunk; null for a single task, or if there is none.
+  [[nodiscard]] const ManyItems* next_of_many() const;
   [[nodiscard]] std::uint32_t size_of_next(WorkId work, std::uint64_t waiting, Crew crew) const;
   void tidy();
 

@@ -33,7 +33,7 @@ enum class ChunkSize : std::uint8_t {
 /// Many that are ahead travel together, in three lots: one that the worker is at, one that it has, one on its way. To
 /// the worker a lot is one chunk, so that rank 0's work for a chunk is done once for all of them. Lots are made to last
 /// 300 µs each: with more than one worker to a core, and rank 0 among them, each hand-over costs turns on the cores.
-/// (The contract would allow more, while all that are ahead last under 1 ms.)
+/// The contract allows no more: all that are ahead last under 1 ms together.
 class LookAhead {
  public:
   /// With the one that is running a worker holds so many lots, or single chunks, at most.
