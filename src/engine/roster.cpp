@@ -12,12 +12,11 @@ std::vector<base::NodeLoad> Roster::loads(int workers) const {
   schedule::Ranks living;
   std::vector<base::NodeLoad> loads;
   std::map<std::string, std::size_t> places;
-  for (std::size_t i = 0; i < ranks_.size(); ++i) {
-    const RankInfo& rank = ranks_[i];
+  for (const RankInfo& rank : ranks_) {
     if (!rank.alive) continue;
     living.join(Rank{rank.rank}, rank.workers);
     const auto [place, fresh] = places.try_emplace(rank.host, loads.size());
-    if (fresh) loads.push_back({rank.host, rank.rank, 0, 0, cores_of_node_[i]});
+    if (fresh) loads.push_back({rank.host, rank.rank, 0, 0, nodes_.at(rank.host).cores});
     ++loads[place->second].ranks;
   }
   for (const Rank rank : living.spread(workers))

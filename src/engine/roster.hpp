@@ -21,11 +21,9 @@ class Roster {
     const auto index = static_cast<std::size_t>(raw(facts.rank));
     // Ranks that were refused are never told of: they have a number, and do not live.
     while (ranks_.size() <= index) ranks_.push_back({static_cast<int>(ranks_.size()), "", 0, 0, 0, false});
-    cores_of_node_.resize(ranks_.size());
     Node& node = nodes_[facts.host];
     if (++node.ranks == 1) cores_ += node.cores = facts.cores_of_node;
     ranks_[index] = {raw(facts.rank), facts.host, facts.pid, facts.keeper_pid, facts.workers, true};
-    cores_of_node_[index] = facts.cores_of_node;
   }
   void lost(Rank rank) {
     const std::lock_guard lock(mutex_);
@@ -60,7 +58,6 @@ class Roster {
   };
   mutable std::mutex mutex_;
   std::vector<RankInfo> ranks_;
-  std::vector<int> cores_of_node_;  ///< of each rank
   std::unordered_map<std::string, Node> nodes_;
   int cores_ = 0;
 };
