@@ -71,10 +71,6 @@ class OArchive : public boost::archive::detail::common_oarchive<OArchive> {
   template <class T>
   requires DirectlyComposed<T>
   void save_override(const T& value) { DirectWriter(to_.grow_by(DirectSize::of(value))).write(value); }
-  template <class T>
-  void save_direct(const T& value) {
-    DirectWriter(to_.grow_by(DirectSize::of(value))).write(value);
-  }
   void save_override(const boost::serialization::collection_size_type& size) {
     save_size(static_cast<std::uint64_t>(size));
   }

@@ -88,7 +88,7 @@ class RangeSource final : public MapSource {
     std::uint64_t count = 0;
     if (std::exchange(pending_step_, false)) step();
     while (count < items) {
-      if (count > 0 || std::exchange(pending_step_, false)) step();
+      if (count > 0) step();
       if (std::apply([&](auto&... at) { return ((at == std::ranges::end(range)) || ...); }, *iterators_)) {
         iterators_.reset();
         return count;
