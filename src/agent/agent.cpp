@@ -26,7 +26,7 @@ constexpr std::chrono::seconds kInvitation{60};
 
 }  // namespace
 
-Agent::Agent(transport::Transport& transport, process::WorkerHost& host, AgentOptions options)
+Agent::Agent(transport::Transport& transport, host::WorkerHost& host, AgentOptions options)
     : transport_(transport), host_(host), options_(std::move(options)) {}
 
 Agent::~Agent() = default;
@@ -110,7 +110,7 @@ void Agent::handle(const wire::Message& message, const std::shared_ptr<const det
   } else if (const auto* ready = std::get_if<wire::BlobReady>(&message)) {
     const auto found = blobs_.find(ready->id);
     if (found == blobs_.end() || !found->second.full()) throw wire::ProtocolError("a broadcast that is not there");
-    process::answer_with_place(host_, ready->worker, ready->request, found->second.place());
+    host::answer_with_place(host_, ready->worker, ready->request, found->second.place());
   } else if (const auto* forget = std::get_if<wire::ForgetBlob>(&message)) {
     blobs_.erase(forget->id);
   } else if (const auto* start = std::get_if<wire::StartWorker>(&message)) {
@@ -265,7 +265,7 @@ void Agent::worker_side_output(WorkerId worker, std::span<const std::byte> bytes
   wire::append(batch_, wire::SideOutput{worker, bytes});
 }
 
-void Agent::worker_ended(WorkerId worker, const process::WorkerEnd& end) {
+void Agent::worker_ended(WorkerId worker, const host::WorkerEnd& end) {
   untold_.erase(worker);
   wire::append(batch_, wire::WorkerEnded{worker, static_cast<std::int64_t>(end.pid), end.wait_status, end.inside_item});
 }

@@ -3,11 +3,11 @@
 #include "base/alarm.hpp"
 #include "base/idler.hpp"
 #include "base/settings.hpp"
+#include "channel/blob.hpp"
+#include "channel/channel.hpp"
+#include "host/worker_host.hpp"
 #include "liveness/door_bell.hpp"
 #include "liveness/lifeline.hpp"
-#include "process/blob.hpp"
-#include "process/channel.hpp"
-#include "process/worker_host.hpp"
 #include "transport/transport.hpp"
 #include "wire/messages.hpp"
 
@@ -40,9 +40,9 @@ struct AgentOptions {
 
 /// What every rank but rank 0 does: passes bytes between rank 0 and its own workers, and tells of their deaths. It
 /// never reads what it passes on, and never blocks in MPI. The main thread of the rank.
-class Agent final : private process::HostListener {
+class Agent final : private host::HostListener {
  public:
-  Agent(transport::Transport& transport, process::WorkerHost& host, AgentOptions options);
+  Agent(transport::Transport& transport, host::WorkerHost& host, AgentOptions options);
   ~Agent();
 
   /// Serves until the job is over.
@@ -68,18 +68,18 @@ class Agent final : private process::HostListener {
   void worker_failed_to_start(WorkerId worker, const std::string& why) override;
   void worker_output(WorkerId worker, std::span<const std::byte> bytes) override;
   void worker_side_output(WorkerId worker, std::span<const std::byte> bytes) override;
-  void worker_ended(WorkerId worker, const process::WorkerEnd& end) override;
+  void worker_ended(WorkerId worker, const host::WorkerEnd& end) override;
   void keeper_lost() override;
 
   transport::Transport& transport_;
-  process::WorkerHost& host_;
+  host::WorkerHost& host_;
   AgentOptions options_;
   std::optional<liveness::Lifeline> lifeline_;
   std::optional<liveness::DoorBell> bell_;  ///< with the lifeline
   bool rank_0_asleep_ = false;              ///< it has to be rung for the next message
   bool knows_we_sleep_ = false;
   std::optional<Ending> ending_;
-  std::map<std::uint64_t, process::Blob> blobs_;  ///< broadcasts that this rank's workers use
+  std::map<std::uint64_t, channel::Blob> blobs_;  ///< broadcasts that this rank's workers use
   detail::Bytes batch_;
   std::vector<WorkerId> written_;
   std::map<WorkerId, std::uint64_t> untold_;  ///< large input that rank 0 was not told to have been taken
@@ -87,7 +87,7 @@ class Agent final : private process::HostListener {
   std::vector<liveness::LifelineEvent> events_;
   std::chrono::steady_clock::time_point next_look_{};
   bool lifeline_is_quiet_ = false;  ///< as was seen just now, without a look at it
-  base::Idler idler_{process::Channel::on_one_core()};
+  base::Idler idler_{channel::Channel::on_one_core()};
   base::Alarm alarm_;
 };
 

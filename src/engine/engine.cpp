@@ -2,7 +2,7 @@
 
 #include "base/log.hpp"
 #include "base/wait_status.hpp"
-#include "engine/job.hpp"
+#include "engine/pool_commands.hpp"
 
 #include <poll.h>
 #include <pthread.h>
@@ -146,7 +146,7 @@ void Engine::pass_on_stop() {
   stop_passed_on_ = true;
   options_.host->tell_to_stop();
   if (remote_) remote_->tell_to_stop();
-  for (const auto& state : dispatcher_->pools_to_stop()) pool::close(*this, *state, true);
+  for (const auto& state : dispatcher_->pools_to_stop()) pool::close(mailbox_, *state, true);
 }
 
 void Engine::loop() {
@@ -217,8 +217,8 @@ void Engine::sleep(Clock::time_point now) {
   if (remote_) remote_->awake(fds[3].revents != 0, fds[4].revents != 0);
 }
 
-process::Bell Engine::serve(Command& command) noexcept {
-  process::Bell bell;
+channel::Bell Engine::serve(Command& command) noexcept {
+  channel::Bell bell;
   try {
     bell = local_->with_bell_left([&] {
       dispatcher_->handle(command);

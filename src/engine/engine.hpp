@@ -4,13 +4,13 @@
 #include "base/crowding.hpp"
 #include "base/idler.hpp"
 #include "base/settings.hpp"
+#include "channel/channel.hpp"
 #include "engine/dispatcher.hpp"
 #include "engine/local_port.hpp"
 #include "engine/mailbox.hpp"
 #include "engine/remote_ranks.hpp"
 #include "engine/roster.hpp"
-#include "process/channel.hpp"
-#include "process/worker_host.hpp"
+#include "host/worker_host.hpp"
 #include "transport/transport.hpp"
 
 #include <atomic>
@@ -28,7 +28,7 @@ struct EngineOptions {
   OwnFacts own;
   base::StartedBy started_by;
   /// Rank 0's own workers.
-  std::unique_ptr<process::WorkerHost> host;
+  std::unique_ptr<host::WorkerHost> host;
   /// Called on the engine thread, the one that will use the transport; empty for a job of this one rank.
   std::function<std::unique_ptr<transport::Transport>()> connect;
   /// Called on the engine thread at the very end, with the transport of `connect` and whether a rank was lost.
@@ -66,7 +66,7 @@ class Engine : private StandIn {
  private:
   // StandIn: in any thread, while the engine's sleeps.
   bool takes(const SubmitWork& command) override { return dispatcher_->goes_to_own_worker(command); }
-  process::Bell serve(Command& command) noexcept override;
+  channel::Bell serve(Command& command) noexcept override;
 
   void thread_main() noexcept;
   void loop();
@@ -94,7 +94,7 @@ class Engine : private StandIn {
   std::optional<LocalPort> local_;
   std::unique_ptr<RemoteRanks> remote_;
   std::vector<Command> commands_;
-  base::Idler idler_{process::Channel::on_one_core()};
+  base::Idler idler_{channel::Channel::on_one_core()};
   base::Alarm alarm_;
   bool stop_passed_on_ = false;
   std::exception_ptr stand_in_failed_;

@@ -21,7 +21,7 @@ void LocalPort::write(WorkerId worker, std::span<const std::byte> header, const 
 
 void LocalPort::flush() {
   for (const WorkerId worker : written_) {
-    const process::Bell bell = host_.show(worker);
+    const channel::Bell bell = host_.show(worker);
     if (bell_ != nullptr) {
       *bell_ = bell;
     } else {

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "engine/rank_port.hpp"
-#include "process/worker_host.hpp"
+#include "host/worker_host.hpp"
 
 #include <chrono>
 #include <vector>
@@ -9,26 +9,26 @@
 namespace rankpool::engine {
 
 /// Rank 0's own workers, in shared memory. Engine thread.
-class LocalPort final : public RankPort, private process::HostListener {
+class LocalPort final : public RankPort, private host::HostListener {
  public:
-  LocalPort(process::WorkerHost& host, PortListener& listener) : host_(host), listener_(listener) {}
+  LocalPort(host::WorkerHost& host, PortListener& listener) : host_(host), listener_(listener) {}
 
   void start(WorkerId worker) override { host_.start(worker); }
   void write(WorkerId worker, std::span<const std::byte> header, const detail::Gather& body,
              const detail::Ref<detail::Sink>& keep_alive) override;
   void write_side(WorkerId worker, std::span<const std::byte> bytes) override { host_.write_side(worker, bytes); }
   void give_blob(WorkerId worker, std::uint64_t request, std::uint64_t id,
-                 std::shared_ptr<const process::Blob> blob) override {
+                 std::shared_ptr<const channel::Blob> blob) override {
     (void)id;
-    process::answer_with_place(host_, worker, request, blob->place());
+    host::answer_with_place(host_, worker, request, blob->place());
   }
   void forget_blob(std::uint64_t) override {}
   void kill(WorkerId worker, int signal) override { host_.kill(worker, signal); }
   void flush() override;
   /// Does `work`, which writes to one worker at most, and leaves the wake-up of that worker to the caller.
   template <class Work>
-  [[nodiscard]] process::Bell with_bell_left(Work&& work) {
-    process::Bell bell;
+  [[nodiscard]] channel::Bell with_bell_left(Work&& work) {
+    channel::Bell bell;
     bell_ = &bell;
     try {
       work();
@@ -57,15 +57,15 @@ class LocalPort final : public RankPort, private process::HostListener {
   void worker_side_output(WorkerId worker, std::span<const std::byte> bytes) override {
     listener_.worker_side_output(worker, bytes);
   }
-  void worker_ended(WorkerId worker, const process::WorkerEnd& end) override {
+  void worker_ended(WorkerId worker, const host::WorkerEnd& end) override {
     listener_.worker_ended(worker, {end.pid, end.wait_status, end.inside_item});
   }
   void keeper_lost() override { keeper_gone_ = true; }
 
-  process::WorkerHost& host_;
+  host::WorkerHost& host_;
   PortListener& listener_;
   std::vector<WorkerId> written_;  ///< since the last flush; a worker may stand there twice
-  process::Bell* bell_ = nullptr;  ///< where the wake-up is left, if it is
+  channel::Bell* bell_ = nullptr;  ///< where the wake-up is left, if it is
   bool keeper_gone_ = false;
 };
 

@@ -66,7 +66,7 @@ bool Mailbox::take_seat(const SubmitWork& submission) {
 
 void Mailbox::stand_in(SubmitWork&& submission) noexcept {
   Command command(std::move(submission));
-  const process::Bell bell = stand_in_->serve(command);
+  const channel::Bell bell = stand_in_->serve(command);
   seat_.unlock();
   bell.ring();  // not before: the worker may take this very core, and its outcome would find the seat taken
 }

@@ -1,10 +1,10 @@
 #pragma once
 
 #include "base/ids.hpp"
+#include "channel/blob.hpp"
+#include "channel/channel.hpp"
 #include "engine/pool_state.hpp"
 #include "engine/shared_caller.hpp"
-#include "process/blob.hpp"
-#include "process/channel.hpp"
 #include "schedule/scheduler.hpp"
 
 #include <rankpool/detail/sink.hpp>
@@ -58,7 +58,7 @@ struct MakeSharedValue {
 };
 struct MakeSharedBlob {
   std::uint64_t id;
-  std::shared_ptr<const process::Blob> blob;
+  std::shared_ptr<const channel::Blob> blob;
 };
 struct ForgetShared {
   std::uint64_t id;
@@ -78,7 +78,7 @@ class StandIn {
   /// Whether it can.
   [[nodiscard]] virtual bool takes(const SubmitWork& command) = 0;
   /// Leaves to the caller to wake the worker.
-  [[nodiscard]] virtual process::Bell serve(Command& command) noexcept = 0;
+  [[nodiscard]] virtual channel::Bell serve(Command& command) noexcept = 0;
 
  protected:
   ~StandIn() = default;

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "base/ids.hpp"
-#include "process/blob.hpp"
+#include "channel/blob.hpp"
 
 #include <rankpool/detail/sink.hpp>
 #include <rankpool/errors.hpp>
@@ -61,7 +61,7 @@ class RankPort {
   virtual void write_side(WorkerId worker, std::span<const std::byte> bytes) = 0;
   /// Answers the worker's request with where it finds the broadcast; to another rank it is sent first, once.
   virtual void give_blob(WorkerId worker, std::uint64_t request, std::uint64_t id,
-                         std::shared_ptr<const process::Blob> blob) = 0;
+                         std::shared_ptr<const channel::Blob> blob) = 0;
   /// Nobody needs the broadcast any more.
   virtual void forget_blob(std::uint64_t id) = 0;
   virtual void kill(WorkerId worker, int signal) = 0;

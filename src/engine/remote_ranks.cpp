@@ -62,7 +62,7 @@ class RemoteRanks::Port final : public RankPort {
     wire::append(batch_, wire::SideInput{worker, bytes});
   }
   void give_blob(WorkerId worker, std::uint64_t request, std::uint64_t id,
-                 std::shared_ptr<const process::Blob> content) override {
+                 std::shared_ptr<const channel::Blob> content) override {
     const auto [found, is_new] = blobs().try_emplace(id);
     if (is_new) {
       found->second.content = std::move(content);

@@ -64,7 +64,7 @@ class RemoteRanks {
   enum class Standing : std::uint8_t { invited, greeted, member, refused, lost };
   /// A broadcast on its way to a rank, or there.
   struct Blob {
-    std::shared_ptr<const process::Blob> content;  ///< until all of it has been sent
+    std::shared_ptr<const channel::Blob> content;  ///< until all of it has been sent
     std::size_t sent = 0;
     std::vector<std::pair<WorkerId, std::uint64_t>> waiting;  ///< requests to be answered then
   };

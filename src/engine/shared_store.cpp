@@ -10,7 +10,7 @@ using wire::SharedStatus;
 
 void SharedStore::made(std::uint64_t id, detail::Bytes value) { objects_[id].value = std::move(value); }
 
-void SharedStore::made(std::uint64_t id, std::shared_ptr<const process::Blob> blob) {
+void SharedStore::made(std::uint64_t id, std::shared_ptr<const channel::Blob> blob) {
   objects_[id].blob = std::move(blob);
 }
 

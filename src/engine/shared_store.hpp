@@ -1,7 +1,7 @@
 #pragma once
 
 #include "base/ids.hpp"
-#include "process/blob.hpp"
+#include "channel/blob.hpp"
 #include "wire/shared.hpp"
 
 #include <rankpool/detail/bytes.hpp>
@@ -41,7 +41,7 @@ struct SendReply {
 struct GiveBlob {
   SharedCall to;
   std::uint64_t id = 0;
-  std::shared_ptr<const process::Blob> blob;
+  std::shared_ptr<const channel::Blob> blob;
 };
 /// The worker need not keep what it has decoded of it.
 struct ForgetAtWorker {
@@ -75,7 +75,7 @@ class SharedStore {
   // -- events
   /// `value` is empty for a lock. Numbers are not used twice.
   void made(std::uint64_t id, detail::Bytes value);
-  void made(std::uint64_t id, std::shared_ptr<const process::Blob> blob);
+  void made(std::uint64_t id, std::shared_ptr<const channel::Blob> blob);
   /// The last handle has gone.
   void forgotten(std::uint64_t id);
   void called(const SharedCall& call, std::span<const std::byte> request, Time now);
@@ -103,7 +103,7 @@ class SharedStore {
   };
   struct Object {
     detail::Bytes value;
-    std::shared_ptr<const process::Blob> blob;
+    std::shared_ptr<const channel::Blob> blob;
     std::optional<Holder> holder;
     std::deque<Waiter> waiters;
     Client runner;                   ///< who had the lock last

@@ -2,13 +2,13 @@
 
 #include "agent/agent.hpp"
 #include "base/log.hpp"
+#include "keeper/keeper.hpp"
 #include "launch/own_facts.hpp"
 #include "launch/pmix.hpp"
 #include "launch/rank_zero.hpp"
 #include "launch/report.hpp"
 #include "launch/task_hooks.hpp"
 #include "liveness/lifeline.hpp"
-#include "process/keeper.hpp"
 #include "transport/mpi_transport.hpp"
 
 #include <poll.h>
@@ -71,12 +71,12 @@ void await_end_of_job(int lifeline) {
 }
 
 /// The keeper's part: outlives its rank, and if that died, hides it from the launcher until the job is over.
-[[noreturn]] void keep(process::KeeperPair pair, pid_t rank, int number) {
+[[noreturn]] void keep(keeper::KeeperPair pair, pid_t rank, int number) {
   // A space in the name would hide it, and all below it, from Slurm's proctrack/linuxproc: no signal would reach them.
   ::prctl(PR_SET_NAME, "rankpool-keeper");
   pair.keep_keeper();
   int lifeline = -1;
-  process::KeeperDuties duties;
+  keeper::KeeperDuties duties;
   if (number == 0) duties.signal_line = report_start();
   duties.take_signal = take_reported_signal;
   duties.rank = rank;
@@ -99,9 +99,9 @@ void await_end_of_job(int lifeline) {
 }
 
 /// After MPI_Init: the keeper is to hold what the launcher knows us by.
-void share_pmix(process::KeeperLink& keeper) {
+void share_pmix(keeper::KeeperLink& keeper) {
   for (const int fd : stream_sockets()) {
-    keeper.send({process::KeeperMessage::Kind::hold, 0, static_cast<std::int32_t>(Held::pmix), 0}, fd);
+    keeper.send({keeper::KeeperMessage::Kind::hold, 0, static_cast<std::int32_t>(Held::pmix), 0}, fd);
   }
 }
 
@@ -113,10 +113,10 @@ void leave_mpi(std::unique_ptr<transport::MpiTransport> transport, bool rank_los
   }
 }
 
-int serve_as_agent(std::unique_ptr<process::KeeperLink> link, const base::Settings& settings) {
+int serve_as_agent(std::unique_ptr<keeper::KeeperLink> link, const base::Settings& settings) {
   // What is meant for the program is rank 0's business; agents end when rank 0 says so, or is gone.
   for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE}) ::signal(signal, SIG_IGN);
-  process::KeeperLink& keeper = *link;
+  keeper::KeeperLink& keeper = *link;
   auto transport = std::make_unique<transport::MpiTransport>();
   share_pmix(keeper);
   const engine::OwnFacts own = own_facts(::getppid());
@@ -133,9 +133,9 @@ int serve_as_agent(std::unique_ptr<process::KeeperLink> link, const base::Settin
   options.hello.core_grant = own.claim.granted;
   options.hello.workers = settings.workers.value_or(0);
   options.share_lifeline = [&](int fd) {
-    keeper.send({process::KeeperMessage::Kind::hold, 0, static_cast<std::int32_t>(Held::lifeline), 0}, fd);
+    keeper.send({keeper::KeeperMessage::Kind::hold, 0, static_cast<std::int32_t>(Held::lifeline), 0}, fd);
   };
-  auto host = std::make_unique<process::WorkerHost>(std::move(link));
+  auto host = std::make_unique<host::WorkerHost>(std::move(link));
   agent::Agent agent(*transport, *host, std::move(options));
   switch (agent.run()) {
     case agent::Ending::dismissed:
@@ -159,15 +159,15 @@ int serve_as_agent(std::unique_ptr<process::KeeperLink> link, const base::Settin
   ::_exit(1);
 }
 
-int serve_as_launched_rank_zero(std::unique_ptr<process::KeeperLink> link, const base::Settings& settings,
+int serve_as_launched_rank_zero(std::unique_ptr<keeper::KeeperLink> link, const base::Settings& settings,
                                 const std::function<int(int, char**)>& main, int argc, char** argv) {
-  process::KeeperLink* const keeper = link.get();
+  keeper::KeeperLink* const keeper = link.get();
   engine::EngineOptions options;
   options.settings = settings;
   options.own = own_facts(::getppid());
   if (settings.workers) options.own.facts.workers = *settings.workers;
   options.started_by = base::started_by(base::environment);
-  options.host = std::make_unique<process::WorkerHost>(std::move(link));
+  options.host = std::make_unique<host::WorkerHost>(std::move(link));
   options.connect = [keeper]() -> std::unique_ptr<transport::Transport> {
     auto transport = std::make_unique<transport::MpiTransport>();
     share_pmix(*keeper);
@@ -192,7 +192,7 @@ int run_launched(int argc, char** argv, const base::Settings& settings, const st
   const int number = rank_number();
   const pid_t keeper = ::getpid();
   take_report_variable();
-  process::KeeperPair pair = process::make_keeper_pair();
+  keeper::KeeperPair pair = keeper::make_keeper_pair();
   const pid_t rank = ::fork();
   if (rank < 0) throw std::system_error(errno, std::generic_category(), "rankpool: fork");
   if (rank != 0) keep(std::move(pair), rank, number);
@@ -205,9 +205,9 @@ int run_launched(int argc, char** argv, const base::Settings& settings, const st
   return serve_as_launched_rank_zero(std::move(pair.link), settings, main, argc, argv);
 }
 
-void serve_tasks(process::Channel channel, process::RankPage* page, int wake) {
+void serve_tasks(channel::Channel channel, channel::RankPage* page, int wake) {
   become_worker(*page);
-  process::worker_main(std::move(channel), page, wake, task_hooks());
+  worker::worker_main(std::move(channel), page, wake, task_hooks());
 }
 
 void await_end_of(pid_t child) {

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "base/settings.hpp"
-#include "process/channel.hpp"
+#include "channel/channel.hpp"
 
 #include <sys/types.h>
 #include <functional>
@@ -18,7 +18,7 @@ int run_launched(int argc, char** argv, const base::Settings& settings, const st
                  const std::function<int(int, char**)>& main);
 
 /// The life of a worker process.
-void serve_tasks(process::Channel channel, process::RankPage* page, int wake);
+void serve_tasks(channel::Channel channel, channel::RankPage* page, int wake);
 /// Waits until this child has ended.
 void await_end_of(pid_t child);
 

@@ -1,8 +1,8 @@
 #include "launch/rank_zero.hpp"
 
-#include "api/callbacks.hpp"
 #include "base/log.hpp"
-#include "engine/job.hpp"
+#include "client/callbacks.hpp"
+#include "client/job.hpp"
 #include "engine/stop_signals.hpp"
 
 #include <rankpool/errors.hpp>
@@ -41,7 +41,7 @@ void report_uncaught(const std::exception_ptr& error) noexcept {
 /// Brings the job to its end, once, whoever comes first: `run` or std::exit.
 class Ending {
  public:
-  static void arm(const std::shared_ptr<engine::Job>& job) {
+  static void arm(const std::shared_ptr<client::Job>& job) {
     static std::once_flag registered;
     instance().job_ = job;
     instance().owner_ = ::getpid();
@@ -58,19 +58,19 @@ class Ending {
     if (!job_) return;
     try {
       job_->close_all_pools();
-      api::stop_callbacks();
+      client::stop_callbacks();
       engine::stop_signals::detach();
       job_->engine().end();
     } catch (const std::exception& e) {
       base::log_error(std::string("the job could not be ended in order: ") + e.what());
     }
-    engine::Job::set_current(nullptr);
+    client::Job::set_current(nullptr);
     job_.reset();
   }
 
  private:
   std::recursive_mutex mutex_;
-  std::shared_ptr<engine::Job> job_;
+  std::shared_ptr<client::Job> job_;
   pid_t owner_ = 0;
 };
 
@@ -79,16 +79,16 @@ class Ending {
 int serve_as_rank_zero(engine::EngineOptions options, const std::function<int(int, char**)>& main, int argc,
                        char** argv) {
   const bool launched = options.connect != nullptr;
-  std::shared_ptr<engine::Job> job;
+  std::shared_ptr<client::Job> job;
   try {
-    job = std::make_shared<engine::Job>(std::move(options));
+    job = std::make_shared<client::Job>(std::move(options));
     job->engine().wait_assembled();
   } catch (const std::exception& e) {
     base::log_error(std::string("the job cannot start: ") + e.what());
     if (job) job->engine().end();
     return 1;
   }
-  engine::Job::set_current(job);
+  client::Job::set_current(job);
   engine::stop_signals::attach(job->engine(), launched);
   Ending::arm(job);
   int status = 1;

@@ -2,12 +2,12 @@
 
 #include "base/log.hpp"
 #include "base/settings.hpp"
+#include "keeper/keeper.hpp"
 #include "launch/launched.hpp"
 #include "launch/own_facts.hpp"
 #include "launch/rank_zero.hpp"
 #include "launch/strays.hpp"
 #include "liveness/socket_tools.hpp"
-#include "process/keeper.hpp"
 
 #include <rankpool/errors.hpp>
 
@@ -28,7 +28,7 @@ namespace {
 
 /// Started bare: this process stays rank 0, its child is the keeper, and MPI is not used.
 int run_bare(int argc, char** argv, const base::Settings& settings, const std::function<int(int, char**)>& main) {
-  process::KeeperPair pair = process::make_keeper_pair();
+  keeper::KeeperPair pair = keeper::make_keeper_pair();
   const pid_t rank = ::getpid();
   const pid_t keeper = ::fork();
   if (keeper < 0) throw std::system_error(errno, std::generic_category(), "rankpool: fork");
@@ -36,7 +36,7 @@ int run_bare(int argc, char** argv, const base::Settings& settings, const std::f
     ::setsid();
     ::prctl(PR_SET_NAME, "rankpool-keeper");
     pair.keep_keeper();
-    process::KeeperDuties duties;
+    keeper::KeeperDuties duties;
     duties.rank = rank;
     duties.rank_is_parent = true;
     duties.worker_main = serve_tasks;
@@ -49,7 +49,7 @@ int run_bare(int argc, char** argv, const base::Settings& settings, const std::f
   options.own = own_facts(keeper);
   if (settings.workers) options.own.facts.workers = *settings.workers;
   options.started_by = base::started_by(base::environment);
-  options.host = std::make_unique<process::WorkerHost>(std::move(pair.link));
+  options.host = std::make_unique<host::WorkerHost>(std::move(pair.link));
   options.disconnect = [keeper](std::unique_ptr<transport::Transport>, bool) { await_end_of(keeper); };
   return serve_as_rank_zero(std::move(options), main, argc, argv);
 }

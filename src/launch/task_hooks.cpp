@@ -1,6 +1,7 @@
 #include "launch/task_hooks.hpp"
 
-#include "engine/shared_link.hpp"
+#include "base/process_role.hpp"
+#include "client/shared_link.hpp"
 #include "engine/stop_signals.hpp"
 #include "launch/batch_signals.hpp"
 
@@ -20,8 +21,7 @@
 namespace rankpool {
 namespace {
 
-bool g_in_worker = false;
-const process::RankPage* g_page = nullptr;
+const channel::RankPage* g_page = nullptr;
 WorkerInfo g_worker;
 
 /// "worker 5 (rank 3 on n2, pid 4711)"
@@ -32,31 +32,29 @@ std::string place() {
 
 }  // namespace
 
-bool in_worker() noexcept { return g_in_worker; }
-
 const WorkerInfo& this_worker() {
-  if (!g_in_worker) throw Error("rankpool::this_worker() is for tasks: this process is no worker");
+  if (!in_worker()) throw Error("rankpool::this_worker() is for tasks: this process is no worker");
   return g_worker;
 }
 
 bool stop_requested() noexcept {
-  if (g_in_worker) return g_page->stop_requested.load(std::memory_order_relaxed) != 0;
+  if (in_worker()) return g_page->stop_requested.load(std::memory_order_relaxed) != 0;
   engine::stop_signals::watch();
   return engine::stop_signals::requested();
 }
 
 namespace launch {
 
-void become_worker(const process::RankPage& page) {
-  g_in_worker = true;
+void become_worker(const channel::RankPage& page) {
+  base::set_process_role(base::ProcessRole::worker);
   g_page = &page;
   shield_from_batch_system();
   g_worker.pid = ::getpid();
 }
 
-const process::WorkerHooks& task_hooks() {
-  static const process::WorkerHooks hooks = [] {
-    process::WorkerHooks own;
+const worker::WorkerHooks& task_hooks() {
+  static const worker::WorkerHooks hooks = [] {
+    worker::WorkerHooks own;
     own.set_identity = [](std::uint32_t worker, std::int32_t rank, std::string host) {
       g_worker.id = static_cast<int>(worker);
       g_worker.rank = rank;
@@ -76,7 +74,7 @@ const process::WorkerHooks& task_hooks() {
     own.encode_current_exception = [](const std::string& task) {
       return detail::encode_current_exception(task.empty() ? place() : place() + " in " + task);
     };
-    own.forget_shared = engine::forget_shared;
+    own.forget_shared = client::forget_shared;
     return own;
   }();
   return hooks;

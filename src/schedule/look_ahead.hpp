@@ -84,7 +84,7 @@ class LookAhead {
   static constexpr std::size_t kAtLeast = 2;
   static constexpr std::size_t kLots = 3;
   static constexpr Nanoseconds kTogether{1'000'000};
-  /// Up to here a worker that holds two more tells of two at a time (process/worker.cpp), which halves the wake-ups.
+  /// Up to here a worker that holds two more tells of two at a time (worker/worker.cpp), which halves the wake-ups.
   static constexpr Nanoseconds kPaired{2'000'000};
   static constexpr Nanoseconds kFew{20'000};
   static constexpr Nanoseconds kCovered{100'000};

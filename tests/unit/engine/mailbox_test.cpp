@@ -17,7 +17,7 @@ using ::testing::IsEmpty;
 class Seat : public ::testing::Test, protected StandIn {
  protected:
   bool takes(const SubmitWork&) override { return willing; }
-  process::Bell serve(Command& command) noexcept override {
+  channel::Bell serve(Command& command) noexcept override {
     done.push_back(raw(std::get<SubmitWork>(command).work));
     return {};
   }

@@ -244,7 +244,7 @@ TEST_F(Store, whoever_waits_for_what_is_forgotten_is_told) {
 }
 
 TEST_F(Store, a_broadcast_is_given_to_workers_and_forgotten_by_those_that_had_it) {
-  store.made(kObject, std::make_shared<process::Blob>(kObject, 0));
+  store.made(kObject, std::make_shared<channel::Blob>(kObject, 0));
   ask(kA, SharedOp::blob);
   ask(kA, SharedOp::blob);
   ask(kB, SharedOp::blob);

@@ -1,0 +1,107 @@
+#include "channel/channel.hpp"
+
+#include <linux/futex.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <cerrno>
+#include <climits>
+#include <new>
+#include <system_error>
+#include <utility>
+
+namespace rankpool::channel {
+namespace {
+
+constexpr std::size_t kControl = 4096;
+static_assert(sizeof(Channel::Control) <= kControl);
+
+[[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
+
+std::byte* map_twice(int fd, std::size_t offset, std::size_t size) {
+  void* const room = ::mmap(nullptr, 2 * size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (room == MAP_FAILED) fail("mmap");
+  auto* const begin = static_cast<std::byte*>(room);
+  for (std::size_t i = 0; i < 2; ++i) {
+    if (::mmap(begin + i * size, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
+               static_cast<off_t>(offset)) == MAP_FAILED) {
+      ::munmap(room, 2 * size);
+      fail("mmap");
+    }
+  }
+  return begin;
+}
+
+void sleep_on(std::atomic<std::uint32_t>& bell, std::uint32_t seen) noexcept {
+  ::syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(&bell), FUTEX_WAIT, seen, nullptr, nullptr, 0);
+}
+
+Bell strike(std::atomic<std::uint32_t>& bell) noexcept {
+  bell.fetch_add(1, std::memory_order_seq_cst);
+  return Bell(bell);
+}
+
+}  // namespace
+
+void Bell::ring() const noexcept {
+  if (word_ == nullptr) return;
+  ::syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(word_), FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
+}
+
+bool Channel::on_one_core() noexcept {
+  cpu_set_t cores;
+  return ::sched_getaffinity(0, sizeof cores, &cores) == 0 && CPU_COUNT(&cores) == 1;
+}
+
+Channel::Channel() : fd_(::memfd_create("rankpool channel", MFD_CLOEXEC)) {
+  if (fd_ < 0) fail("memfd_create");
+  try {
+    if (::ftruncate(fd_, kControl + 2 * kRing + 2 * kSideRing) != 0) fail("ftruncate");
+    map();
+    new (control_) Control;
+  } catch (...) {
+    ::close(fd_);
+    throw;
+  }
+}
+
+Channel::Channel(int fd) : fd_(fd) { map(); }
+
+Channel::Channel(Channel&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)),
+      control_(std::exchange(other.control_, nullptr)),
+      in_(std::exchange(other.in_, nullptr)),
+      out_(std::exchange(other.out_, nullptr)),
+      side_in_(std::exchange(other.side_in_, nullptr)),
+      side_out_(std::exchange(other.side_out_, nullptr)) {}
+
+Channel::~Channel() {
+  if (control_ != nullptr) ::munmap(control_, kControl);
+  if (in_ != nullptr) ::munmap(in_, 2 * kRing);
+  if (out_ != nullptr) ::munmap(out_, 2 * kRing);
+  if (side_in_ != nullptr) ::munmap(side_in_, 2 * kSideRing);
+  if (side_out_ != nullptr) ::munmap(side_out_, 2 * kSideRing);
+  close_descriptor();
+}
+
+void Channel::close_descriptor() noexcept {
+  if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+}
+
+void Channel::map() {
+  void* const control = ::mmap(nullptr, kControl, PROT_READ | PROT_WRITE, MAP_SHARED, fd_, 0);
+  if (control == MAP_FAILED) fail("mmap");
+  control_ = static_cast<Control*>(control);
+  in_ = map_twice(fd_, kControl, kRing);
+  out_ = map_twice(fd_, kControl + kRing, kRing);
+  side_in_ = map_twice(fd_, kControl + 2 * kRing, kSideRing);
+  side_out_ = map_twice(fd_, kControl + 2 * kRing + kSideRing, kSideRing);
+}
+
+void Channel::wait_for_bell(std::uint32_t seen) noexcept { sleep_on(control_->bell, seen); }
+Bell Channel::strike_bell() noexcept { return strike(control_->bell); }
+void Channel::wait_for_side_bell(std::uint32_t seen) noexcept { sleep_on(control_->side_bell, seen); }
+void Channel::ring_side_bell() noexcept { strike(control_->side_bell).ring(); }
+
+}  // namespace rankpool::channel

@@ -1,0 +1,113 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace rankpool::channel {
+
+/// What all worker processes of one rank share with their host: mapped before the keeper is forked.
+struct RankPage {
+  std::atomic<std::uint32_t> host_sleeping{0};
+  std::atomic<std::uint32_t> keeper_events{0};  ///< messages the keeper has sent
+  std::atomic<std::uint32_t> stop_requested{0};
+  std::atomic<std::uint32_t> crowded{0};  ///< who spins takes the core from somebody who has work
+};
+
+/// The system call of a wake-up: what the sleepers look at says so already. May come late, when the memory is gone: it
+/// then wakes nobody, or somebody else for nothing, which sleepers on a futex must expect.
+class Bell {
+ public:
+  Bell() = default;
+  explicit Bell(std::atomic<std::uint32_t>& word) noexcept : word_(&word) {}
+  void ring() const noexcept;
+
+ private:
+  std::atomic<std::uint32_t>* word_ = nullptr;  ///< null: nobody sleeps
+};
+
+/// One worker's shared memory, as host and worker see it:
+///
+///     control block | ring to the worker | ring to the host | side ring to the worker | side ring to the host
+///
+/// (Each ring is mapped twice in a row, so that what wraps around is still contiguous.) The side rings carry requests
+/// of the shared state and their replies, which may not stand behind chunks.
+///
+/// Each ring has one writer and one reader. `tail` counts bytes published, `head` bytes taken, both for ever. Neither
+/// side trusts the other's counter beyond what makes sense.
+class Channel {
+ public:
+  struct Counter {
+    alignas(64) std::atomic<std::uint64_t> value{0};
+  };
+  struct Control {
+    Counter in_head, in_tail, out_head, out_tail;
+    alignas(64) std::atomic<std::uint32_t> bell{0};  ///< futex: the worker sleeps on it
+    std::atomic<std::uint32_t> worker_sleeping{0};   ///< a SleepsFor
+    Counter side_in_head, side_in_tail, side_out_head, side_out_tail;
+    alignas(64) std::atomic<std::uint32_t> side_bell{0};  ///< futex: threads of the worker sleep on it in a request
+    std::atomic<std::uint32_t> side_sleeping{0};
+    alignas(64) std::atomic<std::uint64_t> progress{0};  ///< see TaskContext
+    std::atomic<std::uint32_t> chunk_items{0};           ///< of the chunk that the worker is at, or has just left
+    std::atomic<std::uint64_t> chunk_end{0};             ///< where in the input that chunk ends
+    std::atomic<std::uint64_t> brief{0};    ///< nanoseconds that its last chunk took, if the next may hide its end
+    std::atomic<std::uint32_t> patient{0};  ///< the host looks soon by itself: the end of a brief chunk rings nobody
+    // The open frame: results that are complete but unpublished stand behind the published end of the ring. It counts
+    // only if it begins right there; `open_begin` is written last.
+    std::atomic<std::uint64_t> open_begin{UINT64_MAX};
+    std::atomic<std::uint64_t> open_base{0};  ///< items ended when it was opened
+    std::atomic<std::uint64_t> open_element{0};
+    std::atomic<std::uint64_t> open_chunk{0};
+    std::atomic<std::uint64_t> open_first{0};
+  };
+
+  /// What a worker's main thread sleeps for, if it does.
+  enum class SleepsFor : std::uint32_t { nothing = 0, input, room };
+
+  static constexpr std::size_t kRing = 256 * 1024;
+  static constexpr std::size_t kSideRing = 16 * 1024;
+
+  /// True if this process has but one core, which it then shares with the other side: they can only alternate.
+  static bool on_one_core() noexcept;
+  /// What is long is copied in and out by so much at a time: by less than the ring holds, so that both sides copy at
+  /// once.
+  static std::size_t stretch() noexcept { return on_one_core() ? kRing : kRing / 4; }
+
+  /// Makes the memory. Throws std::system_error.
+  Channel();
+  /// Maps memory that another process made; takes the descriptor.
+  explicit Channel(int fd);
+  Channel(Channel&& other) noexcept;
+  Channel& operator=(Channel&&) = delete;
+  ~Channel();
+
+  [[nodiscard]] int fd() const noexcept { return fd_; }
+  /// The memory stays.
+  void close_descriptor() noexcept;
+  [[nodiscard]] Control& control() noexcept { return *control_; }
+  [[nodiscard]] std::byte* in(std::uint64_t position) noexcept { return in_ + position % kRing; }
+  [[nodiscard]] std::byte* out(std::uint64_t position) noexcept { return out_ + position % kRing; }
+
+  [[nodiscard]] std::byte* side_in(std::uint64_t position) noexcept { return side_in_ + position % kSideRing; }
+  [[nodiscard]] std::byte* side_out(std::uint64_t position) noexcept { return side_out_ + position % kSideRing; }
+
+  /// Sleeps until the bell has been rung since it read `seen`.
+  void wait_for_bell(std::uint32_t seen) noexcept;
+  void ring_bell() noexcept { strike_bell().ring(); }
+  /// The same but for the system call, which has to follow.
+  [[nodiscard]] Bell strike_bell() noexcept;
+  void wait_for_side_bell(std::uint32_t seen) noexcept;
+  void ring_side_bell() noexcept;
+
+ private:
+  void map();
+  int fd_ = -1;
+  Control* control_ = nullptr;
+  std::byte* in_ = nullptr;
+  std::byte* out_ = nullptr;
+  std::byte* side_in_ = nullptr;
+  std::byte* side_out_ = nullptr;
+};
+
+}  // namespace rankpool::channel

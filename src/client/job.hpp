@@ -1,0 +1,46 @@
+#pragma once
+
+#include "engine/engine.hpp"
+
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace rankpool::client {
+
+/// The job that this process is rank 0 of, between the begin and the end of `run`: its engine and its open pools.
+/// Thread-safe.
+class Job {
+ public:
+  explicit Job(engine::EngineOptions options) : engine_(std::move(options)) {}
+
+  [[nodiscard]] engine::Engine& engine() noexcept { return engine_; }
+
+  std::shared_ptr<engine::PoolState> open_pool(detail::PoolConfig config);
+  /// What the end of the program does: executors finish what was submitted, pools are terminated; no new ones are
+  /// opened.
+  void close_all_pools();
+
+  /// The current job, or null.
+  static std::shared_ptr<Job> current();
+  static void set_current(std::shared_ptr<Job> job);
+
+ private:
+  /// Says once that workers have to share cores, where these are somebody's to give: in a job, not on a laptop.
+  void warn_of_crowding(int workers);
+
+  engine::Engine engine_;
+  std::mutex mutex_;
+  bool closing_ = false;                                 // guarded by mutex_
+  bool warned_of_crowding_ = false;                      // guarded by mutex_
+  std::uint32_t next_pool_ = 0;                          // guarded by mutex_
+  std::vector<std::weak_ptr<engine::PoolState>> pools_;  // guarded by mutex_
+};
+
+/// Waits of a pool's owner. Thread-safe.
+namespace pool {
+void wait_ended(engine::Engine& engine, engine::PoolState& state);
+void wait_ready(engine::Engine& engine, engine::PoolState& state);
+}  // namespace pool
+
+}  // namespace rankpool::client

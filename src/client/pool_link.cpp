@@ -1,0 +1,102 @@
+#include <rankpool/detail/pool_link.hpp>
+
+#include "client/job.hpp"
+#include "engine/pool_commands.hpp"
+
+#include <rankpool/errors.hpp>
+#include <rankpool/run.hpp>
+
+#include <algorithm>
+
+namespace rankpool::detail {
+namespace {
+
+using client::Job;
+using engine::Command;
+using engine::PoolState;
+
+/// A chunk that the library chooses is kept to about this many bytes of arguments.
+constexpr std::size_t kChunkBytes = std::size_t{1} << 20U;
+constexpr std::size_t kChunkItems = std::size_t{1} << 16U;
+
+class WorkHandle final : public WorkControl {
+ public:
+  WorkHandle(std::shared_ptr<Job> job, WorkId work) : job_(std::move(job)), work_(work) {}
+  void extend(std::uint64_t more) override { job_->engine().mailbox().post(engine::ExtendWork{work_, more}); }
+  void seal() override { job_->engine().mailbox().post(engine::SealWork{work_}); }
+  void cancel() override { job_->engine().mailbox().post(engine::CancelWork{work_}); }
+
+ private:
+  std::shared_ptr<Job> job_;
+  WorkId work_;
+};
+
+class EnginePoolLink final : public PoolLink {
+ public:
+  EnginePoolLink(std::shared_ptr<Job> job, std::shared_ptr<PoolState> state)
+      : job_(std::move(job)), state_(std::move(state)) {}
+
+  void check_open() override {
+    mailbox().locked([&] { engine::pool::check_intake(*state_); });
+  }
+  void submit(Ref<Sink> sink) override { post(std::move(sink), schedule::WorkSpec{}); }
+  std::shared_ptr<WorkControl> submit(Ref<Sink> sink, const WorkOptions& options) override {
+    schedule::WorkSpec spec;
+    spec.items = options.items;
+    spec.open = options.open;
+    spec.chunk = options.chunk;
+    spec.max_chunk = static_cast<std::uint32_t>(
+        std::clamp<std::size_t>(kChunkBytes / std::max<std::size_t>(options.item_bytes, 1), 1, kChunkItems));
+    const WorkId work = post(std::move(sink), spec);
+    return std::make_shared<WorkHandle>(job_, work);
+  }
+
+  void close(bool cancel_pending) override { engine::pool::close(mailbox(), *state_, cancel_pending); }
+  void stop(int signal) override { engine::pool::stop(mailbox(), *state_, signal); }
+  void wait_ended() override { client::pool::wait_ended(job_->engine(), *state_); }
+  void wait_ready() override { client::pool::wait_ready(job_->engine(), *state_); }
+  int workers_alive() const override {
+    // The user's own closing shows at once, not when the engine gets to it.
+    const bool open = job_->engine().mailbox().locked([&] { return state_->intake == engine::Intake::open; });
+    return open ? state_->alive.load() : 0;
+  }
+  int max_workers() const override { return state_->max_workers; }
+
+ private:
+  [[nodiscard]] engine::Mailbox& mailbox() { return job_->engine().mailbox(); }
+  WorkId post(Ref<Sink> sink, const schedule::WorkSpec& spec) {
+    return mailbox().post_work([&](WorkId work) {
+      engine::pool::check_intake(*state_);
+      return engine::SubmitWork{state_->id, work, std::move(sink), spec};
+    });
+  }
+
+  std::shared_ptr<Job> job_;
+  std::shared_ptr<PoolState> state_;
+};
+
+}  // namespace
+
+std::shared_ptr<PoolLink> PoolLink::open(PoolConfig config) {
+  if (in_worker()) throw Error("pools cannot be used inside a task");
+  auto job = Job::current();
+  if (!job) {
+    throw Error(
+        "an executor or pool was made outside of rankpool::run(): call it first thing in main(), and make pools in the "
+        "function given to it");
+  }
+  auto state = job->open_pool(std::move(config));
+  return std::make_shared<EnginePoolLink>(std::move(job), std::move(state));
+}
+
+}  // namespace rankpool::detail
+
+namespace rankpool {
+
+std::vector<RankInfo> ranks() {
+  const auto job = client::Job::current();
+  if (!job) throw Error("rankpool::ranks() is for rank 0, inside of rankpool::run()");
+  return job->engine().roster().ranks();
+}
+
+}  // namespace rankpool

@@ -1,0 +1,291 @@
+#include <rankpool/detail/shared_link.hpp>
+
+#include "channel/blob.hpp"
+#include "client/job.hpp"
+#include "client/shared_link.hpp"
+#include "engine/remote_ranks.hpp"
+#include "wire/shared.hpp"
+#include "worker/side_client.hpp"
+
+#include <rankpool/errors.hpp>
+#include <rankpool/run.hpp>
+
+#include <atomic>
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace rankpool::detail {
+namespace {
+
+using client::Job;
+using wire::SharedOp;
+using wire::SharedStatus;
+using worker::SideClient;
+
+/// What a handle on rank 0 holds: its end is the object's.
+class ObjectPin {
+ public:
+  ObjectPin(const std::shared_ptr<Job>& job, std::uint64_t id) : job_(job), id_(id) {}
+  ObjectPin(const ObjectPin&) = delete;
+  ObjectPin& operator=(const ObjectPin&) = delete;
+  ~ObjectPin();
+
+ private:
+  std::weak_ptr<Job> job_;
+  std::uint64_t id_;
+};
+
+/// A lock that a thread of this worker holds, and the value that came with it.
+struct Held {
+  std::uint64_t thread = 0;
+  Bytes value;
+  bool changed = false;
+};
+
+/// What this process knows of the shared objects besides their handles. Thread-safe.
+struct Objects {
+  std::mutex mutex;
+  std::uint64_t next_id = 1;
+  std::map<std::uint64_t, std::weak_ptr<const void>> pins;  ///< rank 0: those that live
+  std::map<std::uint64_t, std::weak_ptr<void>> states;      ///< broadcasts with a handle here
+  std::map<std::uint64_t, std::shared_ptr<void>> kept;      ///< a worker's broadcasts that it has decoded
+  std::map<std::uint64_t, Held> held;                       ///< a worker's locks
+  std::size_t swept_at = 64;
+};
+Objects& objects() {
+  static Objects* const instance = new Objects;  // handles may be static objects
+  return *instance;
+}
+
+ObjectPin::~ObjectPin() {
+  {
+    const std::lock_guard lock(objects().mutex);
+    objects().pins.erase(id_);
+  }
+  if (const auto job = job_.lock()) job->engine().mailbox().post_if_open(engine::ForgetShared{id_});
+}
+
+std::shared_ptr<Job> job_to_make_in(const char* what) {
+  if (in_worker())
+    throw Error(std::string(what) + " cannot be made inside a task: make it on rank 0 and pass it along");
+  auto job = Job::current();
+  if (!job) throw Error(std::string(what) + " was made outside of rankpool::run()");
+  return job;
+}
+
+std::uint64_t next_id() {
+  const std::lock_guard lock(objects().mutex);
+  return objects().next_id++;
+}
+
+SharedHandle pinned(const std::shared_ptr<Job>& job, std::uint64_t id) {
+  auto pin = std::make_shared<const ObjectPin>(job, id);
+  const std::lock_guard lock(objects().mutex);
+  objects().pins[id] = pin;
+  return {id, std::move(pin)};
+}
+
+std::uint64_t this_thread_number() {
+  static std::atomic<std::uint64_t> last{0};
+  thread_local const std::uint64_t number = ++last;
+  return number;
+}
+
+Bytes request(SharedOp op, std::uint64_t id, std::int64_t number = 0, NumberKind kind = {}) {
+  if (id == 0) throw Error("an empty handle of a shared object was used");
+  wire::SharedRequest header;
+  header.op = op;
+  header.number_kind = static_cast<std::uint8_t>(kind);
+  header.id = id;
+  header.thread = this_thread_number();
+  header.number = number;
+  return Bytes(std::as_bytes(std::span(&header, 1)));
+}
+
+struct Reply {
+  SharedStatus status{};
+  Bytes bytes;
+  [[nodiscard]] std::span<const std::byte> body() const { return bytes.view().subspan(sizeof status); }
+};
+
+/// The reply to a request on a value that this thread holds the lock of and has at hand; else nothing.
+std::optional<Bytes> serve_here(const Bytes& asked) {
+  auto body = asked.view();
+  const auto header = *wire::take_plain<wire::SharedRequest>(body);
+  if (header.op > SharedOp::exchange) return std::nullopt;
+  const std::lock_guard lock(objects().mutex);
+  const auto found = objects().held.find(header.id);
+  if (found == objects().held.end() || found->second.thread != header.thread || found->second.value.empty()) {
+    return std::nullopt;
+  }
+  Held& held = found->second;
+  held.changed = held.changed || header.op != SharedOp::get;
+  return wire::serve_value(header, body, {held.value.data(), held.value.size()});
+}
+
+/// Asks rank 0. What it has against it is thrown.
+Reply ask(const Bytes& request) {
+  Reply reply;
+  if (SideClient* const side = SideClient::instance()) {
+    auto served = serve_here(request);
+    reply.bytes = served ? std::move(*served) : side->ask(request);
+  } else {
+    const auto job = Job::current();
+    const auto caller = std::make_shared<engine::SharedCaller>(Bytes(request.view()));
+    if (!job || !job->engine().mailbox().post_if_open(engine::CallShared{caller})) {
+      throw Error("a shared object was used outside of rankpool::run()");
+    }
+    reply.bytes = caller->wait();
+  }
+  auto rest = reply.bytes.view();
+  const auto status = wire::take_plain<SharedStatus>(rest);
+  if (!status) throw Error("a reply of rank 0 is too short");
+  const std::string text(reinterpret_cast<const char*>(rest.data()), rest.size());
+  if (*status == SharedStatus::misuse) throw std::logic_error(text);
+  if (*status == SharedStatus::error) throw Error(text);
+  reply.status = *status;
+  return reply;
+}
+
+}  // namespace
+
+SharedHandle make_shared_value(std::span<const std::byte> initial) {
+  const auto job = job_to_make_in("a Value");
+  const std::uint64_t id = next_id();
+  job->engine().mailbox().post_if_open(engine::MakeSharedValue{id, Bytes(initial)});
+  return pinned(job, id);
+}
+
+SharedHandle make_shared_lock() {
+  if (in_worker()) return {};
+  const auto job = Job::current();
+  if (!job) return {};
+  const std::uint64_t id = next_id();
+  job->engine().mailbox().post_if_open(engine::MakeSharedValue{id, {}});
+  return pinned(job, id);
+}
+
+SharedHandle make_shared_blob(std::span<const std::byte> encoded) {
+  const auto job = job_to_make_in("a broadcast");
+  const std::uint64_t id = next_id();
+  const auto blob = std::make_shared<channel::Blob>(id, encoded.size());
+  (void)blob->append(encoded);
+  job->engine().mailbox().post_if_open(engine::MakeSharedBlob{id, blob});
+  return pinned(job, id);
+}
+
+Bytes shared_get(std::uint64_t id) { return Bytes(ask(request(SharedOp::get, id)).body()); }
+
+void shared_set(std::uint64_t id, std::span<const std::byte> value) {
+  Bytes asked = request(SharedOp::set, id);
+  asked.append(value.data(), value.size());
+  ask(asked);
+}
+
+Bytes shared_add(std::uint64_t id, NumberKind kind, std::span<const std::byte> summand) {
+  Bytes asked = request(SharedOp::add, id, 0, kind);
+  asked.append(summand.data(), summand.size());
+  return Bytes(ask(asked).body());
+}
+
+bool shared_exchange(std::uint64_t id, std::span<std::byte> expected, std::span<const std::byte> desired) {
+  Bytes asked = request(SharedOp::exchange, id);
+  asked.append(expected.data(), expected.size());
+  asked.append(desired.data(), desired.size());
+  const Reply reply = ask(asked);
+  if (reply.status == SharedStatus::done) return true;
+  if (reply.body().size() != expected.size()) throw Error("a shared value was used as one of another type");
+  std::memcpy(expected.data(), reply.body().data(), expected.size());
+  return false;
+}
+
+bool shared_lock(std::uint64_t id, std::optional<std::chrono::nanoseconds> limit) {
+  const std::int64_t wait = limit ? std::max<std::int64_t>(limit->count(), 0) : -1;
+  const Reply reply = ask(request(SharedOp::lock, id, wait));
+  if (reply.status != SharedStatus::done) return false;
+  if (SideClient::instance() != nullptr) {
+    const std::lock_guard lock(objects().mutex);
+    objects().held[id] = {this_thread_number(), Bytes(reply.body()), false};
+  }
+  return true;
+}
+
+void shared_unlock(std::uint64_t id) {
+  Bytes asked = request(SharedOp::unlock, id);
+  SideClient* const side = SideClient::instance();
+  if (side == nullptr) {
+    ask(asked);
+    return;
+  }
+  {
+    // A worker knows what it holds, and so need not wait for the answer.
+    const std::lock_guard lock(objects().mutex);
+    const auto found = objects().held.find(id);
+    if (found == objects().held.end() || found->second.thread != this_thread_number()) {
+      throw std::logic_error("a rankpool::Lock was unlocked by another than its holder");
+    }
+    const Held& held = found->second;
+    if (held.changed) asked.append(held.value.data(), held.value.size());
+    objects().held.erase(found);
+  }
+  side->tell(asked);
+}
+
+void shared_blob(std::uint64_t id, const std::function<void(std::span<const std::byte>)>& use) {
+  if (SideClient::instance() == nullptr) throw Error("a broadcast was used after its last handle had gone");
+  const Reply reply = ask(request(SharedOp::blob, id));
+  auto rest = reply.body();
+  const auto place = wire::take_plain<wire::BlobPlace>(rest);
+  if (!place) throw Error("a reply of rank 0 is too short");
+  const channel::MappedBlob blob(id, *place);
+  use(blob.bytes());
+}
+
+std::uint64_t broadcast_bytes_sent() noexcept { return engine::RemoteRanks::broadcast_bytes_sent(); }
+
+std::shared_ptr<void> shared_state(std::uint64_t id, const std::function<std::shared_ptr<void>()>& make) {
+  Objects& all = objects();
+  const std::lock_guard lock(all.mutex);
+  auto& known = all.states[id];
+  if (auto living = known.lock()) return living;
+  auto made = make();
+  known = made;
+  if (all.states.size() > all.swept_at) {
+    std::erase_if(all.states, [](const auto& entry) { return entry.second.expired(); });
+    all.swept_at = 2 * all.states.size() + 64;
+  }
+  return made;
+}
+
+void keep_shared_state(std::uint64_t id, std::shared_ptr<void> state) {
+  const std::lock_guard lock(objects().mutex);
+  objects().kept[id] = std::move(state);
+}
+
+SharedHandle shared_handle(std::uint64_t id) {
+  if (id == 0 || in_worker()) return {id, nullptr};
+  const std::lock_guard lock(objects().mutex);
+  const auto found = objects().pins.find(id);
+  return {id, found == objects().pins.end() ? nullptr : found->second.lock()};
+}
+
+}  // namespace rankpool::detail
+
+namespace rankpool::client {
+
+void forget_shared(std::uint64_t id) {
+  std::shared_ptr<void> gone;  // the value ends outside of the lock: its destructor is the user's
+  {
+    const std::lock_guard lock(detail::objects().mutex);
+    const auto found = detail::objects().kept.find(id);
+    if (found == detail::objects().kept.end()) return;
+    gone = std::move(found->second);
+    detail::objects().kept.erase(found);
+  }
+}
+
+}  // namespace rankpool::client

@@ -1,0 +1,116 @@
+#pragma once
+
+#include "base/ids.hpp"
+#include "channel/channel.hpp"
+#include "wire/shared.hpp"
+
+#include <rankpool/detail/bytes.hpp>
+#include <rankpool/detail/sink.hpp>
+
+#include <sys/types.h>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+namespace rankpool::keeper {
+class KeeperLink;
+}  // namespace rankpool::keeper
+
+namespace rankpool::host {
+
+/// How a worker process ended.
+struct WorkerEnd {
+  pid_t pid = 0;
+  int wait_status = 0;       ///< as waitpid gives it
+  bool inside_item = false;  ///< it was running an item
+};
+
+/// What a WorkerHost has to tell. Called inside `WorkerHost::poll`, on the thread that calls it.
+class HostListener {
+ public:
+  virtual void worker_started(WorkerId worker, pid_t pid) = 0;
+  virtual void worker_failed_to_start(WorkerId worker, const std::string& why) = 0;
+  /// Bytes of the worker's stream of frames, in order, cut anywhere; valid during the call.
+  virtual void worker_output(WorkerId worker, std::span<const std::byte> bytes) = 0;
+  /// Bytes of the worker's side stream, likewise.
+  virtual void worker_side_output(WorkerId worker, std::span<const std::byte> bytes) = 0;
+  /// Comes once, after all output: what the worker had finished when it died is part of that output.
+  virtual void worker_ended(WorkerId worker, const WorkerEnd& end) = 0;
+  /// The keeper of this rank is gone, and with it all its workers.
+  virtual void keeper_lost() = 0;
+
+ protected:
+  ~HostListener() = default;
+};
+
+/// The worker processes of one rank, seen from its MPI process (rank 0's engine, rank k's agent): starts them through
+/// the keeper, carries bytes to and from them through shared memory, tells how they ended.
+///
+/// Nothing here blocks. One thread uses it at a time.
+class WorkerHost {
+ public:
+  explicit WorkerHost(std::unique_ptr<keeper::KeeperLink> keeper);
+  ~WorkerHost();
+
+  /// Asks the keeper for a new worker process. `worker_started` or `worker_failed_to_start` follows.
+  void start(WorkerId worker);
+  /// Appends bytes to the worker's input stream. What does not fit the channel at once is copied and sent on in `poll`.
+  /// `bytes` need not outlive the call. Ignored if the worker is gone.
+  void write(WorkerId worker, std::span<const std::byte> bytes);
+  /// The same for bytes that the caller keeps alive through `keep_alive` until they are through: large payloads are not
+  /// copied.
+  void write(WorkerId worker, std::span<const std::byte> bytes, std::shared_ptr<const void> keep_alive);
+  /// Appends bytes to the worker's side stream and shows them at once.
+  void write_side(WorkerId worker, std::span<const std::byte> bytes);
+  /// Makes what was written since the last call visible and wakes the worker if it sleeps. One wake-up for many writes.
+  void flush(WorkerId worker) { show(worker).ring(); }
+  /// The same, but leaves the wake-up to the caller.
+  [[nodiscard]] channel::Bell show(WorkerId worker);
+  /// Sends a signal to the worker and all processes it started.
+  void kill(WorkerId worker, int signal);
+  /// Lets all workers see that the program is asked to stop.
+  void tell_to_stop() noexcept;
+
+  /// Looks once at all channels and at the keeper; calls `listener` for what there is. True if there was anything.
+  /// `max_output` bounds the bytes given out in one call (back-pressure).
+  bool poll(HostListener& listener, std::size_t max_output = static_cast<std::size_t>(-1));
+  /// Results that a worker has finished but not shown, since it went on to an item that turns out to be a long one:
+  /// gives them out. Looks only when it is time to, seldom if there has been nothing for long. True if there was
+  /// anything.
+  bool harvest(HostListener& listener, std::chrono::steady_clock::time_point now);
+  /// When to look again at the latest though nobody rings, to be asked after `prepare_sleep`; nothing if no worker is
+  /// at a chunk of several items (one that begins such a chunk wakes us) or may leave it to us to look.
+  [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> next_look() const;
+  /// True if bytes wait for room in some channel: poll again soon.
+  [[nodiscard]] bool has_backlog() const;
+
+  /// Bytes written to the worker that wait for room.
+  [[nodiscard]] std::size_t waiting(WorkerId worker) const;
+
+  /// Before sleeping: from now on workers and keeper make `wake_fd()` readable when they have something. Returns false
+  /// if there is something already: poll first.
+  bool prepare_sleep();
+  /// Has to follow. `rung`: `wake_fd()` was readable; `by_keeper`: `keeper_fd()` was.
+  void awake(bool rung = true, bool by_keeper = true);
+  [[nodiscard]] int wake_fd() const;
+  /// The keeper's socket, to sleep on too.
+  [[nodiscard]] int keeper_fd() const;
+
+  [[nodiscard]] int alive() const;
+  /// More processes than cores: nobody is to spin.
+  [[nodiscard]] bool crowded() const;
+  /// Not every core has a worker that is at work.
+  [[nodiscard]] bool core_to_spare() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Answers a worker's request with where it finds a broadcast.
+void answer_with_place(WorkerHost& host, WorkerId worker, std::uint64_t request, const wire::BlobPlace& place);
+
+}  // namespace rankpool::host

@@ -1,0 +1,106 @@
+#pragma once
+
+#include "base/ids.hpp"
+#include "channel/channel.hpp"
+
+#include <sys/types.h>
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace rankpool::keeper {
+
+/// What passes between a rank and its keeper: one record a packet.
+struct KeeperMessage {
+  enum class Kind : std::uint32_t { spawn, kill, hold, spawned, spawn_failed, ended };
+  Kind kind{};
+  std::uint32_t worker = 0;
+  std::int32_t number = 0;  ///< kill: signal; hold: what it is; spawned, ended: pid; spawn_failed: errno
+  std::int32_t status = 0;  ///< ended: as waitpid gives it
+};
+
+/// The rank's end of the line to its keeper, and the things that both share. One thread.
+class KeeperLink {
+ public:
+  KeeperLink(int control, int wake, channel::RankPage* page) : control_(control), wake_(wake), page_(page) {}
+  KeeperLink(const KeeperLink&) = delete;
+  KeeperLink& operator=(const KeeperLink&) = delete;
+  ~KeeperLink();
+
+  bool send(const KeeperMessage& message, int fd = -1);
+  /// The next message, if there is one. `lost()` tells when there will be none any more.
+  std::optional<KeeperMessage> receive();
+  [[nodiscard]] bool lost() const noexcept { return lost_; }
+  [[nodiscard]] int control() const noexcept { return control_; }
+  [[nodiscard]] int wake() const noexcept { return wake_; }
+  [[nodiscard]] channel::RankPage& page() noexcept { return *page_; }
+
+ private:
+  int control_;
+  int wake_;
+  channel::RankPage* page_;
+  bool lost_ = false;
+};
+
+/// What a keeper is to do besides keeping workers.
+struct KeeperDuties {
+  pid_t rank = 0;  ///< the MPI process; its parent if `rank_is_parent`
+  bool rank_is_parent = false;
+  /// Runs the worker; never returns. Called in the worker's process.
+  std::function<void(channel::Channel, channel::RankPage*, int wake)> worker_main;
+  /// Called once when the rank has ended (only if it is a child).
+  std::function<void(int wait_status)> rank_ended;
+  /// A descriptor that the rank wants held until the keeper ends.
+  std::function<void(int fd, std::int32_t what)> hold;
+  /// Where signals for the rank may come from besides, or -1; and how they are read, once it is readable. `ended`: no
+  /// more.
+  int signal_line = -1;
+  std::function<std::optional<int>(bool& ended)> take_signal;
+};
+
+/// The parent of a rank's worker processes: a single-threaded loop. Runs in a process of its own.
+class Keeper {
+ public:
+  Keeper(int control, int wake, channel::RankPage* page) : control_(control), wake_(wake), page_(page) {}
+  /// Works until the rank is gone; then no worker is left. Returns the rank's wait status if it was a child.
+  int run(KeeperDuties duties);
+
+ private:
+  void spawn(std::uint32_t worker, int fd);
+  void signal_worker(std::uint32_t worker, int signal);
+  /// Kills those that were asked to end and have not; returns how long until the next is due, in milliseconds, or -1.
+  int kill_overdue();
+  void reap();
+  void report(const KeeperMessage& message);
+  void send_reports();
+  void end_all_children();
+
+  int control_;
+  int wake_;
+  channel::RankPage* page_;
+  KeeperDuties duties_;
+  std::unordered_map<std::uint32_t, pid_t> pids_;
+  std::unordered_map<pid_t, std::uint32_t> workers_;
+  std::unordered_map<std::uint32_t, std::chrono::steady_clock::time_point> asked_to_end_;
+  std::deque<KeeperMessage> unsent_;  ///< reports for which the socket had no room
+  std::optional<int> rank_status_;
+};
+
+/// Both ends, made before the fork that parts them. Each process then keeps one and drops the other.
+struct KeeperPair {
+  std::unique_ptr<KeeperLink> link;
+  std::unique_ptr<Keeper> keeper;
+  int link_end = -1;
+  int keeper_end = -1;
+  void keep_link();
+  void keep_keeper();
+};
+KeeperPair make_keeper_pair();
+
+}  // namespace rankpool::keeper

@@ -1,0 +1,336 @@
+#include "worker/worker.hpp"
+
+#include "wire/frames.hpp"
+#include "worker/side_client.hpp"
+#include "worker/worker_rings.hpp"
+
+#include <stdio_ext.h>
+#include <unistd.h>
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <iostream>
+#include <utility>
+
+namespace rankpool::worker {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using wire::FrameFlag;
+using wire::FrameHeader;
+using wire::FrameKind;
+
+/// Finished results are shown so long after they were, or so much later as the chunk says.
+constexpr std::chrono::nanoseconds kFlushAfter{2'000'000};
+/// A chunk that took so long is brief: its end may wait for the next one's, if that is at hand. A shorter one would not
+/// last until more have come, and a longer one is worth a ring.
+constexpr std::chrono::nanoseconds kBriefest{60'000};
+constexpr std::chrono::nanoseconds kBrief{2'000'000};
+/// Results of so many bytes are work for others, who are to begin with it while the worker frees what the result was
+/// made of, or goes on.
+constexpr std::size_t kMuch = 16'384;
+/// The clock is looked at after so many items at the most. Looking costs as much as some twenty items that do nothing.
+constexpr std::uint32_t kLongestStride = 256;
+
+class Worker final : public detail::TaskContext {
+ public:
+  Worker(channel::Channel channel, channel::RankPage* page, int wake, const WorkerHooks& hooks)
+      : rings_(std::move(channel), page, wake),
+        hooks_(hooks),
+        side_(rings_, {[this] { publish_open(); }, hooks.forget_shared}) {
+    progress_ = &rings_.control().progress;
+    SideClient::set_instance(&side_);
+  }
+
+  [[noreturn]] void run() {
+    while (true) {
+      FrameHeader header;
+      await_frame();
+      std::memcpy(&header, rings_.input(), sizeof header);
+      rings_.take_input(sizeof header);
+      if (header.magic != wire::kFrameMagic) ::_exit(70);
+      const auto size = static_cast<std::size_t>(header.length);
+      frame_end_ = rings_.input_begin() + size;
+      if (size <= channel::Channel::kRing) {
+        rings_.await_input(size);
+        serve(header, {rings_.input(), size});
+        rings_.take_input(size);
+      } else if (header.kind == FrameKind::chunk) {
+        chunk_as_it_comes(header, size);
+      } else {
+        serve(header, rings_.gather(size));
+      }
+    }
+  }
+
+  // TaskContext
+  void end_with_encoded(std::span<const std::byte> first, std::span<const std::byte> second) override {
+    end_with_frame(FrameKind::value, first, second);
+  }
+  void end_with_current_exception() override {
+    end_with_frame(FrameKind::error, hooks_.encode_current_exception(task()));
+  }
+  void end_skipped() override { end_with_frame(FrameKind::skipped, {}); }
+
+ private:
+  /// The next frame; meanwhile and before it, what is told on the side.
+  void await_frame() {
+    while (true) {
+      if (side_.pending()) side_.take_notices();
+      if (rings_.available() >= sizeof(FrameHeader)) return;
+      rings_.await([&] { return rings_.available() >= sizeof(FrameHeader) || side_.pending(); });
+    }
+  }
+
+  void end_with_value_slowly(const void* value, std::size_t size) override {
+    publish_open();
+    if (size + sizeof(FrameHeader) > channel::Channel::kRing / 2) {
+      end_with_frame(FrameKind::values, {static_cast<const std::byte*>(value), size});
+      return;
+    }
+    // Room for at least this one; all of what is free for those that follow. The host may look at what is written here
+    // at any time (WorkerHost::harvest): what it reads belongs together unless the output has grown meanwhile.
+    rings_.await_room(sizeof(FrameHeader) + size);
+    auto& control = rings_.control();
+    control.open_base.store(ended_, std::memory_order_release);
+    control.open_element.store(size, std::memory_order_release);
+    control.open_chunk.store(chunk_.chunk, std::memory_order_release);
+    control.open_first.store(item(), std::memory_order_release);
+    control.open_begin.store(rings_.output_end(), std::memory_order_release);
+    open_first_ = item();
+    element_size_ = size;
+    opened_ = cursor_ = rings_.output() + sizeof(FrameHeader);
+    limit_ = rings_.output() + rings_.room();
+    std::memcpy(cursor_, value, size);
+    cursor_ += size;
+    item_ended();
+  }
+
+  void check_flush() noexcept override {
+    const auto now = Clock::now();
+    const auto since = now - last_check_;
+    last_check_ = now;
+    stride_ = since < std::chrono::microseconds(2)    ? std::min(2 * stride_, kLongestStride)
+              : since > std::chrono::microseconds(50) ? 1
+                                                      : stride_;
+    until_flush_check_ = stride_;
+    if (::__fpending(stdout) != 0) std::fflush(stdout);
+    // The last item's result goes with the end of the chunk, which is at hand.
+    if (announce_ || (item() < count_ && now - last_publish_ > flush_after_)) publish_open();
+  }
+
+  void announce_item() noexcept override {
+    publish_open();
+    FrameHeader header = outcome(FrameKind::began, 0);
+    rings_.write(&header, sizeof header);
+    rings_.publish();
+  }
+
+  /// What the task is called; empty if that cannot be told. Called while an exception is handled.
+  [[nodiscard]] std::string task() const {
+    try {
+      return name_ == nullptr ? std::string() : name_(callable_);
+    } catch (...) {
+      return {};
+    }
+  }
+  [[nodiscard]] std::uint64_t item() const { return ended_ - chunk_base_; }
+  FrameHeader outcome(FrameKind kind, std::uint32_t count) const {
+    FrameHeader header;
+    header.kind = kind;
+    header.count = count;
+    header.chunk = chunk_.chunk;
+    header.first = item();
+    return header;
+  }
+
+  void serve(const FrameHeader& header, std::span<const std::byte> payload) {
+    switch (header.kind) {
+      case FrameKind::init:
+        return init(payload);
+      case FrameKind::chunk:
+        return chunk(header, payload);
+      case FrameKind::stop:
+        std::fflush(nullptr);
+        ::_exit(0);
+      default:
+        ::_exit(70);
+    }
+  }
+
+  void init(std::span<const std::byte> payload) {
+    std::uint32_t id = 0;
+    std::int32_t rank = 0;
+    std::uint32_t host_size = 0;
+    if (payload.size() < 12) ::_exit(70);
+    std::memcpy(&id, payload.data(), 4);
+    std::memcpy(&rank, payload.data() + 4, 4);
+    std::memcpy(&host_size, payload.data() + 8, 4);
+    payload = payload.subspan(12);
+    if (host_size > payload.size()) ::_exit(70);
+    hooks_.set_identity(id, rank, {reinterpret_cast<const char*>(payload.data()), host_size});
+    const auto initializer = payload.subspan(host_size);
+    FrameHeader header;
+    header.kind = FrameKind::ready;
+    try {
+      if (!initializer.empty()) hooks_.run_initializer(initializer);
+      flush_streams();
+      rings_.write(&header, sizeof header);
+    } catch (...) {
+      const detail::Bytes error = hooks_.encode_current_exception("the initializer");
+      flush_streams();
+      header.kind = FrameKind::init_failed;
+      header.length = error.size();
+      rings_.write(&header, sizeof header);
+      rings_.write(error.data(), error.size());
+    }
+    rings_.publish();
+  }
+
+  void chunk(const FrameHeader& header, std::span<const std::byte> payload) {
+    if (header.extra > payload.size()) ::_exit(70);
+    const auto head = payload.first(static_cast<std::size_t>(header.extra));
+    detail::Input items(payload.subspan(head.size()));
+    run_chunk(header, head, items);
+  }
+  /// One that is longer than the ring is run while it comes in.
+  void chunk_as_it_comes(const FrameHeader& header, std::size_t size) {
+    if (header.extra > size) ::_exit(70);
+    const detail::Bytes head = rings_.gather(static_cast<std::size_t>(header.extra));
+    RingInput items(*this, size - head.size());
+    run_chunk(header, head, items);
+    items.skip(items.left());
+    items.end();
+  }
+  /// The items of a chunk that is longer than the ring.
+  class RingInput final : public detail::Input {
+   public:
+    RingInput(Worker& worker, std::size_t size) : Input(size), worker_(worker), behind_(size) {}
+    /// What was read leaves the ring.
+    void end() { worker_.rings_.take_input(std::exchange(window_size_, 0)); }
+
+   private:
+    std::span<const std::byte> next_window() override {
+      end();
+      if (worker_.rings_.available() == 0) worker_.publish_open();
+      const auto window = worker_.rings_.await_stretch(behind_);
+      window_size_ = window.size();
+      behind_ -= window_size_;
+      return window;
+    }
+    Worker& worker_;
+    std::size_t behind_;  ///< not yet in a window
+    std::size_t window_size_ = 0;
+  };
+
+  void run_chunk(const FrameHeader& header, std::span<const std::byte> head, detail::Input& items) {
+    chunk_ = header;
+    chunk_base_ = ended_;
+    count_ = header.count;
+    auto& control = rings_.control();
+    control.chunk_end.store(frame_end_, std::memory_order_relaxed);
+    const std::uint32_t items_before = control.chunk_items.exchange(count_, std::memory_order_seq_cst);
+    if (count_ > 1 && items_before <= 1) rings_.wake_host();  // it is to harvest from time to time
+    if (!has_the_next()) rings_.ring_if_owed();
+    name_ = nullptr;
+    announce_ = header.flags == FrameFlag::announce;
+    input_ = &items;
+    flush_after_ = std::max(kFlushAfter, std::chrono::nanoseconds(static_cast<std::int64_t>(header.first)));
+    const std::uint64_t output_before = rings_.output_end();
+    const auto begin = Clock::now();
+    last_check_ = begin;
+    until_flush_check_ = stride_ = 1;
+    try {
+      const detail::Invoker invoke = hooks_.resolve(head, callable_);
+      invoke(*this);
+    } catch (...) {
+      // What the invoker itself could not do: each item that is left ends so.
+      while (item() < count_) end_with_current_exception();
+    }
+    flush_streams();
+    const auto busy = Clock::now() - begin;
+    if (cursor_ != nullptr) {
+      close_open(FrameFlag::last, busy);
+    } else {
+      FrameHeader last = outcome(FrameKind::skipped, 0);
+      last.flags = FrameFlag::last;
+      last.extra = static_cast<std::uint64_t>(busy.count());
+      rings_.write(&last, sizeof last);
+    }
+    last_publish_ = begin;
+    const bool brief = busy >= kBriefest && busy < kBrief && rings_.output_end() - output_before < kMuch;
+    control.brief.store(brief ? static_cast<std::uint64_t>(busy.count()) : 0, std::memory_order_relaxed);
+    rings_.show();
+    if (!has_the_next()) control.chunk_items.store(0, std::memory_order_release);
+    const bool wait = brief && has_the_next() && control.patient.load(std::memory_order_seq_cst) != 0;
+    if (!wait) rings_.wake_host();
+  }
+  /// The frame behind the chunk that the worker is at has come, its beginning at least.
+  [[nodiscard]] bool has_the_next() { return rings_.input_end() >= frame_end_ + sizeof(FrameHeader); }
+
+  void flush_streams() {
+    if (::__fpending(stdout) != 0) std::fflush(stdout);
+    std::cout.flush();
+  }
+
+  void end_with_frame(FrameKind kind, std::span<const std::byte> first, std::span<const std::byte> second = {}) {
+    flush_streams();  // who has the outcome of an item has what it printed, too
+    publish_open();
+    FrameHeader header = outcome(kind, 1);
+    header.length = first.size() + second.size();
+    rings_.write(&header, sizeof header);
+    rings_.write(first.data(), first.size());
+    rings_.write(second.data(), second.size());
+    // The end of the chunk is at hand, unless there is much to be freed before it.
+    if (header.first + 1 < count_ || header.length >= kMuch) {
+      rings_.publish();
+    } else {
+      rings_.show();
+    }
+    item_ended();
+  }
+
+  /// Shows the results that are in the open frame.
+  void publish_open() {
+    if (cursor_ == nullptr) return;
+    close_open(FrameFlag::none, {});
+    rings_.publish();
+    last_publish_ = last_check_;
+  }
+  void close_open(FrameFlag flags, std::chrono::nanoseconds busy) {
+    FrameHeader header = outcome(FrameKind::values, static_cast<std::uint32_t>(item() - open_first_));
+    header.first = open_first_;
+    header.length = static_cast<std::uint64_t>(cursor_ - opened_);
+    header.flags = flags;
+    header.extra = static_cast<std::uint64_t>(busy.count());
+    std::memcpy(opened_ - sizeof header, &header, sizeof header);
+    rings_.written(sizeof header + static_cast<std::size_t>(header.length));
+    cursor_ = limit_ = nullptr;
+    element_size_ = 0;
+  }
+
+  WorkerRings rings_;
+  const WorkerHooks& hooks_;
+  SideClient side_;
+  std::uint64_t frame_end_ = 0;  ///< of the frame that is being served, in the input
+  FrameHeader chunk_;
+  std::uint64_t chunk_base_ = 0;
+  std::byte* opened_ = nullptr;
+  std::uint64_t open_first_ = 0;
+  std::uint32_t stride_ = 1;
+  Clock::time_point last_check_{};
+  Clock::time_point last_publish_{};
+  std::chrono::nanoseconds flush_after_ = kFlushAfter;
+};
+
+}  // namespace
+
+void worker_main(channel::Channel channel, channel::RankPage* page, int wake, const WorkerHooks& hooks) {
+  std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
+  Worker worker(std::move(channel), page, wake, hooks);
+  worker.run();
+}
+
+}  // namespace rankpool::worker

@@ -1,0 +1,29 @@
+#pragma once
+
+#include "channel/channel.hpp"
+
+#include <rankpool/detail/bytes.hpp>
+#include <rankpool/detail/task_context.hpp>
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+namespace rankpool::worker {
+
+/// What the worker's loop needs of the layers above: how tasks are found and exceptions are encoded.
+struct WorkerHooks {
+  /// Keeps the worker's own name.
+  void (*set_identity)(std::uint32_t worker, std::int32_t rank, std::string host) = nullptr;
+  void (*run_initializer)(std::span<const std::byte> encoded) = nullptr;
+  /// The task that a chunk names; `head` is the rest, the callable. Throws what is to become of each item.
+  detail::Invoker (*resolve)(std::span<const std::byte> payload, std::span<const std::byte>& head) = nullptr;
+  detail::Bytes (*encode_current_exception)(const std::string& task) = nullptr;
+  /// A shared object of that number is gone: what was decoded of it need not be kept.
+  void (*forget_shared)(std::uint64_t id) = nullptr;
+};
+
+/// Serves one channel until it is told to stop. The whole life of a worker process.
+[[noreturn]] void worker_main(channel::Channel channel, channel::RankPage* page, int wake, const WorkerHooks& hooks);
+
+}  // namespace rankpool::worker

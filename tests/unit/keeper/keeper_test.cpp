@@ -1,0 +1,248 @@
+#include "unit/keeper/kept.hpp"
+
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+namespace rankpool::keeper {
+
+namespace {
+
+/// Runs a test's function as the worker.
+auto worker_that(void (*does)()) {
+  return [does](Channel, RankPage*, int) { does(); };
+}
+
+TEST(Keeping, SpawnedWorkerIsAChildOfTheKeeperInASessionOfItsOwn) {
+  KeeperProcess keeper(worker_that(sleep_for_ever));
+  const pid_t worker = spawn(*keeper.link, 7);
+  EXPECT_EQ(children_of(keeper.pid()), std::vector{worker});
+  EXPECT_TRUE(until([&] { return ::getsid(worker) == worker; }));
+}
+
+TEST(Keeping, WorkerHasTheChannelThatCameWithTheSpawn) {
+  KeeperProcess keeper([](Channel channel, RankPage*, int) {
+    std::memcpy(channel.out(0), channel.in(0), 6);
+    channel.control().out_tail.value = 6;
+    sleep_for_ever();
+  });
+  Channel channel;
+  std::memcpy(channel.in(0), "hello", 6);
+  keeper.link->send({Kind::spawn, 1, 0, 0}, channel.fd());
+  EXPECT_TRUE(until([&] { return channel.control().out_tail.value == 6; }));
+  EXPECT_STREQ(reinterpret_cast<const char*>(channel.out(0)), "hello");
+}
+
+TEST(Keeping, WorkerHasNothingOpenButStandardStreamsChannelAndBell) {
+  KeeperProcess keeper(worker_that([] {
+    char from[64] = "";
+    (void)!::readlink("/proc/self/fd/0", from, sizeof from - 1);
+    const bool closed = descriptors_of(::getpid()) == 6;  // with the one that looks
+    ::_exit(closed && std::string(from) == "/dev/null" ? 40 : 41);
+  }));
+  spawn(*keeper.link, 1);
+  const auto ended = next_message(*keeper.link);
+  ASSERT_TRUE(ended);
+  EXPECT_EQ(WEXITSTATUS(ended->status), 40);
+}
+
+TEST(Keeping, WorkerStartsWithoutBlockedOrIgnoredSignals) {
+  ::signal(SIGPIPE, SIG_IGN);
+  KeeperProcess keeper(worker_that([] {
+    sigset_t mask;
+    ::sigprocmask(SIG_SETMASK, nullptr, &mask);
+    for (int signal = 1; signal < 32; ++signal) {
+      if (::sigismember(&mask, signal) == 1) ::_exit(signal);
+    }
+    ::raise(SIGPIPE);
+    ::_exit(99);
+  }));
+  ::signal(SIGPIPE, SIG_DFL);
+  spawn(*keeper.link, 1);
+  const auto ended = next_message(*keeper.link);
+  ASSERT_TRUE(ended);
+  EXPECT_TRUE(WIFSIGNALED(ended->status) && WTERMSIG(ended->status) == SIGPIPE) << ended->status;
+}
+
+struct End {
+  const char* name;
+  void (*how)();
+  int status;
+};
+
+class WorkerEnds : public testing::TestWithParam<End> {};
+
+TEST_P(WorkerEnds, AreToldWithPidAndStatus) {  // RES-10
+  KeeperProcess keeper(worker_that(GetParam().how));
+  const pid_t pid = spawn(*keeper.link, 5);
+  const auto ended = next_message(*keeper.link);
+  ASSERT_TRUE(ended);
+  EXPECT_EQ(ended->kind, Kind::ended);
+  EXPECT_EQ(ended->worker, 5U);
+  EXPECT_EQ(ended->number, pid);
+  EXPECT_EQ(ended->status & 0x7f, GetParam().status & 0x7f);
+  EXPECT_EQ(WEXITSTATUS(ended->status), WEXITSTATUS(GetParam().status));
+  EXPECT_EQ(state_of(pid), '\0');  // reaped before it is told
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    By, WorkerEnds,
+    testing::Values(End{"ExitZero", [] { ::_exit(0); }, 0}, End{"Exit42", [] { ::_exit(42); }, 42 << 8},
+                    End{"Exit255", [] { ::_exit(255); }, 255 << 8}, End{"ReturnFromItsMain", [] {}, 1 << 8},
+                    End{"ExceptionInItsMain", [] { throw std::runtime_error("thrown by a test"); }, 1 << 8},
+                    End{"Segv", [] { ::raise(SIGSEGV); }, SIGSEGV}, End{"Abort", [] { std::abort(); }, SIGABRT},
+                    End{"Kill", [] { ::raise(SIGKILL); }, SIGKILL}, End{"Term", [] { ::raise(SIGTERM); }, SIGTERM}),
+    [](const testing::TestParamInfo<End>& end) { return std::string(end.param.name); });
+
+TEST(Keeping, KillSendsTheSignalToThatWorkerAlone) {
+  KeeperProcess keeper(worker_that(sleep_for_ever));
+  spawn(*keeper.link, 1);
+  const pid_t other = spawn(*keeper.link, 2);
+  keeper.link->send({Kind::kill, 1, SIGUSR2, 0});
+  const auto ended = next_message(*keeper.link);
+  ASSERT_TRUE(ended);
+  EXPECT_EQ(ended->worker, 1U);
+  EXPECT_EQ(WTERMSIG(ended->status), SIGUSR2);
+  EXPECT_FALSE(is_gone(other));
+}
+
+TEST(Keeping, KillOfAWorkerThatIsNotThereIsIgnored) {
+  KeeperProcess keeper(worker_that(sleep_for_ever));
+  keeper.link->send({Kind::kill, 99, SIGKILL, 0});
+  spawn(*keeper.link, 1);
+}
+
+TEST(Keeping, WorkerThatDoesNotHeedSigtermIsKilledSoonAfter) {
+  KeeperProcess keeper([](Channel channel, RankPage*, int) {
+    ::signal(SIGTERM, SIG_IGN);
+    channel.control().out_tail.value = 1;
+    sleep_for_ever();
+  });
+  Channel channel;
+  keeper.link->send({Kind::spawn, 1, 0, 0}, channel.fd());
+  ASSERT_TRUE(next_message(*keeper.link));
+  ASSERT_TRUE(until([&] { return channel.control().out_tail.value == 1; }));
+  keeper.link->send({Kind::kill, 1, SIGTERM, 0});
+  const auto ended = next_message(*keeper.link, 2s);
+  ASSERT_TRUE(ended);
+  EXPECT_EQ(WTERMSIG(ended->status), SIGKILL);
+}
+
+/// A worker with a child and a grandchild, whose pids stand in its channel.
+void start_descendants(Channel channel, RankPage*, int) {
+  auto* const pids = reinterpret_cast<pid_t*>(channel.out(0));
+  pids[0] = ::fork();
+  if (pids[0] == 0) {
+    pids[1] = ::fork();
+    if (pids[1] == 0) pids[1] = ::getpid();
+    sleep_for_ever();
+  }
+  while (*static_cast<volatile pid_t*>(pids + 1) == 0) ::usleep(1000);
+  channel.control().out_tail.value = 1;
+  while (channel.control().in_tail.value == 0) ::usleep(1000);
+  ::_exit(0);
+}
+
+TEST(Keeping, WhatAWorkerLeftRunningEndsWithIt) {
+  for (const bool killed : {false, true}) {
+    KeeperProcess keeper(start_descendants);
+    Channel channel;
+    keeper.link->send({Kind::spawn, 1, 0, 0}, channel.fd());
+    ASSERT_TRUE(next_message(*keeper.link));
+    ASSERT_TRUE(until([&] { return channel.control().out_tail.value == 1; }));
+    const auto* const pids = reinterpret_cast<const pid_t*>(channel.out(0));
+    const std::vector descendants{pids[0], pids[1]};
+    channel.control().in_tail.value = killed ? 0 : 1;
+    if (killed) keeper.link->send({Kind::kill, 1, SIGKILL, 0});
+    ASSERT_TRUE(next_message(*keeper.link));
+    EXPECT_TRUE(until([&] { return all_gone(descendants); }, 2s)) << killed;
+  }
+}
+
+TEST(Keeping, HeldDescriptorIsHandedOnAndStaysOpenUntilTheKeeperEnds) {
+  int ends[2];
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+  auto keeper = std::make_unique<KeeperProcess>(worker_that(sleep_for_ever), [](KeeperDuties& duties) {
+    duties.hold = [](int fd, std::int32_t what) { (void)!::write(fd, &what, sizeof what); };
+  });
+  keeper->link->send({Kind::hold, 0, 4711, 0}, ends[1]);
+  ::close(ends[1]);
+  std::int32_t what = 0;
+  ASSERT_EQ(::read(ends[0], &what, sizeof what), static_cast<ssize_t>(sizeof what));
+  EXPECT_EQ(what, 4711);
+  char byte = 0;
+  EXPECT_EQ(::recv(ends[0], &byte, 1, MSG_DONTWAIT), -1);
+  keeper.reset();
+  EXPECT_EQ(::recv(ends[0], &byte, 1, 0), 0);
+  ::close(ends[0]);
+}
+
+TEST(Keeping, DescriptorThatNobodyWantsIsClosed) {
+  KeeperProcess keeper(worker_that(sleep_for_ever));
+  spawn(*keeper.link, 1);
+  const long before = descriptors_of(keeper.pid());
+  const Channel channel;
+  for (int i = 0; i < 20; ++i) keeper.link->send({Kind::hold, 0, 1, 0}, channel.fd());
+  for (int i = 0; i < 20; ++i) keeper.link->send({Kind::kill, 99, SIGTERM, 0}, channel.fd());
+  keeper.link->send({Kind::spawn, 3, 0, 0});  // without a channel there is no worker
+  spawn(*keeper.link, 2);
+  EXPECT_EQ(descriptors_of(keeper.pid()), before);
+}
+
+TEST(Keeping, ForkThatFailsIsToldWithItsErrorAndTheKeeperGoesOn) {  // CTJ-11
+  KeeperProcess keeper(worker_that(sleep_for_ever), [](KeeperDuties&) {
+    // Limits of processes do not hold for root.
+    const rlimit none{0, 0};
+    ::setrlimit(RLIMIT_NPROC, &none);
+    (void)!::setuid(65534);
+  });
+  for (const std::uint32_t worker : {3U, 4U}) {
+    const Channel channel;
+    keeper.link->send({Kind::spawn, worker, 0, 0}, channel.fd());
+    const auto failed = next_message(*keeper.link);
+    ASSERT_TRUE(failed);
+    EXPECT_EQ(failed->kind, Kind::spawn_failed);
+    EXPECT_EQ(failed->worker, worker);
+    EXPECT_EQ(failed->number, EAGAIN);
+  }
+}
+
+TEST(Keeping, EachMessageOfTheKeeperIsCounted) {
+  KeeperProcess keeper(worker_that([] { ::_exit(0); }));
+  spawn(*keeper.link, 1);
+  ASSERT_TRUE(next_message(*keeper.link));
+  EXPECT_TRUE(until([&] { return keeper.link->page().keeper_events == 2; }));
+}
+
+TEST(Keeping, ThousandWorkersLeaveNoZombieAndNoDescriptor) {
+  KeeperProcess keeper(worker_that([] { ::_exit(0); }));
+  spawn(*keeper.link, 0);
+  ASSERT_TRUE(next_message(*keeper.link));
+  const long own = descriptors_of(::getpid());
+  const long keepers = descriptors_of(keeper.pid());
+  for (std::uint32_t worker = 1; worker <= 1000; ++worker) {
+    spawn(*keeper.link, worker);
+    const auto ended = next_message(*keeper.link);
+    ASSERT_TRUE(ended && ended->kind == Kind::ended);
+    ASSERT_EQ(ended->worker, worker);
+  }
+  EXPECT_TRUE(children_of(keeper.pid()).empty());
+  EXPECT_EQ(descriptors_of(keeper.pid()), keepers);
+  EXPECT_EQ(descriptors_of(::getpid()), own);
+}
+
+TEST(Keeping, ThousandRequestsInOneGoAreServedThoughNobodyReadsTheAnswers) {
+  KeeperProcess keeper(worker_that([] { ::_exit(0); }));
+  const Channel channel;
+  for (std::uint32_t worker = 0; worker < 1000; ++worker) {
+    ASSERT_TRUE(keeper.link->send({Kind::spawn, worker, 0, 0}, channel.fd()));
+  }
+  int ended = 0;
+  while (ended < 1000) {
+    const auto message = next_message(*keeper.link);
+    ASSERT_TRUE(message) << ended;
+    if (message->kind == Kind::ended) ++ended;
+  }
+}
+
+}  // namespace
+}  // namespace rankpool::keeper
