@@ -242,6 +242,7 @@ void Pool::group_ended(GroupId id, LossId loss) {
       kill_all(SIGKILL);
     } else if (tries < retries_of(group.work)) {
       retries_[key] = tries + 1;
+      common_.actions.emplace_back(RetryItem{group.work, group.item, loss});
       queue_.give_back(group.work, group.item);
     } else {
       end_group_item(group, {Reason::worker_lost, loss});

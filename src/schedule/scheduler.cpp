@@ -184,6 +184,18 @@ void Scheduler::group_ended(GroupId id, LossId loss) {
   impl_->with(id, [&](Pool& pool) { pool.group_ended(id, loss); });
 }
 
+std::optional<CurrentChunk> Scheduler::current_chunk(WorkerId id) const noexcept {
+  auto* const slot = impl_->common.workers.find(raw(id));
+  if (slot == nullptr || (*slot)->chunks.empty()) return {};
+  const Chunk& chunk = (*slot)->chunks.front();
+  return CurrentChunk{chunk.id, chunk.work, chunk.first, chunk.count, chunk.ended};
+}
+
+bool Scheduler::counts_on(WorkerId id) const noexcept {
+  auto* const slot = impl_->common.workers.find(raw(id));
+  return slot != nullptr && ((*slot)->state == WorkerState::starting || (*slot)->state == WorkerState::ready);
+}
+
 std::optional<WorkerId> Scheduler::next_idle(PoolId id) const {
   const auto found = impl_->pools.find(id);
   return found == impl_->pools.end() ? std::nullopt : found->second->next_idle();
