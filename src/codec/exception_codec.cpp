@@ -343,6 +343,8 @@ std::exception_ptr Failure::exception() const {
       return std::make_exception_ptr(TaskTimeoutError(text));
     case Kind::shut_down:
       return std::make_exception_ptr(ShutdownError(text));
+    case Kind::error:
+      return std::make_exception_ptr(Error(text));
     case Kind::serialization:
       return std::make_exception_ptr(SerializationError(text));
   }

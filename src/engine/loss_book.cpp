@@ -32,6 +32,11 @@ std::string name_of(const Loss& loss) {
          number(loss.pid) + ")";
 }
 
+/// ", rank 2 of 4 of its task,"
+std::string place_of(const GroupPlace& place) {
+  return ", rank " + std::to_string(place.rank) + " of " + std::to_string(place.of) + " of its task,";
+}
+
 std::string text_of(std::span<const std::byte> encoded) {
   const std::exception_ptr error = detail::decode_exception(encoded);
   try {
@@ -45,13 +50,43 @@ std::string text_of(std::span<const std::byte> encoded) {
 
 }  // namespace
 
-schedule::LossId LossBook::worker_ended(WorkerId id, const Worker& worker, const host::WorkerEnd& end) {
+schedule::LossId LossBook::worker_ended(WorkerId id, const Worker& worker, const host::WorkerEnd& end,
+                                        std::optional<GroupPlace> place) {
   const auto how = base::how_it_ended(end.wait_status);
   Loss loss = loss_of(id, worker);
   loss.exit_code = how.exit_code;
   loss.signal = how.signal;
-  loss.text = name_of(loss) + " " + how.text;
+  loss.text = name_of(loss) + (place ? place_of(*place) : "") + " " + how.text;
   base::log_debug(loss.text);
+  return note(std::move(loss));
+}
+
+schedule::LossId LossBook::aborted(WorkerId id, const Worker& worker, int status, GroupPlace place) {
+  Loss loss = loss_of(id, worker);
+  loss.exit_code = status;
+  loss.text = name_of(loss) + place_of(place) + " called MPI_Abort with " + number(status);
+  return note(std::move(loss));
+}
+
+schedule::LossId LossBook::nursery_ended(WorkerId id, const Worker& worker, const host::WorkerEnd& end) {
+  const auto how = base::how_it_ended(end.wait_status);
+  Loss loss = loss_of(id, worker);
+  loss.exit_code = how.exit_code;
+  loss.signal = how.signal;
+  loss.text = "the PMIx server of a task of several ranks (rank " + number(loss.rank) + " on " + loss.host + ", pid " +
+              number(loss.pid) + ") " + how.text;
+  return note(std::move(loss));
+}
+
+schedule::LossId LossBook::no_groups_on(WorkerId id, const Worker& worker, const std::string& why) {
+  Loss loss = loss_of(id, worker);
+  loss.text = "on " + loss.host + ": " + why;
+  return note(std::move(loss));
+}
+
+schedule::LossId LossBook::group_did_not_start(std::chrono::seconds within) {
+  Loss loss;
+  loss.text = "MPI_Init of a task of several ranks did not end within " + std::to_string(within.count()) + " s";
   return note(std::move(loss));
 }
 

@@ -131,6 +131,7 @@ struct PoolEnded {
 struct StartGroup {
   GroupId group;
   PoolId pool;
+  ChunkId chunk;
   WorkId work;
   std::uint64_t item;
   std::vector<Rank> ranks;

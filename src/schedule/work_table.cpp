@@ -6,7 +6,7 @@ namespace rankpool::schedule {
 
 void WorkTable::add(WorkId work, PoolId pool, const WorkSpec& spec) {
   Entry entry{pool, 0};
-  if (spec.items == 1 && !spec.open && spec.ranks == 0) {
+  if (spec.items == 1 && !spec.open && spec.ranks == 0 && !spec.max_retries) {
     entry.set(Single::queued);
     entries_.insert(raw(work), entry);
     return;
