@@ -134,8 +134,8 @@ class ProcessPoolExecutor {
   }
   template <class F, std::ranges::input_range Range>
   auto starmap(MapOptions options, F f, Range&& tuples) {
-    const auto task =
-        detail::group_or_plain_star<std::remove_cvref_t<std::ranges::range_reference_t<Range>>>(std::move(f), options.ranks);
+    const auto task = detail::group_or_plain_star<std::remove_cvref_t<std::ranges::range_reference_t<Range>>>(
+        std::move(f), options.ranks);
     return detail::starmap_range(*link_, wish_of(options), task, std::forward<Range>(tuples));
   }
 

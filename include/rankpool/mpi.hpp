@@ -62,6 +62,7 @@ template <class First, class... Rest>
 struct Behind<std::tuple<First, Rest...>> : SignatureOf<void, Rest...> {};
 
 template <class F>
-requires(Signature<F>::known) struct Signature<GroupCall<F>> : Behind<typename Signature<F>::Parameters> {};
+requires(Signature<F>::known) struct Signature<GroupCall<F>> : Behind<typename Signature<F>::Parameters> {
+};
 
 }  // namespace rankpool::inline v0_2::detail

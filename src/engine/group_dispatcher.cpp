@@ -1,6 +1,6 @@
 #include "engine/group_dispatcher.hpp"
 
-#include "base/log.hpp"
+#include "base/cores.hpp"
 #include "wire/messages.hpp"
 
 #include <unistd.h>
@@ -34,8 +34,8 @@ void GroupDispatcher::start(const schedule::StartGroup& action, std::shared_ptr<
                             detail::Ref<detail::Sink> sink, int cores) {
   wire::GroupPlan plan;
   // Open MPI makes a number of the name: it is to be another one for every group of this user's on these nodes.
-  plan.name = "rankpool-" + workers_.rank(Rank{0}).facts.host + "-" + std::to_string(::getpid()) + "-" +
-              std::to_string(raw(action.group));
+  plan.name =
+      "rankpool-" + base::host_name() + "-" + std::to_string(::getpid()) + "-" + std::to_string(raw(action.group));
   plan.crowded = pool->max_workers > cores;
   std::vector<Rank> first_ranks;
   for (const Rank rank : action.ranks) {
@@ -165,7 +165,8 @@ bool GroupDispatcher::handle_nursery(Group& group, std::size_t node, WorkerId id
     case wire::NurseryWord::environments:
       return handle_environments(group, node, payload);
     case wire::NurseryWord::failed:
-      cannot_start(group, losses_.no_groups_on(id, worker, {reinterpret_cast<const char*>(payload.data()), payload.size()}));
+      cannot_start(group,
+                   losses_.no_groups_on(id, worker, {reinterpret_cast<const char*>(payload.data()), payload.size()}));
       return true;
     case wire::NurseryWord::fence:
       return handle_fence(group, node, header.chunk, payload);
@@ -274,9 +275,9 @@ void GroupDispatcher::worker_ended(WorkerId id, const Worker& worker, const host
                                              WTERMSIG(end.wait_status) == SIGKILL);
   if (!expected) {
     const auto number = member_number(*group, id);
-    const auto how = !number                          ? GroupFate::Death::server
+    const auto how = !number                        ? GroupFate::Death::server
                      : WIFSIGNALED(end.wait_status) ? GroupFate::Death::by_signal
-                                                      : GroupFate::Death::exited;
+                                                    : GroupFate::Death::exited;
     const auto loss = number ? losses_.worker_ended(id, worker, end, GroupPlace{*number, group->members.size()})
                              : losses_.nursery_ended(id, worker, end);
     group->fate.died(how, loss, now_);
@@ -443,13 +444,13 @@ GroupDispatcher::Group* GroupDispatcher::find(WorkerId id) {
 std::optional<std::size_t> GroupDispatcher::member_number(const Group& group, WorkerId id) {
   const std::size_t number = raw(id) - raw(group.members.front().id);
   return raw(id) >= raw(group.members.front().id) && number < group.members.size() ? std::optional(number)
-                                                                                     : std::nullopt;
+                                                                                   : std::nullopt;
 }
 
 std::optional<std::size_t> GroupDispatcher::nursery_number(const Group& group, WorkerId id) {
   const std::size_t number = raw(id) - raw(group.nurseries.front().id);
   return raw(id) >= raw(group.nurseries.front().id) && number < group.nurseries.size() ? std::optional(number)
-                                                                                         : std::nullopt;
+                                                                                       : std::nullopt;
 }
 
 }  // namespace rankpool::engine

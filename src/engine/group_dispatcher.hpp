@@ -83,7 +83,8 @@ class GroupDispatcher {
   };
   enum class Phase : std::uint8_t { starting, running, leaving, dying };
   struct Group {
-    Group(GroupId own, std::size_t ranks, std::size_t nodes) : id(own), members(ranks), nurseries(nodes), fate(ranks, nodes) {}
+    Group(GroupId own, std::size_t ranks, std::size_t nodes)
+        : id(own), members(ranks), nurseries(nodes), fate(ranks, nodes) {}
     const GroupId id;
     ChunkId chunk{};
     WorkId work{};
@@ -96,8 +97,8 @@ class GroupDispatcher {
     Phase phase = Phase::starting;
     std::size_t ready = 0;
     std::optional<Time> began;
-    std::optional<Time> until;     ///< when patience with its phase ends
-    bool item_over = false;        ///< it has an outcome, or somebody else has seen to that
+    std::optional<Time> until;  ///< when patience with its phase ends
+    bool item_over = false;     ///< it has an outcome, or somebody else has seen to that
     bool nurseries_killed = false;
     std::map<std::uint64_t, std::map<std::size_t, detail::Bytes>> fences;  ///< parts that have come, by node
   };

@@ -58,7 +58,8 @@ std::optional<GroupFate::Time> GroupFate::next_deadline() const {
 }
 
 schedule::LossId GroupFate::culprit() const noexcept {
-  const auto first = std::min_element(dead_.begin(), dead_.end(), [](const Dead& a, const Dead& b) { return a.how < b.how; });
+  const auto first =
+      std::min_element(dead_.begin(), dead_.end(), [](const Dead& a, const Dead& b) { return a.how < b.how; });
   return first == dead_.end() ? schedule::LossId::none : first->loss;
 }
 

@@ -148,7 +148,8 @@ detail::FailurePtr LossBook::failure(schedule::Reason reason, schedule::LossId i
       break;
     case schedule::Reason::cannot_start:
       failure->kind = detail::Failure::Kind::error;
-      failure->text = "a task of several ranks cannot start: " + (loss != nullptr ? loss->text : std::string("unknown"));
+      failure->text =
+          "a task of several ranks cannot start: " + (loss != nullptr ? loss->text : std::string("unknown"));
       return failure;
     case schedule::Reason::no_places:
       failure->kind = detail::Failure::Kind::broken;

@@ -17,12 +17,15 @@ bool begins_with_any(std::string_view name, const auto& beginnings) {
 
 bool is_launchers(std::string_view name) {
   constexpr std::array runtimes{std::string_view("PMI_"), std::string_view("ORTE_"), std::string_view("PRTE_")};
-  constexpr std::array parameters{
-      std::string_view("OMPI_MCA_orte_"),   std::string_view("OMPI_MCA_ess"),
-      std::string_view("OMPI_MCA_pmix"),    std::string_view("OMPI_MCA_plm"),
-      std::string_view("OMPI_MCA_schizo"),  std::string_view("OMPI_MCA_rmaps"),
-      std::string_view("OMPI_MCA_shmem_RUNTIME"), std::string_view("OMPI_MCA_initial_wdir"),
-      std::string_view("OMPI_MCA_mpi_oversubscribe")};
+  constexpr std::array parameters{std::string_view("OMPI_MCA_orte_"),
+                                  std::string_view("OMPI_MCA_ess"),
+                                  std::string_view("OMPI_MCA_pmix"),
+                                  std::string_view("OMPI_MCA_plm"),
+                                  std::string_view("OMPI_MCA_schizo"),
+                                  std::string_view("OMPI_MCA_rmaps"),
+                                  std::string_view("OMPI_MCA_shmem_RUNTIME"),
+                                  std::string_view("OMPI_MCA_initial_wdir"),
+                                  std::string_view("OMPI_MCA_mpi_oversubscribe")};
   if (name.starts_with("PMIX_")) return !name.starts_with("PMIX_MCA_");
   if (name.starts_with("OMPI_MCA_")) return begins_with_any(name, parameters);
   return name.starts_with("OMPI_") || begins_with_any(name, runtimes);

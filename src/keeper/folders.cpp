@@ -21,9 +21,7 @@ void remove_folder(const std::string& path) noexcept {
   }
 }
 
-std::string make_folder(std::string pattern) {
-  return ::mkdtemp(pattern.data()) == nullptr ? std::string() : pattern;
-}
+std::string make_folder(std::string pattern) { return ::mkdtemp(pattern.data()) == nullptr ? std::string() : pattern; }
 
 }  // namespace
 

@@ -22,7 +22,8 @@ struct KeeperMessage {
   enum class Kind : std::uint32_t { spawn, kill, hold, spawned, spawn_failed, ended };
   Kind kind{};
   std::uint32_t worker = 0;
-  std::int32_t number = 0;  ///< spawn: 1 with folders of its own; kill: signal; hold: what it is; spawned, ended: pid; spawn_failed: errno
+  std::int32_t number = 0;  ///< spawn: 1 with folders of its own; kill: signal; hold: what it is; spawned, ended: pid;
+                            ///< spawn_failed: errno
   std::int32_t status = 0;  ///< ended: as waitpid gives it
 };
 

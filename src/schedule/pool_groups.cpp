@@ -129,7 +129,7 @@ void Pool::start_group(const GroupQueue::Next& next, const std::vector<NodeShare
   queue_.take(next);
   common_.groups[id] = id_;
   common_.actions.emplace_back(StartGroup{id, id_, ChunkId{common_.next_chunk++}, next.work, next.item, group.ranks,
-                                           WorkerId{common_.next_worker}});
+                                          WorkerId{common_.next_worker}});
   common_.next_worker += 2 * static_cast<std::uint32_t>(group.ranks.size());
 }
 

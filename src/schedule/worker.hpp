@@ -92,9 +92,9 @@ struct Worker {
   Rank rank;
   Pool* pool;
   WorkerState state = WorkerState::starting;
-  bool returned = false;           ///< a chunk since it was idle
-  std::uint8_t level = 0;          ///< the number of chunks by which `among_equals` is linked
-  bool counted_busy = false;       ///< in its rank's count (ReadyWorkers)
+  bool returned = false;      ///< a chunk since it was idle
+  std::uint8_t level = 0;     ///< the number of chunks by which `among_equals` is linked
+  bool counted_busy = false;  ///< in its rank's count (ReadyWorkers)
   Seat seat = Seat::own;
   std::uint32_t chunks_given = 0;  ///< in its life
   std::uint32_t member = 0;        ///< its place in the pool's list

@@ -38,8 +38,8 @@ enum class FrameKind : std::uint8_t {
 
 enum class FrameFlag : std::uint8_t {
   none = 0,
-  last = 1,      ///< worker to engine: the chunk is done; `extra` is the time spent on it in nanoseconds
-  announce = 2,  ///< engine to worker, on `chunk`: send `began` for each item and publish each outcome at once
+  last = 1,           ///< worker to engine: the chunk is done; `extra` is the time spent on it in nanoseconds
+  announce = 2,       ///< engine to worker, on `chunk`: send `began` for each item and publish each outcome at once
   announce_only = 3,  ///< likewise, but what the item returns is not wanted: `skipped` stands for it
 };
 

@@ -331,7 +331,7 @@ class Worker final : public detail::TaskContext {
   const WorkerHooks& hooks_;
   SideClient side_;
   bool in_group_ = false;
-  bool unwanted_ = false;  ///< what the items of the chunk return
+  bool unwanted_ = false;        ///< what the items of the chunk return
   std::uint64_t frame_end_ = 0;  ///< of the frame that is being served, in the input
   FrameHeader chunk_;
   std::uint64_t chunk_base_ = 0;

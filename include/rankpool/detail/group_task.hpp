@@ -45,8 +45,9 @@ auto group_or_plain(F&& f, int& ranks) {
   using Callable = std::decay_t<F>;
   check_ranks(ranks);
   if constexpr (takes_communicator<Callable, Given...>()) {
-    static_assert(requires { sizeof(GroupCall<Callable>); },
-                  "rankpool: a task that takes a boost::mpi::communicator needs #include <rankpool/mpi.hpp>");
+    static_assert(
+        requires { sizeof(GroupCall<Callable>); },
+        "rankpool: a task that takes a boost::mpi::communicator needs #include <rankpool/mpi.hpp>");
     check_callable<Callable>();
     return GroupCall<Callable>(std::forward<F>(f));
   } else {
@@ -64,7 +65,8 @@ template <class Tuple, class F>
 auto group_or_plain_star(F&& f, int& ranks) {
   return [&]<std::size_t... I>(std::index_sequence<I...>) {
     return group_or_plain<std::tuple_element_t<I, Tuple>...>(std::forward<F>(f), ranks);
-  }(std::make_index_sequence<std::tuple_size_v<Tuple>>{});
+  }
+  (std::make_index_sequence<std::tuple_size_v<Tuple>>{});
 }
 
 }  // namespace rankpool::inline v0_2::detail

@@ -33,8 +33,8 @@ struct WorkOptions {
   bool open = false;           ///< more may follow through the WorkControl
   std::uint32_t chunk = 0;     ///< items for each chunk; 0: the library chooses
   std::size_t item_bytes = 0;  ///< mean encoded size of an item: bounds the chunks that the library chooses
-  int ranks = 0;               ///< processes for each item, which make up an MPI job of their own; 0: it is no such task
-  std::optional<int> max_retries;  ///< in place of the pool's
+  int ranks = 0;  ///< processes for each item, which make up an MPI job of their own; 0: it is no such task
+  std::optional<int> max_retries;                        ///< in place of the pool's
   std::optional<std::chrono::nanoseconds> task_timeout;  ///< in place of the pool's
 };
 

@@ -28,7 +28,8 @@ namespace rankpool::inline v0_2::detail {
 template <class TaskT>
 using FutureResult = std::conditional_t<std::is_void_v<typename TaskT::Returned>, void, typename TaskT::Result>;
 
-/// Hands in one task; with `options` one that has wishes of its own. An argument that cannot be encoded fails the future, not the call.
+/// Hands in one task; with `options` one that has wishes of its own. An argument that cannot be encoded fails the
+/// future, not the call.
 template <class F, class... Args>
 auto submit_task(PoolLink& pool, const WorkOptions* options, F&& f, Args&&... args) {
   using T = TaskType<F, Args...>;
