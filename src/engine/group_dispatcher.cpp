@@ -100,11 +100,11 @@ void GroupDispatcher::send_task(Group& group, std::size_t number, const wire::Va
   join.length = environment.size();
   send(id, join, {environment.view()});
 
-  const detail::Bytes init_payload = init_payload(id, *worker);
+  const detail::Bytes identity = init_payload(id, *worker);
   wire::FrameHeader init;
   init.kind = wire::FrameKind::init;
-  init.length = init_payload.size();
-  send(id, init, {init_payload.view()});
+  init.length = identity.size();
+  send(id, init, {identity.view()});
 
   detail::Gather gather;
   wire::FrameHeader chunk;

@@ -3,6 +3,7 @@
 #include "group/environment.hpp"
 #include "wire/group.hpp"
 
+#define OMPI_SKIP_MPICXX 1  // the C++ bindings of old are not ours to warn about
 #include <mpi.h>
 
 #include <dirent.h>

@@ -53,7 +53,7 @@ PmixServer start(const wire::GroupPlan& plan, worker::FrameLine& line) {
   return server;
 }
 
-void serve(PmixServer& server, worker::FrameLine& line) {
+[[noreturn]] void serve(PmixServer& server, worker::FrameLine& line) {
   while (true) {
     const auto frame = line.receive();
     if (frame.header.kind != wire::FrameKind::nursery) ::_exit(70);

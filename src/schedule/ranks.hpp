@@ -13,7 +13,7 @@ namespace rankpool::schedule {
 /// The ranks of the job, and where a pool's workers are to be started.
 class Ranks {
  public:
-  void join(Rank rank, int capacity, NodeId node);
+  void join(Rank rank, int capacity, NodeId node = {});
   void lose(Rank rank);
   [[nodiscard]] bool alive(Rank rank) const;
   /// Of a rank that has joined.
