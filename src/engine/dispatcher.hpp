@@ -26,7 +26,8 @@ namespace rankpool::engine {
 /// Engine thread, or who stands in for it (Mailbox). Does no input or output of its own.
 class Dispatcher final : public RankListener {
  public:
-  explicit Dispatcher(Roster& roster) : tasks_(workers_, roster), shared_(workers_) {}
+  /// `own`: the rank that this is.
+  Dispatcher(Roster& roster, Rank own) : tasks_(workers_, roster, own), shared_(workers_) {}
 
   /// Says where a rank's workers are reached; must come before its `rank_joined`. The port must outlive the dispatcher.
   void set_port(Rank rank, RankPort* port) { workers_.set_port(rank, port); }
