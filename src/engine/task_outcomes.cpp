@@ -109,7 +109,7 @@ NodeId TaskDispatcher::node_of(const std::string& host) {
   return nodes_.try_emplace(host, NodeId{static_cast<std::uint32_t>(nodes_.size())}).first->second;
 }
 
-std::vector<WorkerId> TaskDispatcher::rank_lost(Rank rank, const std::string& how) {
+std::vector<WorkerId> TaskDispatcher::rank_lost(Rank rank, const RankEnd& end) {
   RankEntry& entry = workers_.rank(rank);
   entry.port = nullptr;
   roster_.lost(rank);
@@ -117,7 +117,7 @@ std::vector<WorkerId> TaskDispatcher::rank_lost(Rank rank, const std::string& ho
   scheduler_.cores_changed(roster_.cores());
   auto gone = workers_.on(rank);
   for (const WorkerId id : gone) not_ready_any_more(*workers_.find(id));
-  const auto loss = losses_.rank_lost(entry.facts, how);
+  const auto loss = losses_.rank_lost(entry.facts, end);
   scheduler_.rank_lost(rank, loss);
   for (const WorkerId id : gone) {
     if (groups_.has(id)) groups_.lost_with_rank(id, loss);
