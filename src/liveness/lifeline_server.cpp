@@ -1,5 +1,6 @@
 #include "liveness/lifeline.hpp"
 
+#include "base/wait_status.hpp"
 #include "liveness/socket_tools.hpp"
 
 #include <fcntl.h>
@@ -41,7 +42,7 @@ class LifelineServer::Impl {
     int fd = -1;
     bool had = false;
     bool kept = false;  ///< the rank is dead, its keeper is not
-    LifelineReader reader;
+    SignalReader reader;
   };
   struct HalfOpen {
     int fd = -1;
@@ -191,21 +192,21 @@ class LifelineServer::Impl {
                             : std::strerror(errno);
       return lose(rank, how, to);
     }
-    std::vector<LifelineMessage> messages;
-    const bool sensible = line.reader.feed(bytes.data(), static_cast<std::size_t>(got), messages);
-    for (const auto& message : messages) {
-      switch (message.kind) {
-        case LifelineMessage::Kind::asleep:
-          to.push_back({LifelineEvent::Kind::asleep, rank, message.number, ""});
+    std::vector<Signal> signals;
+    const bool sensible = line.reader.feed(bytes.data(), static_cast<std::size_t>(got), signals);
+    for (const auto& signal : signals) {
+      switch (signal.kind) {
+        case Signal::Kind::asleep:
+          to.push_back({LifelineEvent::Kind::asleep, rank, signal.number, ""});
           break;
-        case LifelineMessage::Kind::ring:
+        case Signal::Kind::ring:
           to.push_back({LifelineEvent::Kind::ring, rank, 0, ""});
           break;
-        case LifelineMessage::Kind::exit_notice:
+        case Signal::Kind::epitaph:
           // The keeper still holds the other end, and takes the end of this one for the end of the job.
           line.kept = true;
           ::epoll_ctl(epoll, EPOLL_CTL_DEL, line.fd, nullptr);
-          to.push_back({LifelineEvent::Kind::lost, rank, 0, "", static_cast<int>(message.number)});
+          to.push_back({LifelineEvent::Kind::lost, rank, 0, base::how_it_ended(static_cast<int>(signal.number)).text});
           return;
       }
     }
@@ -219,10 +220,10 @@ class LifelineServer::Impl {
     Line& line = lines.at(rank);
     if (line.fd >= 0 && !line.kept) ::close(std::exchange(line.fd, -1));
   }
-  void send(Rank rank, LifelineMessage message) {
+  void send(Rank rank, Signal signal) {
     const Line& line = lines.at(rank);
     // A peer whose buffer is full has unread bells enough.
-    if (line.fd >= 0) (void)!::send(line.fd, &message, sizeof message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (line.fd >= 0) (void)!::send(line.fd, &signal, sizeof signal, MSG_NOSIGNAL | MSG_DONTWAIT);
   }
 
   LifelineOptions options;
@@ -260,10 +261,8 @@ bool LifelineServer::poll(std::vector<LifelineEvent>& to) {
   return to.size() != before || count > 0;
 }
 
-void LifelineServer::ring(Rank rank) { impl_->send(rank, {LifelineMessage::Kind::ring, 0}); }
-void LifelineServer::asleep(Rank rank, std::uint64_t received) {
-  impl_->send(rank, {LifelineMessage::Kind::asleep, received});
-}
+void LifelineServer::ring(Rank rank) { impl_->send(rank, {Signal::Kind::ring, 0}); }
+void LifelineServer::asleep(Rank rank, std::uint64_t received) { impl_->send(rank, {Signal::Kind::asleep, received}); }
 void LifelineServer::drop(Rank rank) {
   impl_->lines.at(rank).had = true;
   impl_->close_line(rank);
