@@ -10,7 +10,6 @@
 #include <rankpool/future.hpp>
 #include <rankpool/map_results.hpp>
 #include <rankpool/pool.hpp>
-#include <rankpool/queue.hpp>
 #include <rankpool/run.hpp>
 #include <rankpool/serialization.hpp>
 #include <rankpool/shared.hpp>
