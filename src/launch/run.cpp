@@ -6,14 +6,13 @@
 #include "launch/launched.hpp"
 #include "launch/own_facts.hpp"
 #include "launch/rank_zero.hpp"
+#include "launch/start.hpp"
 #include "launch/strays.hpp"
-#include "liveness/socket_tools.hpp"
 
 #include <rankpool/errors.hpp>
 
 #include <sys/prctl.h>
 #include <unistd.h>
-#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -67,16 +66,12 @@ void warn_of_strays() {
 namespace rankpool::inline v0_2::detail {
 
 int run_main(int argc, char** argv, const std::function<int(int, char**)>& main) {
-  static std::atomic<bool> used{false};
-  if (in_worker()) throw Error("rankpool::run() was called inside a task");
-  if (used.exchange(true)) throw Error("rankpool::run() was called twice");
+  launch::claim_start("run");
   if (!main) throw Error("rankpool::run() was given an empty function");
   std::cout.flush();
   std::fflush(nullptr);
   std::vector<std::string> warnings;
-  const base::Settings settings = base::read_settings(warnings);
-  if (auto text = liveness::interface_complaint(settings.interface); !text.empty()) warnings.push_back(std::move(text));
-  base::set_log_level(settings.log_level);
+  const base::Settings settings = launch::start_settings(warnings);
   if (launch::is_launched()) return launch::run_launched(argc, argv, settings, warnings, main);
   for (const auto& warning : warnings) base::log_warn(warning);
   launch::warn_of_strays();
