@@ -1,11 +1,13 @@
 #pragma once
 
 #include <rankpool/callable.hpp>
+#include <rankpool/detail/group_task.hpp>
 #include <rankpool/detail/pool_link.hpp>
 #include <rankpool/detail/submit.hpp>
 #include <rankpool/errors.hpp>
 #include <rankpool/future.hpp>
 #include <rankpool/map_results.hpp>
+#include <rankpool/task_options.hpp>
 #include <rankpool/timeout.hpp>
 
 #include <concepts>
@@ -94,6 +96,15 @@ struct MapOptions {
   /// Results as they finish, not in the order of the input: none waits for a slow one before it. `outcomes()` tells
   /// which is whose. Default: in the order of the input.
   bool unordered = false;
+
+  // -- each item, as in TaskOptions
+
+  /// Processes that run an item together. Default: 1. Below 1, or more than the executor has workers:
+  /// std::invalid_argument.
+  int ranks = 1;
+  /// With OnWorkerDeath::replace: how often an item that was lost with its worker is tried again. Default: the
+  /// executor's. Below 0: std::invalid_argument.
+  std::optional<int> max_retries = std::nullopt;
 };
 
 /// How an executor is shut down: `executor.shutdown({.cancel_futures = true})`.
@@ -136,8 +147,21 @@ class ProcessPoolExecutor {
   /// @throws ShutdownError after `shutdown`; BrokenProcessPool, with the cause, once the executor is broken
   /// Thread-safe. Python: `Executor.submit`.
   template <class F, class... Args>
-  Future<detail::SubmitResult<F, Args...>> submit(F&& f, Args&&... args) {
-    return detail::submit_task(*link_, std::forward<F>(f), std::forward<Args>(args)...);
+  requires(!std::is_same_v<std::remove_cvref_t<F>, TaskOptions>) Future<detail::SubmitResult<F, Args...>> submit(
+      F&& f, Args&&... args) {
+    return detail::submit_task(*link_, nullptr, std::forward<F>(f), std::forward<Args>(args)...);
+  }
+  /// The same for a task that is to have what others need not: `submit({.ranks = 4}, f, x)`.
+  /// @return Future<R>, where R is what `f` returns
+  /// @throws std::invalid_argument for options that make no sense; what the other form throws
+  template <class F, class... Args>
+  auto submit(TaskOptions options, F&& f, Args&&... args) {
+    detail::WorkOptions work;
+    auto task = detail::group_or_plain<Args...>(std::forward<F>(f), options.ranks);
+    work.ranks = options.ranks;
+    detail::check_not_negative(options.max_retries, "max_retries");
+    work.max_retries = options.max_retries;
+    return detail::submit_task(*link_, &work, std::move(task), std::forward<Args>(args)...);
   }
 
   /// Runs `f` on the elements of one or more ranges, in step, until the shortest ends. Items are handed to workers in
@@ -153,16 +177,16 @@ class ProcessPoolExecutor {
   /// Thread-safe; the results are for one thread at a time. Python: `Executor.map`.
   template <class F, std::ranges::input_range... Ranges>
   requires(!std::is_same_v<std::remove_cvref_t<F>, MapOptions> &&
-           sizeof...(Ranges) > 0) MapResults<detail::MapResult<F, Ranges...>> map(F f, Ranges&&... iterables) {
+           sizeof...(Ranges) > 0) auto map(F f, Ranges&&... iterables) {
     return map(MapOptions{}, std::move(f), std::forward<Ranges>(iterables)...);
   }
   template <class F, std::ranges::input_range... Ranges>
-  requires(sizeof...(Ranges) > 0) MapResults<detail::MapResult<F, Ranges...>> map(MapOptions options, F f,
-                                                                                  Ranges&&... iterables) {
-    return detail::map_ranges(*link_, wish_of(options), f, std::forward<Ranges>(iterables)...);
+  requires(sizeof...(Ranges) > 0) auto map(MapOptions options, F f, Ranges&&... iterables) {
+    const auto task = detail::group_or_plain<std::ranges::range_reference_t<Ranges>...>(std::move(f), options.ranks);
+    return detail::map_ranges(*link_, wish_of(options), task, std::forward<Ranges>(iterables)...);
   }
   template <class F, class T>
-  MapResults<detail::MapResult<F, std::vector<T>>> map(F f, std::initializer_list<T> items) {
+  auto map(F f, std::initializer_list<T> items) {
     return map(MapOptions{}, std::move(f), std::vector<T>(items));
   }
 
@@ -171,13 +195,14 @@ class ProcessPoolExecutor {
   /// @throws as `map`
   /// Thread-safe. Python: `itertools.starmap`, `Pool.starmap`.
   template <class F, std::ranges::input_range Range>
-  requires(!std::is_same_v<std::remove_cvref_t<F>, MapOptions>)
-      MapResults<detail::StarmapResult<F, Range>> starmap(F f, Range&& tuples) {
+  requires(!std::is_same_v<std::remove_cvref_t<F>, MapOptions>) auto starmap(F f, Range&& tuples) {
     return starmap(MapOptions{}, std::move(f), std::forward<Range>(tuples));
   }
   template <class F, std::ranges::input_range Range>
-  MapResults<detail::StarmapResult<F, Range>> starmap(MapOptions options, F f, Range&& tuples) {
-    return detail::starmap_range(*link_, wish_of(options), f, std::forward<Range>(tuples));
+  auto starmap(MapOptions options, F f, Range&& tuples) {
+    const auto task = detail::group_or_plain_star<std::remove_cvref_t<std::ranges::range_reference_t<Range>>>(
+        std::move(f), options.ranks);
+    return detail::starmap_range(*link_, wish_of(options), task, std::forward<Range>(tuples));
   }
 
   /// Takes no more work. What was submitted still finishes, unless `cancel_futures`. May be called again, to wait after
@@ -238,6 +263,9 @@ class ProcessPoolExecutor {
     if (options.buffersize) wish.buffersize = static_cast<std::uint64_t>(*options.buffersize);
     wish.timeout = options.timeout;
     wish.unordered = options.unordered;
+    wish.ranks = options.ranks;
+    detail::check_not_negative(options.max_retries, "max_retries");
+    wish.max_retries = options.max_retries;
     return wish;
   }
 
