@@ -4,6 +4,7 @@
 #include "base/wait_status.hpp"
 
 #include <rankpool/detail/exception_codec.hpp>
+#include <rankpool/detail/what_of.hpp>
 
 #include <exception>
 #include <memory>
@@ -45,7 +46,7 @@ std::string text_of(std::span<const std::byte> encoded) {
   try {
     std::rethrow_exception(error);
   } catch (const std::exception& e) {
-    return e.what();
+    return detail::what_of(e);
   } catch (...) {
     return "an exception that has no text";
   }
