@@ -101,7 +101,7 @@ class MapResults {
     }
     if (outcome.problem) throw_problem(*outcome.problem);
     if constexpr (detail::ResultStore<R>::fixed) {
-      return std::move(*outcome.value);
+      return outcome.value->value();
     } else {
       return detail::decode_or_explain<R>(*outcome.value, "the result");
     }
@@ -154,7 +154,7 @@ class MapResults {
  private:
   void advance() {
     current_.reset();
-    current_ = next();
+    if (auto one = next()) current_.emplace(std::move(*one));
   }
   /// Reads on, in whole chunks, so that `lead_` items are read beyond what was handed out.
   void refill() {
