@@ -5,9 +5,8 @@
 #include <rankpool/detail/pins.hpp>
 #include <rankpool/detail/refusals.hpp>
 #include <rankpool/detail/travel.hpp>
+#include <rankpool/detail/type_name.hpp>
 #include <rankpool/serialization.hpp>
-
-#include <boost/core/demangle.hpp>
 
 #include <algorithm>
 #include <array>
@@ -23,7 +22,7 @@
 #include <utility>
 #include <vector>
 
-namespace rankpool {
+namespace rankpool::inline v0_2 {
 
 namespace detail {
 
@@ -144,7 +143,7 @@ std::string task_name(const F& f) {
   } else if constexpr (requires { f.name_of_function(); }) {
     return "partial(" + f.name_of_function() + ")";
   } else {
-    return boost::core::demangle(typeid(F).name());
+    return type_name(typeid(F));
   }
 }
 
@@ -261,4 +260,4 @@ class Function<void()> {
   detail::Pins pins_;  ///< shared objects whose handles it holds
 };
 
-}  // namespace rankpool
+}  // namespace rankpool::inline v0_2

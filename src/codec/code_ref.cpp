@@ -15,7 +15,7 @@
 #include <string_view>
 #include <vector>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 namespace {
 
 struct Segment {
@@ -213,4 +213,4 @@ std::uint64_t build_identity() {
   return found.value_or(0);
 }
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail

@@ -1,18 +1,18 @@
 #include <rankpool/detail/pointers.hpp>
 
+#include <rankpool/detail/type_name.hpp>
 #include <rankpool/errors.hpp>
 
 #include <boost/archive/archive_exception.hpp>
-#include <boost/core/demangle.hpp>
 
 #include <string>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 
 void rethrow_pointer_error(const std::type_info& pointer, const std::type_info* object) {
   using Code = boost::archive::archive_exception::exception_code;
-  const std::string base = boost::core::demangle(pointer.name());
-  const std::string derived = object == nullptr ? "" : boost::core::demangle(object->name());
+  const std::string base = type_name(pointer);
+  const std::string derived = object == nullptr ? "" : type_name(*object);
   try {
     throw;
   } catch (const boost::archive::archive_exception& e) {
@@ -31,4 +31,4 @@ void rethrow_pointer_error(const std::type_info& pointer, const std::type_info* 
   }
 }
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail

@@ -28,7 +28,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 
 /// What Boost says to its archives, as `make_nvp` and `make_array` do.
 template <class T>
@@ -243,7 +243,7 @@ class IArchive : public boost::archive::detail::common_iarchive<IArchive> {
   std::unique_ptr<SharedIn> shared_;
 };
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail
 
 BOOST_SERIALIZATION_REGISTER_ARCHIVE(rankpool::detail::OArchive)
 BOOST_SERIALIZATION_REGISTER_ARCHIVE(rankpool::detail::IArchive)

@@ -5,7 +5,7 @@
 #include <string>
 #include <system_error>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 
 /// A place in the program that means the same in every process that runs the same build, wherever it was loaded: the
 /// identity of the module (program or shared library) and the offset from where it begins.
@@ -37,4 +37,4 @@ CategoryRef category_ref(const std::error_category& category);
 /// Throws SerializationError if it is not there, or not made yet.
 const std::error_category& resolve_category(const CategoryRef& ref);
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail

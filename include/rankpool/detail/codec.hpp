@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 
 /// Values that travel as a fixed number of bytes, their own.
 template <class T>
@@ -105,4 +105,4 @@ T decode_or_explain(std::span<const std::byte> from, const char* what) {
   }
 }
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail

@@ -19,7 +19,7 @@
 #include <variant>
 
 // How types of std go through the archives, part by part. Nothing that is read is trusted.
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 
 /// The value whose bytes `read(to)` writes.
 template <class T, class Read>
@@ -270,4 +270,4 @@ void load_standard(Archive& archive, T& value) {
   }
 }
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail

@@ -20,7 +20,7 @@
 
 // What travels without an archive: plain values as their bytes, and texts and the usual containers of such as the number
 // of their elements and these, one behind the other.
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 
 /// Elements of which a container travels as nothing but their number and their content, and the fewest bytes that one
 /// takes; 0 for others.
@@ -254,4 +254,4 @@ class DirectReader {
   Input& from_;
 };
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail

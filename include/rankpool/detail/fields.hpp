@@ -1,6 +1,6 @@
 #pragma once
 
-#include <rankpool/detail/type_name.hpp>
+#include <rankpool/detail/static_name.hpp>
 
 #include <concepts>
 #include <cstddef>
@@ -9,7 +9,7 @@
 
 // The members of an aggregate, without being told of them: how many there are is tried out, and structured bindings name
 // them. Boost.PFR's technique.
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 
 template <class... T>
 struct Types {};
@@ -210,4 +210,4 @@ void visit_fields(T& value, const Use& use) {
   Fields<Plain, field_count<Plain>()>::visit(value, use);
 }
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail

@@ -19,7 +19,7 @@
 #include <utility>
 #include <variant>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 
 /// The length of an item whose encoding has failed.
 inline constexpr std::uint64_t kSkippedItem = UINT64_MAX;
@@ -384,4 +384,4 @@ template <class F, class... Given>
 using TaskType =
     typename decltype(accept_or_refuse<std::decay_t<F>, Given...>(judge_task<std::decay_t<F>, Given...>()))::type;
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail

@@ -7,7 +7,7 @@
 #include <type_traits>
 
 // Whether a type brings serialisation of its own: what a program says itself goes before all that the library knows.
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 
 class OArchive;
 
@@ -41,7 +41,7 @@ struct KeepProbe {
 };
 enum class Asked { serialize, save_and_load, construct };
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail
 
 namespace boost::serialization {
 
@@ -75,7 +75,7 @@ requires std::same_as<Archive, rankpool::detail::ProbeArchive> rankpool::detail:
 
 }  // namespace boost::serialization
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 
 template <class T, Asked asked>
 inline constexpr bool in_access = decltype(probe_in_access(AccessProbe{})){}(
@@ -113,4 +113,4 @@ concept BoostConstructible = in_access<T, Asked::construct> ||
   { load_construct_data(archive, room, version) } -> std::same_as<NotFound>;
 };
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail

@@ -6,7 +6,6 @@
 #include <rankpool/errors.hpp>
 
 #include <boost/archive/archive_exception.hpp>
-#include <boost/core/demangle.hpp>
 
 #include <cstdint>
 #include <map>
@@ -20,7 +19,7 @@
 
 // Pointers that own. What has serialisation of its own goes through Boost's pointers, which keep the derived class and
 // send an object once; all else is known by its type, and of what several share the number is sent.
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 
 template <class T>
 constexpr bool goes_by_boost() {
@@ -188,4 +187,4 @@ void load_owned(Archive& archive, SharedIn& shared, std::weak_ptr<T>& pointer) {
   pointer = owner;
 }
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail

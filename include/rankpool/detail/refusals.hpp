@@ -3,7 +3,7 @@
 #include <rankpool/detail/travel.hpp>
 
 // The sentences with which the compiler refuses what does not travel.
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 
 /// What is refused: a part of a task, or a value by itself (a broadcast's).
 enum class Role { callable, argument, result, value };
@@ -86,4 +86,4 @@ constexpr void check_travels() {
   if constexpr (!travels<T>) refuse<role, T>(VerdictOnMade<T>{});
 }
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <rankpool/detail/fields.hpp>
-#include <rankpool/detail/type_name.hpp>
+#include <rankpool/detail/static_name.hpp>
 
 #include <array>
 #include <cstddef>
@@ -17,7 +17,7 @@
 
 // The types of std that the library knows: what each is made of. They are told by their members where that spares users
 // the header.
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 
 enum class Shape {
   unknown,
@@ -148,4 +148,4 @@ struct TemplateArguments<Template<F(Bound...)>> {
   using type = Types<F, Bound...>;
 };
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail

@@ -3,7 +3,7 @@
 #include <rankpool/detail/fields.hpp>
 #include <rankpool/detail/own_serialize.hpp>
 #include <rankpool/detail/standard.hpp>
-#include <rankpool/detail/type_name.hpp>
+#include <rankpool/detail/static_name.hpp>
 
 #include <concepts>
 #include <string_view>
@@ -11,7 +11,7 @@
 
 // What travels, and how. Callables, arguments, results, members of values, shared values and broadcasts ask `judge`,
 // before anything of their type is instantiated, so that a refusal is one sentence.
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 
 enum class Way {
   bytes,     ///< the bytes of the object are the encoded value
@@ -208,7 +208,7 @@ constexpr auto judge_class() {
     return judge_holder<T>();
   } else if constexpr (HasSplitOnly<T>) {
     return Refused<Why::split_without_macro, T>{};
-  } else if constexpr (name.starts_with("rankpool::Future<")) {
+  } else if constexpr (name.starts_with("rankpool::") && name.find("::Future<") < name.find('<')) {
     return Refused<Why::future, T>{};
   } else if constexpr (name.starts_with("Eigen::Matrix<") || name.starts_with("Eigen::Array<") ||
                        name.starts_with("Eigen::Quaternion<") || name.starts_with("Eigen::Transform<") ||
@@ -286,4 +286,4 @@ constexpr bool is_bytes() {
 template <class T>
 inline constexpr bool plain_bytes = !std::is_array_v<T> && is_bytes<T>();
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail
