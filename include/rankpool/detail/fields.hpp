@@ -38,6 +38,13 @@ struct AnyOpaque {
   const;
 };
 
+struct Refer {
+  void operator()(auto&...) const;
+};
+
+/// For members that take anything, std::any for one: they take even this.
+struct Anything {};
+
 /// An aggregate as one of N members.
 template <class T, std::size_t N>
 struct Fields {
@@ -67,6 +74,10 @@ struct Fields {
       [[maybe_unused]] auto& [__VA_ARGS__] = value;                                                            \
       return Types<RANKPOOL_EACH(RANKPOOL_TYPE, __VA_ARGS__)>{};                                               \
     }                                                                                                          \
+    static auto referable(T& value) {                                                                          \
+      [[maybe_unused]] auto& [__VA_ARGS__] = value;                                                            \
+      return std::bool_constant<requires { Refer{}(__VA_ARGS__); }>{};                                         \
+    }                                                                                                          \
     template <class Value, class Use>                                                                          \
     static void visit(Value& value, const Use& use) {                                                          \
       auto& [__VA_ARGS__] = value;                                                                             \
@@ -80,6 +91,7 @@ struct Fields<T, 0> {
   template <class Next>
   static constexpr bool then = requires { T{Next{}}; };
   static auto types(T&) { return Types<>{}; }
+  static auto referable(T&) { return std::true_type{}; }
   template <class Value, class Use>
   static void visit(Value&, const Use&) {}
 };
@@ -137,7 +149,7 @@ inline constexpr std::size_t kHasReference = static_cast<std::size_t>(-2);
 /// Of one that is made from `{}`. Each member takes `{}`, an array as a whole.
 template <class T, std::size_t N = 0>
 consteval std::size_t count_fields() {
-  if constexpr (Fields<T, N>::template then<AnyOpaque<T>>) {
+  if constexpr (Fields<T, N>::template then<AnyOpaque<T>> && !Fields<T, N>::template then<Anything>) {
     return kOpaque;
   } else if constexpr (Fields<T, N + 1>::fit) {
     return count_fields<T, N + 1>();
@@ -181,7 +193,7 @@ consteval std::size_t count_given_fields() {
           count = kHasReference;
         } else if constexpr (!takes_braces<T>(before, behind) && !takes<T, AnyClass<T>>(before, behind)) {
           if (count == N) count = kOpaque;  // an array, of which each element was counted
-        } else if constexpr (takes<T, AnyOpaque<T>>(before, behind)) {
+        } else if constexpr (takes<T, AnyOpaque<T>>(before, behind) && !takes<T, Anything>(before, behind)) {
           if (count == N) count = kOpaque;
         }
       };
@@ -202,6 +214,11 @@ consteval std::size_t field_count() {
 
 template <class T>
 using FieldTypes = decltype(Fields<T, field_count<T>()>::types(std::declval<T&>()));
+
+/// False for one with bit-fields, to which nothing can refer.
+template <class T>
+inline constexpr bool fields_can_be_visited =
+    decltype(Fields<T, field_count<T>()>::referable(std::declval<T&>()))::value;
 
 /// Calls `use` with all members.
 template <class T, class Use>

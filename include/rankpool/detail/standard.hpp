@@ -130,6 +130,26 @@ constexpr bool has_rule_of_value() {
   }
 }
 
+/// Whether it can be copied; containers say yes of whatever they hold.
+template <class T>
+constexpr bool can_be_copied();
+template <class... Part>
+constexpr bool can_all_be_copied(Types<Part...>) {
+  return (can_be_copied<Part>() && ...);
+}
+template <class T>
+constexpr bool can_be_copied() {
+  if constexpr (!std::is_copy_constructible_v<T>) {
+    return false;
+  } else if constexpr (Standard<T>::shape == Shape::container || Standard<T>::shape == Shape::adaptor ||
+                       Standard<T>::shape == Shape::optional || Standard<T>::shape == Shape::pair ||
+                       Standard<T>::shape == Shape::tuple || Standard<T>::shape == Shape::variant) {
+    return can_all_be_copied(typename Standard<T>::Parts{});
+  } else {
+    return true;
+  }
+}
+
 /// What std::bind, std::bind_front and std::not_fn make, which is trivially copyable where all that it holds is.
 template <class T>
 inline constexpr bool is_std_wrapper = name_of_type<T>().starts_with("std::_Bind") ||

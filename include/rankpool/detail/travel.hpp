@@ -141,8 +141,10 @@ constexpr auto judge_fields() {
       return Verdict{};
     } else if constexpr (Verdict::way == Way::bytes && std::is_trivially_copyable_v<T>) {
       return Travels<Way::bytes>{};
-    } else {
+    } else if constexpr (fields_can_be_visited<T>) {
       return Travels<Way::fields>{};
+    } else {
+      return Refused<Why::no_serialize, T>{};
     }
   }
 }
@@ -225,7 +227,7 @@ constexpr auto judge_class() {
     } else if constexpr (std::is_aggregate_v<T> && !std::is_union_v<T>) {
       using Verdict = decltype(judge_fields<T, Inside...>());
       // What cannot be looked into travels as any other trivially copyable class.
-      if constexpr (std::is_same_v<Verdict, Refused<Why::no_serialize, T>> && std::is_trivially_copyable_v<T>) {
+      if constexpr (field_count<T>() == kOpaque && std::is_trivially_copyable_v<T>) {
         return Travels<Way::bytes>{};
       } else {
         return Verdict{};
