@@ -19,22 +19,22 @@ namespace rankpool::inline v0_2::detail {
 
 template <class S, int R, int C, int O, int MaxR, int MaxC>
 inline constexpr bool known_bytes<Eigen::Matrix<S, R, C, O, MaxR, MaxC>> =
-    R != Eigen::Dynamic && C != Eigen::Dynamic && plain_bytes<S>;
+    R != Eigen::Dynamic&& C != Eigen::Dynamic&& plain_bytes<S>;
 template <class S, int R, int C, int O, int MaxR, int MaxC>
 inline constexpr bool known_bytes<Eigen::Array<S, R, C, O, MaxR, MaxC>> =
-    R != Eigen::Dynamic && C != Eigen::Dynamic && plain_bytes<S>;
+    R != Eigen::Dynamic&& C != Eigen::Dynamic&& plain_bytes<S>;
 template <class S, int O>
 inline constexpr bool known_bytes<Eigen::Quaternion<S, O>> = plain_bytes<S>;
 template <class S, int D, int M, int O>
-inline constexpr bool known_bytes<Eigen::Transform<S, D, M, O>> = D != Eigen::Dynamic && plain_bytes<S>;
+inline constexpr bool known_bytes<Eigen::Transform<S, D, M, O>> = D != Eigen::Dynamic&& plain_bytes<S>;
 template <class S>
 inline constexpr bool known_bytes<Eigen::AngleAxis<S>> = plain_bytes<S>;
 template <class S>
 inline constexpr bool known_bytes<Eigen::Rotation2D<S>> = plain_bytes<S>;
 template <class S, int D>
-inline constexpr bool known_bytes<Eigen::Translation<S, D>> = D != Eigen::Dynamic && plain_bytes<S>;
+inline constexpr bool known_bytes<Eigen::Translation<S, D>> = D != Eigen::Dynamic&& plain_bytes<S>;
 template <class S, int D>
-inline constexpr bool known_bytes<Eigen::AlignedBox<S, D>> = D != Eigen::Dynamic && plain_bytes<S>;
+inline constexpr bool known_bytes<Eigen::AlignedBox<S, D>> = D != Eigen::Dynamic&& plain_bytes<S>;
 
 /// Of matrices and arrays: the sizes, then all coefficients as they stand.
 template <class Archive, class Dense>

@@ -142,7 +142,8 @@ std::optional<CodeRef> find_ref(const void* place, std::vector<Segment> Module::
 const void* find_place(CodeRef ref, std::uint64_t size, std::vector<Segment> Module::*segments) {
   const auto found = modules().find([&](const std::vector<Module>& all) -> std::optional<std::uint64_t> {
     for (const auto& module : all) {
-      if (module.identity == ref.module && contains(module.*segments, ref.offset, size)) return module.base + ref.offset;
+      if (module.identity == ref.module && contains(module.*segments, ref.offset, size))
+        return module.base + ref.offset;
     }
     return std::nullopt;
   });

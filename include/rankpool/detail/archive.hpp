@@ -32,8 +32,8 @@ namespace rankpool::inline v0_2::detail {
 
 /// What Boost says to its archives, as `make_nvp` and `make_array` do.
 template <class T>
-inline constexpr bool is_boost_word = name_of_type<T>().starts_with("boost::serialization::") ||
-                                      name_of_type<T>().starts_with("boost::archive::");
+inline constexpr bool is_boost_word =
+    name_of_type<T>().starts_with("boost::serialization::") || name_of_type<T>().starts_with("boost::archive::");
 
 /// A Boost.Serialization archive that writes to Bytes.
 class OArchive : public boost::archive::detail::common_oarchive<OArchive> {
@@ -114,7 +114,7 @@ class OArchive : public boost::archive::detail::common_oarchive<OArchive> {
   template <class T>
   void save(const T& value) {
     static_assert(std::is_arithmetic_v<T>);
-    save_binary(&value, sizeof value);
+    save_binary(std::addressof(value), sizeof value);
   }
   void save(const std::string& text) { save_override(text); }
 

@@ -18,8 +18,8 @@
 #include <utility>
 #include <vector>
 
-// What travels without an archive: plain values as their bytes, and texts and the usual containers of such as the number
-// of their elements and these, one behind the other.
+// What travels without an archive: plain values as their bytes, and texts and the usual containers of such as the
+// number of their elements and these, one behind the other.
 namespace rankpool::inline v0_2::detail {
 
 /// Elements of which a container travels as nothing but their number and their content, and the fewest bytes that one
@@ -37,11 +37,14 @@ template <class A, class B>
 inline constexpr std::size_t direct_bytes<std::pair<A, B>> =
     direct_bytes<A> != 0 && direct_bytes<B> != 0 ? direct_bytes<A> + direct_bytes<B> : 0;
 template <class K, class V, class C, class A>
-inline constexpr std::size_t direct_bytes<std::map<K, V, C, A>> =
-    direct_bytes<std::pair<K, V>> != 0 && is_rule_of_type<C> ? sizeof(std::uint64_t) : 0;
+inline constexpr std::size_t direct_bytes<std::map<K, V, C, A>> = direct_bytes<std::pair<K, V>> != 0 &&
+                                                                          is_rule_of_type<C>
+                                                                      ? sizeof(std::uint64_t)
+                                                                      : 0;
 template <class K, class C, class A>
-inline constexpr std::size_t direct_bytes<std::set<K, C, A>> =
-    direct_bytes<K> != 0 && is_rule_of_type<C> ? sizeof(std::uint64_t) : 0;
+inline constexpr std::size_t direct_bytes<std::set<K, C, A>> = direct_bytes<K> != 0 && is_rule_of_type<C>
+                                                                   ? sizeof(std::uint64_t)
+                                                                   : 0;
 template <class T>
 inline constexpr bool direct_element = direct_bytes<T> != 0;
 /// Such a text or container itself.

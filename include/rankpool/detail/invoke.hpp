@@ -356,8 +356,7 @@ constexpr auto judge_task() {
   } else if constexpr (!takes_arguments<F, sizeof...(Given)>()) {
     return Refusal<Role::callable, F, Refused<Why::number_of_arguments, F>>{};
   } else {
-    return judge_arguments<F, Given...>(
-        std::type_identity<typename StoredArguments<F, std::tuple<Given...>>::type>{});
+    return judge_arguments<F, Given...>(std::type_identity<typename StoredArguments<F, std::tuple<Given...>>::type>{});
   }
 }
 

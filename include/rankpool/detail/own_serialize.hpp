@@ -49,8 +49,8 @@ template <>
 inline void access::serialize<rankpool::detail::ProbeArchive, rankpool::detail::AccessProbe>(
     rankpool::detail::ProbeArchive&, rankpool::detail::AccessProbe&, const unsigned) {
   using rankpool::detail::Asked;
-  constexpr auto probe = []<class T, class A, Asked asked>(T* value, A* archive,
-                                                           std::integral_constant<Asked, asked>) constexpr {
+  constexpr auto probe =
+      []<class T, class A, Asked asked>(T * value, A * archive, std::integral_constant<Asked, asked>) constexpr {
     if constexpr (asked == Asked::serialize) {
       return requires { value->serialize(*archive, 0U); };
     } else if constexpr (asked == Asked::save_and_load) {
@@ -78,8 +78,9 @@ requires std::same_as<Archive, rankpool::detail::ProbeArchive> rankpool::detail:
 namespace rankpool::inline v0_2::detail {
 
 template <class T, Asked asked>
-inline constexpr bool in_access = decltype(probe_in_access(AccessProbe{})){}(
-    static_cast<T*>(nullptr), static_cast<OArchive*>(nullptr), std::integral_constant<Asked, asked>{});
+inline constexpr bool in_access = decltype(probe_in_access(AccessProbe{})){}(static_cast<T*>(nullptr),
+                                                                             static_cast<OArchive*>(nullptr),
+                                                                             std::integral_constant<Asked, asked>{});
 
 /// A member `serialize(archive, version)`, public or for Boost's `access`. Another one of that name is none.
 template <class T>
@@ -92,7 +93,7 @@ constexpr bool has_member_serialize() {
 }
 /// A free function `serialize(archive, value, version)` in the type's namespace, or in Boost.Serialization's.
 template <class T>
-concept HasFreeSerialize = !requires(ProbeArchive& archive, T& value, boost::serialization::version_type version) {
+concept HasFreeSerialize = !requires(ProbeArchive & archive, T& value, boost::serialization::version_type version) {
   { serialize(archive, value, version) } -> std::same_as<NotFound>;
 };
 template <class T>
@@ -109,7 +110,7 @@ concept HasSplitOnly = in_access<T, Asked::save_and_load> ||
 /// What Boost can make before it loads into it.
 template <class T>
 concept BoostConstructible = in_access<T, Asked::construct> ||
-    !requires(ProbeArchive& archive, T* room, boost::serialization::version_type version) {
+    !requires(ProbeArchive & archive, T* room, boost::serialization::version_type version) {
   { load_construct_data(archive, room, version) } -> std::same_as<NotFound>;
 };
 

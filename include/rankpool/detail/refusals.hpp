@@ -15,11 +15,11 @@ constexpr void refuse(Refused<why, Culprit>) {
                 "rankpool: a pointer means nothing in another process: pass what it points to");
   static_assert(why != Why::pointer || role != Role::result,
                 "rankpool: a pointer means nothing in another process: return what it points to");
-  static_assert(why != Why::reference,
-                "rankpool: a reference means nothing in another process: hold the value itself");
-  static_assert(why != Why::view,
-                "rankpool: a view or an iterator means nothing in another process, since it does not own what it shows: "
-                "use the container that does, as std::string in place of std::string_view");
+  static_assert(why != Why::reference, "rankpool: a reference means nothing in another process: hold the value itself");
+  static_assert(
+      why != Why::view,
+      "rankpool: a view or an iterator means nothing in another process, since it does not own what it shows: "
+      "use the container that does, as std::string in place of std::string_view");
   static_assert(why != Why::std_handle,
                 "rankpool: values of this type of the standard library mean nothing in another process: send what it "
                 "is made from, and make it in the task");
@@ -48,10 +48,11 @@ constexpr void refuse(Refused<why, Culprit>) {
   static_assert(why != Why::rule_of_value,
                 "rankpool: a container whose comparison or hash is a function pointer or has members cannot be sent to "
                 "another process: make it a class without members, or send a std::vector");
-  static_assert(why != Why::no_serialize,
-                "rankpool: a value of this type cannot be encoded: give it a serialize member or, if it is not yours, a "
-                "free function serialize(archive, value, unsigned) in its namespace or in boost::serialization, as "
-                "Boost.Serialization describes");
+  static_assert(
+      why != Why::no_serialize,
+      "rankpool: a value of this type cannot be encoded: give it a serialize member or, if it is not yours, a "
+      "free function serialize(archive, value, unsigned) in its namespace or in boost::serialization, as "
+      "Boost.Serialization describes");
   static_assert(why != Why::split_without_macro,
                 "rankpool: this type has save and load, but Boost.Serialization is not told: write "
                 "BOOST_SERIALIZATION_SPLIT_MEMBER() into the class, or BOOST_SERIALIZATION_SPLIT_FREE(type) at global "

@@ -50,9 +50,10 @@ concept StdContainer = from_std<T> && requires(T& container) {
   container.begin();
   container.end();
   container.clear();
-} && (requires(T& c, typename T::value_type&& v) { c.emplace_back(std::move(v)); } ||
-      requires(T& c, typename T::value_type&& v) { c.emplace_front(std::move(v)); } ||
-      requires(T& c, typename T::value_type&& v) { c.emplace_hint(c.end(), std::move(v)); });
+} &&(
+    requires(T& c, typename T::value_type&& v) { c.emplace_back(std::move(v)); } ||
+    requires(T & c, typename T::value_type&& v) { c.emplace_front(std::move(v)); } ||
+    requires(T & c, typename T::value_type&& v) { c.emplace_hint(c.end(), std::move(v)); });
 /// std::stack, std::queue, std::priority_queue.
 template <class T>
 concept StdAdaptor = from_std<T> && requires(T& adaptor) {
@@ -62,7 +63,8 @@ concept StdAdaptor = from_std<T> && requires(T& adaptor) {
   adaptor.pop();
 };
 template <class T>
-concept StdPath = name_of_type<T>().starts_with("std::filesystem::") && requires(const T& path) {
+concept StdPath = name_of_type<T>()
+.starts_with("std::filesystem::") && requires(const T& path) {
   typename T::string_type;
   path.native();
 };
@@ -90,7 +92,8 @@ template <StdPath T>
 struct Standard<T> : ShapeOf<Shape::path> {};
 template <class T>
 requires(name_of_type<T>().starts_with("std::valarray<")) struct Standard<T>
-    : ShapeOf<Shape::valarray, typename T::value_type> {};
+    : ShapeOf<Shape::valarray, typename T::value_type> {
+};
 template <class C, class Traits, class A>
 struct Standard<std::basic_string<C, Traits, A>> : ShapeOf<Shape::text, C> {};
 template <class T, std::size_t N>
@@ -116,7 +119,7 @@ struct Standard<std::error_condition> : ShapeOf<Shape::error_code> {};
 
 /// Containers whose order or hash is part of their value: what is decoded would have another.
 template <class Rule>
-inline constexpr bool is_rule_of_type = std::is_empty_v<Rule> && std::is_default_constructible_v<Rule>;
+inline constexpr bool is_rule_of_type = std::is_empty_v<Rule>&& std::is_default_constructible_v<Rule>;
 template <class T>
 constexpr bool has_rule_of_value() {
   if constexpr (requires { typename T::hasher; }) {
@@ -152,8 +155,8 @@ constexpr bool can_be_copied() {
 
 /// What std::bind, std::bind_front and std::not_fn make, which is trivially copyable where all that it holds is.
 template <class T>
-inline constexpr bool is_std_wrapper = name_of_type<T>().starts_with("std::_Bind") ||
-                                       name_of_type<T>().starts_with("std::_Not_fn<");
+inline constexpr bool is_std_wrapper =
+    name_of_type<T>().starts_with("std::_Bind") || name_of_type<T>().starts_with("std::_Not_fn<");
 /// Types between the angle brackets of a template.
 template <class T>
 struct TemplateArguments {

@@ -2,7 +2,8 @@
 
 #include <string_view>
 
-// What the compiler calls a type. Nothing else tells a closure from other classes, or a class of std from the program's.
+// What the compiler calls a type. Nothing else tells a closure from other classes, or a class of std from the
+// program's.
 namespace rankpool::inline v0_2::detail {
 
 /// GCC: "... [with T = app()::<lambda(int)>]"; Clang: "... [T = (lambda at app.cpp:3:5)]".
@@ -38,15 +39,14 @@ inline constexpr bool is_closure = names_closure(name_of_type<T>());
 
 /// Class types without a name of their own.
 template <class T>
-inline constexpr bool is_unnamed = name_of_type<T>().ends_with("<unnamed struct>") ||
-                                   name_of_type<T>().ends_with("<unnamed union>") ||
-                                   name_of_type<T>().find("(unnamed ") != std::string_view::npos ||
-                                   name_of_type<T>().find("(anonymous struct at") != std::string_view::npos ||
-                                   name_of_type<T>().find("(anonymous union at") != std::string_view::npos;
+inline constexpr bool is_unnamed =
+    name_of_type<T>().ends_with("<unnamed struct>") || name_of_type<T>().ends_with("<unnamed union>") ||
+    name_of_type<T>().find("(unnamed ") != std::string_view::npos
+    || name_of_type<T>().find("(anonymous struct at") != std::string_view::npos
+    || name_of_type<T>().find("(anonymous union at") != std::string_view::npos;
 
 template <class T>
-inline constexpr bool from_std =
-    name_of_type<T>().starts_with("std::") || name_of_type<T>().starts_with("__gnu_cxx::");
+inline constexpr bool from_std = name_of_type<T>().starts_with("std::") || name_of_type<T>().starts_with("__gnu_cxx::");
 template <class T>
 inline constexpr bool from_boost = name_of_type<T>().starts_with("boost::");
 

@@ -16,7 +16,8 @@ namespace rankpool::inline v0_2::detail {
 enum class Way {
   bytes,     ///< the bytes of the object are the encoded value
   code,      ///< a function: where it stands in the program
-  standard,  ///< a type of std, part by part (`containers.hpp`, `pointers.hpp`; `direct.hpp` where no archive is needed)
+  standard,  ///< a type of std, part by part (`containers.hpp`, `pointers.hpp`; `direct.hpp` where no archive is
+             ///< needed)
   fields,    ///< an aggregate, member by member
   archive,   ///< by the type's own serialisation
 };
@@ -168,8 +169,10 @@ constexpr auto judge_standard() {
     }
   } else if constexpr (is_std_wrapper<T>) {
     using Verdict = decltype(judge_parts<Inside...>(typename TemplateArguments<T>::type{}));
-    if constexpr (Verdict::refused || (Verdict::way == Way::bytes && std::is_trivially_copyable_v<T>)) {
+    if constexpr (Verdict::refused) {
       return Verdict{};
+    } else if constexpr (Verdict::way == Way::bytes && std::is_trivially_copyable_v<T>) {
+      return Travels<Way::bytes>{};
     } else {
       return Refused<Why::std_wrapper, T>{};
     }
