@@ -40,9 +40,9 @@ const std::vector<std::string> kLines{"a line of text that is read from a file",
 
 TEST_F(Travelling, a_task_that_takes_a_view_of_text_sees_the_callers_text) {
   ProcessPoolExecutor executor(2);
-  EXPECT_EQ(executor.map(vowels, kLines).to_vector(), (std::vector<std::size_t>{12, 14, 0}));
+  EXPECT_EQ(executor.map(vowels, kLines).to_vector(), (std::vector<std::size_t>{13, 13, 0}));
   EXPECT_EQ(executor.submit(vowels, "literal").result(), 3U);
-  EXPECT_EQ(executor.submit(vowels, kLines[0]).result(), 12U);
+  EXPECT_EQ(executor.submit(vowels, kLines[0]).result(), 13U);
   EXPECT_EQ(executor.submit(vowels, std::string_view(kLines[1]).substr(0, 7)).result(), 3U);
   EXPECT_EQ(executor.submit([](const auto& text) { return text.size(); }, std::string_view("some view")).result(), 9U);
   EXPECT_EQ(executor.submit([](std::wstring_view text) { return text.size(); }, L"wide").result(), 4U);
@@ -155,8 +155,8 @@ T same(T value) {
 }
 template <class T>
 void expect_same(ProcessPoolExecutor& executor, const T& value) {
-  EXPECT_EQ(executor.submit(same<T>, value).result(), value);
-  EXPECT_EQ(executor.map(same<T>, std::vector<T>{value, value}).to_vector(), (std::vector<T>{value, value}));
+  EXPECT_TRUE(executor.submit(same<T>, value).result() == value) << typeid(T).name();
+  EXPECT_TRUE(executor.map(same<T>, std::vector<T>{value, value}).to_vector() == std::vector<T>(2, value));
 }
 
 TEST_F(Travelling, types_of_std_arrive_as_they_were) {
@@ -185,12 +185,11 @@ TEST_F(Travelling, types_of_std_arrive_as_they_were) {
             4);
   const std::valarray<double> numbers{1, 2, 3};
   EXPECT_EQ(executor.submit([](std::valarray<double> v) { return v.sum(); }, numbers).result(), 6);
-  EXPECT_EQ(executor
-                .submit([](std::unique_ptr<std::string> text) { return text; },
-                        std::make_unique<std::string>("owned"))
-                .get_ref()
-                ->size(),
-            5U);
+  EXPECT_EQ(
+      executor.submit([](std::unique_ptr<std::string> text) { return text; }, std::make_unique<std::string>("owned"))
+          .get_ref()
+          ->size(),
+      5U);
   const auto shared = std::make_shared<int>(1);
   const auto both = executor.submit(same<std::vector<std::shared_ptr<int>>>, std::vector{shared, shared}).result();
   EXPECT_EQ(*both[0], 1);
