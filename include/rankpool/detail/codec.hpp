@@ -4,6 +4,7 @@
 #include <rankpool/detail/bytes.hpp>
 #include <rankpool/detail/direct.hpp>
 #include <rankpool/detail/refusals.hpp>
+#include <rankpool/detail/what_of.hpp>
 #include <rankpool/errors.hpp>
 
 #include <cstring>
@@ -89,7 +90,7 @@ inline std::string current_exception_text() {
   try {
     throw;
   } catch (const std::exception& e) {
-    return e.what();
+    return what_of(e);
   } catch (...) {
     return "something that is not a std::exception";
   }

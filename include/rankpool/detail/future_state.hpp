@@ -156,7 +156,7 @@ class FutureState final : public FutureBase {
     return {nullptr, std::make_exception_ptr(InvalidStateError("the future has no outcome"))};
   }
 
-  void drop_input() noexcept {
+  void drop_input() noexcept override {
     input_ = Bytes();
     pins_ = Pins();
   }
