@@ -50,9 +50,9 @@ void check_map(rankpool::ProcessPoolExecutor& executor, long count) {
 /// Messages of the program's own, that are under way while the ranks are a pool.
 class OwnTraffic {
  public:
-  OwnTraffic(const communicator& comm, int tag) : comm_(comm), tag_(tag) {
+  OwnTraffic(const communicator& comm, int tag) : comm_(comm), tag_(tag), sent_(comm.rank()) {
     if (comm_.size() < 2) return;
-    requests_.push_back(comm_.isend((comm_.rank() + 1) % comm_.size(), tag_, comm_.rank()));
+    requests_.push_back(comm_.isend((comm_.rank() + 1) % comm_.size(), tag_, sent_));
   }
   /// They arrive as if nothing had been.
   void check() {
@@ -69,6 +69,7 @@ class OwnTraffic {
  private:
   const communicator& comm_;
   int tag_;
+  int sent_;
   std::vector<boost::mpi::request> requests_;
 };
 
