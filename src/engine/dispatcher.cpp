@@ -150,13 +150,15 @@ void Dispatcher::execute(const schedule::StartWorker& action) {
   workers_.insert(raw(action.worker), std::move(worker));
   port->start(action.worker);
   const RankFacts& facts = rank_entry.facts;
-  // The worker's name for itself: number, rank and host, then the initializer.
+  // The worker's name for itself: number, rank, threads and host, then the initializer.
   detail::Bytes payload;
   const std::uint32_t host_size = static_cast<std::uint32_t>(facts.host.size());
   const std::int32_t rank = raw(action.rank);
   const std::uint32_t id = raw(action.worker);
   payload.append(&id, sizeof id);
   payload.append(&rank, sizeof rank);
+  const auto threads = static_cast<std::uint32_t>(pool->second->threads_per_worker);
+  payload.append(&threads, sizeof threads);
   payload.append(&host_size, sizeof host_size);
   payload.append(facts.host.data(), facts.host.size());
   const detail::Bytes& initializer = pool->second->initializer;

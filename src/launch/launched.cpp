@@ -1,10 +1,14 @@
 #include "launch/launched.hpp"
 
 #include "agent/agent.hpp"
+#include "base/forked_copy.hpp"
+#include "base/limits.hpp"
 #include "base/log.hpp"
 #include "keeper/keeper.hpp"
+#include "launch/job_variables.hpp"
 #include "launch/own_facts.hpp"
 #include "launch/pmix.hpp"
+#include "launch/rank_segments.hpp"
 #include "launch/rank_zero.hpp"
 #include "launch/report.hpp"
 #include "launch/task_hooks.hpp"
@@ -19,7 +23,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
-#include <cstring>
+#include <initializer_list>
 #include <stdexcept>
 #include <system_error>
 
@@ -32,12 +36,14 @@ enum class Held : std::int32_t { pmix = 0, lifeline = 1 };
 /// Seconds that the launcher's daemon may take to let a rank go that has lost rank 0.
 constexpr unsigned kLastWords = 1;
 
-int rank_number() {
-  for (const char* name : {"OMPI_COMM_WORLD_RANK", "PMIX_RANK"}) {
+int number_in(std::initializer_list<const char*> variables) {
+  for (const char* const name : variables) {
     if (const char* const text = std::getenv(name)) return std::atoi(text);
   }
   return 0;
 }
+int rank_number() { return number_in({"OMPI_COMM_WORLD_RANK", "PMIX_RANK"}); }
+int local_rank_number() { return number_in({"OMPI_COMM_WORLD_LOCAL_RANK", "SLURM_LOCALID"}); }
 
 /// So much longer than rank 0 an agent lives that has lost it: a launcher takes the job's status from whoever ends
 /// badly first, and that is to be rank 0.
@@ -71,23 +77,27 @@ void await_end_of_job(int lifeline) {
 }
 
 /// The keeper's part: outlives its rank, and if that died, hides it from the launcher until the job is over.
-[[noreturn]] void keep(keeper::KeeperPair pair, pid_t rank, int number) {
+[[noreturn]] void keep(keeper::KeeperPair pair, pid_t rank, int number, const base::Stock& stock) {
   // A space in the name would hide it, and all below it, from Slurm's proctrack/linuxproc: no signal would reach them.
   ::prctl(PR_SET_NAME, "rankpool-keeper");
   pair.keep_keeper();
   int lifeline = -1;
+  std::vector<RankSegment> segments;
   keeper::KeeperDuties duties;
+  duties.stock = stock;
   if (number == 0) duties.signal_line = report_start();
   duties.take_signal = take_reported_signal;
   duties.rank = rank;
   duties.worker_main = serve_tasks;
   duties.hold = [&](int fd, std::int32_t what) {
     if (what == static_cast<std::int32_t>(Held::lifeline)) lifeline = fd;
+    if (what == static_cast<std::int32_t>(Held::pmix)) segments = segments_of_rank(rank, local_rank_number());
   };
   duties.rank_ended = [&](int status) {
     if (WIFSIGNALED(status) && lifeline >= 0) liveness::send_epitaph(lifeline, status);
   };
   const int status = pair.keeper->run(std::move(duties));
+  remove_segments(segments);
   if (number == 0) report_exit(status);
   // A rank that exits by itself has left the job in order: MPI_Finalize or PMIx_Finalize came first.
   if (!WIFSIGNALED(status) || number == 0 || lifeline < 0) end_like(status);
@@ -113,9 +123,9 @@ void leave_mpi(std::unique_ptr<transport::MpiTransport> transport, bool rank_los
   }
 }
 
-int serve_as_agent(std::unique_ptr<keeper::KeeperLink> link, const base::Settings& settings) {
+int serve_as_agent(std::unique_ptr<keeper::KeeperLink> link, const base::Settings& settings, const base::Stock& stock) {
   // What is meant for the program is rank 0's business; agents end when rank 0 says so, or is gone.
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE}) ::signal(signal, SIG_IGN);
+  base::give_signals(stock, base::Heir::agent);
   keeper::KeeperLink& keeper = *link;
   auto transport = std::make_unique<transport::MpiTransport>();
   share_pmix(keeper);
@@ -188,32 +198,34 @@ int serve_as_launched_rank_zero(std::unique_ptr<keeper::KeeperLink> link, const 
 bool is_launched() { return std::getenv("OMPI_COMM_WORLD_RANK") != nullptr || std::getenv("PMIX_RANK") != nullptr; }
 
 int run_launched(int argc, char** argv, const base::Settings& settings, const std::vector<std::string>& warnings,
-                 const std::function<int(int, char**)>& main) {
+                 const base::Stock& stock, const std::function<int(int, char**)>& main) {
   const int number = rank_number();
   const pid_t keeper = ::getpid();
-  take_report_variable();
-  keeper::KeeperPair pair = keeper::make_keeper_pair();
-  const pid_t rank = ::fork();
-  if (rank < 0) throw std::system_error(errno, std::generic_category(), "rankpool: fork");
-  if (rank != 0) keep(std::move(pair), rank, number);
+  keeper::KeeperPair pair;
+  pid_t rank = -1;
+  try {
+    take_report_variable();
+    pair = keeper::make_keeper_pair();
+    rank = ::fork();
+    if (rank < 0) throw std::system_error(errno, std::generic_category(), "a process for the rank");
+  } catch (const std::exception& e) {
+    return cannot_start(e);
+  }
+  if (rank != 0) keep(std::move(pair), rank, number, stock);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != keeper) ::_exit(1);
   ::setpgid(0, 0);  // signals come from the keeper, once
   pair.keep_link();
-  if (number != 0) return serve_as_agent(std::move(pair.link), settings);
+  if (number != 0) return serve_as_agent(std::move(pair.link), settings, stock);
+  base::watch_for_copies();
   for (const auto& warning : warnings) base::log_warn(warning);
   return serve_as_launched_rank_zero(std::move(pair.link), settings, main, argc, argv);
 }
 
 void serve_tasks(channel::Channel channel, channel::RankPage* page, int wake) {
+  forget_variables_of_rank();
   become_worker(*page);
   worker::worker_main(std::move(channel), page, wake, task_hooks());
-}
-
-void await_end_of(pid_t child) {
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
 }
 
 }  // namespace rankpool::launch
