@@ -19,7 +19,7 @@
 #include <utility>
 #include <vector>
 
-namespace rankpool {
+namespace rankpool::inline v0_2 {
 
 /// What the loss of a worker or a rank does to its executor.
 enum class OnWorkerDeath {
@@ -36,6 +36,10 @@ enum class OnStop {
 struct ExecutorOptions {
   /// Worker processes. Default: $RANKPOOL_MAX_WORKERS, else every core of the job. Below 1: std::invalid_argument.
   std::optional<int> max_workers = std::nullopt;
+  /// Cores for each worker. The default number of workers is the cores divided by it. OpenMP, OpenBLAS and MKL use so
+  /// many threads in a worker, unless the program or the user has told them a number (OMP_NUM_THREADS). Below 1:
+  /// std::invalid_argument.
+  int threads_per_worker = 1;
   /// Run once in every worker process before its first task: `partial(init, a1, a2)`. If it throws, the pool breaks.
   Function<void()> initializer = {};
   /// A worker process is replaced after so many tasks; a chunk counts as one. Below 1: std::invalid_argument.
@@ -154,6 +158,7 @@ class ProcessPoolExecutor {
   static detail::PoolConfig config_of(const ExecutorOptions& options) {
     detail::PoolConfig config;
     config.max_workers = options.max_workers;
+    config.threads_per_worker = options.threads_per_worker;
     const detail::PinScope scope(config.pins);
     if (options.initializer) detail::encode(config.initializer, options.initializer);
     config.max_tasks_per_child = options.max_tasks_per_child;
@@ -177,4 +182,4 @@ class ProcessPoolExecutor {
   std::shared_ptr<detail::PoolLink> link_;
 };
 
-}  // namespace rankpool
+}  // namespace rankpool::inline v0_2

@@ -23,11 +23,13 @@
 #include <utility>
 #include <vector>
 
-namespace rankpool {
+namespace rankpool::inline v0_2 {
 
 struct PoolOptions {
   /// Worker processes. Default: $RANKPOOL_MAX_WORKERS, else every core of the job. Below 1: std::invalid_argument.
   std::optional<int> processes = std::nullopt;
+  /// Cores for each worker; as in ExecutorOptions. Below 1: std::invalid_argument.
+  int threads_per_worker = 1;
   /// Run once in every worker process before its first task. If it throws, the pool breaks.
   Function<void()> initializer = {};
   /// A worker process is replaced after so many tasks; a chunk counts as one. Below 1: std::invalid_argument.
@@ -145,6 +147,7 @@ class Pool {
     detail::PoolConfig config;
     config.facade = detail::Facade::pool;
     config.max_workers = options.processes;
+    config.threads_per_worker = options.threads_per_worker;
     const detail::PinScope scope(config.pins);
     if (options.initializer) detail::encode(config.initializer, options.initializer);
     config.max_tasks_per_child = options.maxtasksperchild;
@@ -213,4 +216,4 @@ class Pool {
   std::atomic<bool> closed_{false};
 };
 
-}  // namespace rankpool
+}  // namespace rankpool::inline v0_2

@@ -1,5 +1,6 @@
 #include <rankpool/detail/pool_link.hpp>
 
+#include "base/forked_copy.hpp"
 #include "client/job.hpp"
 #include "engine/pool_commands.hpp"
 
@@ -8,7 +9,7 @@
 
 #include <algorithm>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 namespace {
 
 using client::Job;
@@ -22,11 +23,14 @@ constexpr std::size_t kChunkItems = std::size_t{1} << 16U;
 class WorkHandle final : public WorkControl {
  public:
   WorkHandle(std::shared_ptr<Job> job, WorkId work) : job_(std::move(job)), work_(work) {}
-  void extend(std::uint64_t more) override { job_->engine().mailbox().post(engine::ExtendWork{work_, more}); }
-  void seal() override { job_->engine().mailbox().post(engine::SealWork{work_}); }
-  void cancel() override { job_->engine().mailbox().post(engine::CancelWork{work_}); }
+  void extend(std::uint64_t more) override { post(engine::ExtendWork{work_, more}); }
+  void seal() override { post(engine::SealWork{work_}); }
+  void cancel() override { post(engine::CancelWork{work_}); }
 
  private:
+  void post(Command command) {
+    if (!base::is_forked_copy()) job_->engine().mailbox().post(std::move(command));
+  }
   std::shared_ptr<Job> job_;
   WorkId work_;
 };
@@ -37,6 +41,7 @@ class EnginePoolLink final : public PoolLink {
       : job_(std::move(job)), state_(std::move(state)) {}
 
   void check_open() override {
+    refuse_copies();
     mailbox().locked([&] { engine::pool::check_intake(*state_); });
   }
   void submit(Ref<Sink> sink) override { post(std::move(sink), schedule::WorkSpec{}); }
@@ -51,11 +56,22 @@ class EnginePoolLink final : public PoolLink {
     return std::make_shared<WorkHandle>(job_, work);
   }
 
-  void close(bool cancel_pending) override { engine::pool::close(mailbox(), *state_, cancel_pending); }
-  void stop(int signal) override { engine::pool::stop(mailbox(), *state_, signal); }
-  void wait_ended() override { client::pool::wait_ended(job_->engine(), *state_); }
-  void wait_ready() override { client::pool::wait_ready(job_->engine(), *state_); }
+  // A forked copy of the program leaves the pool to the original, also where it leaves the pool's scope.
+  void close(bool cancel_pending) override {
+    if (!base::is_forked_copy()) engine::pool::close(mailbox(), *state_, cancel_pending);
+  }
+  void stop(int signal) override {
+    if (!base::is_forked_copy()) engine::pool::stop(mailbox(), *state_, signal);
+  }
+  void wait_ended() override {
+    if (!base::is_forked_copy()) client::pool::wait_ended(job_->engine(), *state_);
+  }
+  void wait_ready() override {
+    refuse_copies();
+    client::pool::wait_ready(job_->engine(), *state_);
+  }
   int workers_alive() const override {
+    if (base::is_forked_copy()) return 0;
     // The user's own closing shows at once, not when the engine gets to it.
     const bool open = job_->engine().mailbox().locked([&] { return state_->intake == engine::Intake::open; });
     return open ? state_->alive.load() : 0;
@@ -64,7 +80,11 @@ class EnginePoolLink final : public PoolLink {
 
  private:
   [[nodiscard]] engine::Mailbox& mailbox() { return job_->engine().mailbox(); }
+  static void refuse_copies() {
+    if (base::is_forked_copy()) throw Error(base::copy_complaint("an executor or pool"));
+  }
   WorkId post(Ref<Sink> sink, const schedule::WorkSpec& spec) {
+    refuse_copies();
     return mailbox().post_work([&](WorkId work) {
       engine::pool::check_intake(*state_);
       return engine::SubmitWork{state_->id, work, std::move(sink), spec};
@@ -79,6 +99,7 @@ class EnginePoolLink final : public PoolLink {
 
 std::shared_ptr<PoolLink> PoolLink::open(PoolConfig config) {
   if (in_worker()) throw Error("pools cannot be used inside a task");
+  if (base::is_forked_copy()) throw Error(base::copy_complaint("an executor or pool"));
   auto job = Job::current();
   if (!job) {
     throw Error(
@@ -89,9 +110,9 @@ std::shared_ptr<PoolLink> PoolLink::open(PoolConfig config) {
   return std::make_shared<EnginePoolLink>(std::move(job), std::move(state));
 }
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail
 
-namespace rankpool {
+namespace rankpool::inline v0_2 {
 
 std::vector<RankInfo> ranks() {
   const auto job = client::Job::current();
@@ -99,4 +120,4 @@ std::vector<RankInfo> ranks() {
   return job->engine().roster().ranks();
 }
 
-}  // namespace rankpool
+}  // namespace rankpool::inline v0_2

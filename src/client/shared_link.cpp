@@ -1,5 +1,6 @@
 #include <rankpool/detail/shared_link.hpp>
 
+#include "base/forked_copy.hpp"
 #include "channel/blob.hpp"
 #include "client/job.hpp"
 #include "client/shared_link.hpp"
@@ -18,7 +19,7 @@
 #include <string>
 #include <utility>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 namespace {
 
 using client::Job;
@@ -66,6 +67,7 @@ ObjectPin::~ObjectPin() {
     const std::lock_guard lock(objects().mutex);
     objects().pins.erase(id_);
   }
+  if (base::is_forked_copy()) return;
   if (const auto job = job_.lock()) job->engine().mailbox().post_if_open(engine::ForgetShared{id_});
 }
 
@@ -134,6 +136,7 @@ Reply ask(const Bytes& request) {
     auto served = serve_here(request);
     reply.bytes = served ? std::move(*served) : side->ask(request);
   } else {
+    if (base::is_forked_copy()) throw Error(base::copy_complaint("a shared object"));
     const auto job = Job::current();
     const auto caller = std::make_shared<engine::SharedCaller>(Bytes(request.view()));
     if (!job || !job->engine().mailbox().post_if_open(engine::CallShared{caller})) {
@@ -273,7 +276,7 @@ SharedHandle shared_handle(std::uint64_t id) {
   return {id, found == objects().pins.end() ? nullptr : found->second.lock()};
 }
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail
 
 namespace rankpool::client {
 

@@ -24,8 +24,7 @@
 #include <iostream>
 #include <utility>
 
-namespace rankpool {
-namespace launch {
+namespace rankpool::launch {
 namespace {
 
 /// The keeper's life.
@@ -85,9 +84,9 @@ std::string thread_warning(int number) {
 }
 
 }  // namespace
-}  // namespace launch
+}  // namespace rankpool::launch
 
-namespace detail {
+namespace rankpool::inline v0_2::detail {
 
 int run_main(int argc, char** argv, const std::function<int(int, char**)>& main) {
   static std::atomic<bool> used{false};
@@ -110,5 +109,4 @@ int run_main(int argc, char** argv, const std::function<int(int, char**)>& main)
   return launch::run_bare(argc, argv, settings, stock, main);
 }
 
-}  // namespace detail
-}  // namespace rankpool
+}  // namespace rankpool::inline v0_2::detail

@@ -17,9 +17,7 @@
 #include <cstring>
 #include <string>
 
-#include <boost/core/demangle.hpp>
-
-namespace rankpool {
+namespace rankpool::inline v0_2 {
 namespace {
 
 const channel::RankPage* g_page = nullptr;
@@ -44,7 +42,9 @@ bool stop_requested() noexcept {
   return engine::stop_signals::requested();
 }
 
-namespace launch {
+}  // namespace rankpool::inline v0_2
+
+namespace rankpool::launch {
 
 void become_worker(const channel::RankPage& page) {
   base::set_process_role(base::ProcessRole::worker);
@@ -82,5 +82,4 @@ const worker::WorkerHooks& task_hooks() {
   return hooks;
 }
 
-}  // namespace launch
-}  // namespace rankpool
+}  // namespace rankpool::launch

@@ -30,6 +30,8 @@ enum class FrameKind : std::uint8_t {
   error,        ///< one encoded exception
   skipped,      ///< `count` items that had failed before they were sent
   request,      ///< side stream: shared state; `chunk` is its number, 0 if it wants no reply; payload: see shared.hpp
+  // on no wire
+  dropped,  ///< what a FrameReader makes of a frame for which there is no memory
 };
 
 enum class FrameFlag : std::uint8_t {
