@@ -123,12 +123,49 @@ void leave_mpi(std::unique_ptr<transport::MpiTransport> transport, bool rank_los
   }
 }
 
-int serve_as_agent(std::unique_ptr<keeper::KeeperLink> link, const base::Settings& settings, const base::Stock& stock) {
-  // What is meant for the program is rank 0's business; agents end when rank 0 says so, or is gone.
-  base::give_signals(stock, base::Heir::agent);
+int end_as_agent(agent::Ending ending, std::unique_ptr<transport::MpiTransport> transport) {
+  switch (ending) {
+    case agent::Ending::dismissed:
+      leave_mpi(std::move(transport), false);
+      return 0;
+    case agent::Ending::dismissed_with_loss:
+      leave_mpi(std::move(transport), true);
+      ::_exit(0);
+    case agent::Ending::rank_0_lost:
+      ::poll(nullptr, 0, kOutliveRankZeroMs);
+      // It may live, behind a cable that was cut: a launcher that hears of us again must not end the job for us.
+      ::signal(SIGALRM, SIG_DFL);
+      ::alarm(kLastWords);
+      leave_mpi(std::move(transport), true);
+      ::_exit(0);
+    case agent::Ending::keeper_lost:
+      break;
+  }
+  // The launcher knows already: the keeper was its child.
+  ::_exit(1);
+}
+
+/// A rank that can do no more: rank 0 is told why, the launcher nothing.
+[[noreturn]] void fail_as_agent(transport::MpiTransport& transport, const std::exception& why) noexcept {
+  std::string text;
+  try {
+    text = "it failed by itself: " + base::explain(why);
+  } catch (...) {  // no memory for the text
+  }
+  if (!agent::say_farewell(transport, text)) {
+    base::log_error(text);
+    ::raise(SIGKILL);  // as if it had been killed: the keeper tells it, and hides it from the launcher
+  }
+  ::signal(SIGALRM, SIG_DFL);
+  ::alarm(kLastWords);
+  leave_by_pmix();
+  ::_exit(0);
+}
+
+/// Serves as an agent until the job is over, and leaves it. The transport is gone once that has begun.
+int serve(std::unique_ptr<transport::MpiTransport>& transport, std::unique_ptr<keeper::KeeperLink> link,
+          const base::Settings& settings) {
   keeper::KeeperLink& keeper = *link;
-  auto transport = std::make_unique<transport::MpiTransport>();
-  share_pmix(keeper);
   const engine::OwnFacts own = own_facts(::getppid());
   base::set_log_origin("rank " + std::to_string(raw(transport->rank())) + " on " + own.facts.host);
   agent::AgentOptions options;
@@ -147,26 +184,22 @@ int serve_as_agent(std::unique_ptr<keeper::KeeperLink> link, const base::Setting
   };
   auto host = std::make_unique<host::WorkerHost>(std::move(link));
   agent::Agent agent(*transport, *host, std::move(options));
-  switch (agent.run()) {
-    case agent::Ending::dismissed:
-      leave_mpi(std::move(transport), false);
-      return 0;
-    case agent::Ending::dismissed_with_loss:
-      leave_mpi(std::move(transport), true);
-      ::_exit(0);
-    case agent::Ending::rank_0_lost:
-      host.reset();  // ends the workers
-      ::poll(nullptr, 0, kOutliveRankZeroMs);
-      // It may live, behind a cable that was cut: a launcher that hears of us again must not end the job for us.
-      ::signal(SIGALRM, SIG_DFL);
-      ::alarm(kLastWords);
-      leave_mpi(std::move(transport), true);
-      ::_exit(0);
-    case agent::Ending::keeper_lost:
-      break;
+  const agent::Ending ending = agent.run();
+  if (ending == agent::Ending::rank_0_lost) host.reset();  // ends the workers
+  return end_as_agent(ending, std::move(transport));
+}
+
+int serve_as_agent(std::unique_ptr<keeper::KeeperLink> link, const base::Settings& settings, const base::Stock& stock) {
+  // What is meant for the program is rank 0's business; agents end when rank 0 says so, or is gone.
+  base::give_signals(stock, base::Heir::agent);
+  auto transport = std::make_unique<transport::MpiTransport>();
+  share_pmix(*link);
+  try {
+    return serve(transport, std::move(link), settings);
+  } catch (const std::exception& e) {
+    if (!transport) throw;
+    fail_as_agent(*transport, e);
   }
-  // The launcher knows already: the keeper was its child.
-  ::_exit(1);
 }
 
 int serve_as_launched_rank_zero(std::unique_ptr<keeper::KeeperLink> link, const base::Settings& settings,
@@ -216,7 +249,13 @@ int run_launched(int argc, char** argv, const base::Settings& settings, const st
   if (::getppid() != keeper) ::_exit(1);
   ::setpgid(0, 0);  // signals come from the keeper, once
   pair.keep_link();
-  if (number != 0) return serve_as_agent(std::move(pair.link), settings, stock);
+  if (number != 0) {
+    try {
+      return serve_as_agent(std::move(pair.link), settings, stock);
+    } catch (const std::exception& e) {  // of MPI's start
+      return cannot_start(e);
+    }
+  }
   base::watch_for_copies();
   for (const auto& warning : warnings) base::log_warn(warning);
   return serve_as_launched_rank_zero(std::move(pair.link), settings, main, argc, argv);
