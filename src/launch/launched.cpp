@@ -98,7 +98,9 @@ void await_end_of_job(int lifeline) {
   };
   const int status = pair.keeper->run(std::move(duties));
   remove_segments(segments);
-  if (number == 0) report_exit(status);
+  // rankpool-run has the status, and an mpirun that is told of one other than 0 complains.
+  const bool told = number == 0 && report_exit(status);
+  if (told && WIFEXITED(status) && base::started_by(base::environment).mpirun) ::_exit(0);
   // A rank that exits by itself has left the job in order: MPI_Finalize or PMIx_Finalize came first.
   if (!WIFSIGNALED(status) || number == 0 || lifeline < 0) end_like(status);
   // From now on the launcher is not to notice: it would end all the others.

@@ -170,12 +170,13 @@ void start_descendants(Channel channel, RankPage*, int) {
   auto* const pids = reinterpret_cast<pid_t*>(channel.out(0));
   int line[2];
   if (::pipe(line) != 0) ::_exit(1);
-  pids[0] = ::fork();
-  if (pids[0] == 0) {  // forked processes have no part in the channel
+  const pid_t child = ::fork();
+  if (child == 0) {  // forked processes have no part in the channel
     const pid_t grandchild = ::fork();
     if (grandchild != 0) (void)!::write(line[1], &grandchild, sizeof grandchild);
     sleep_for_ever();
   }
+  pids[0] = child;
   (void)!::read(line[0], pids + 1, sizeof *pids);
   channel.control().out_tail.value = 1;
   while (channel.control().in_tail.value == 0) ::usleep(1000);
