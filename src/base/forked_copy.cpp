@@ -16,8 +16,9 @@ void watch_for_copies() noexcept {
 bool is_forked_copy() noexcept { return g_copy; }
 
 std::string copy_complaint(const std::string& what) {
-  return what + " cannot be used in a process that was forked from a rankpool program or task: only the original has "
-                "workers. Use it in the original, or run another program (exec)";
+  return what +
+         " cannot be used in a process that was forked from a rankpool program or task: only the original has "
+         "workers. Use it in the original, or run another program (exec)";
 }
 
 }  // namespace rankpool::base

@@ -93,9 +93,7 @@ void set_disposition(int signal, void (*handler)(int)) {
 
 }  // namespace
 
-bool Stock::had(int descriptor) const {
-  return std::binary_search(descriptors.begin(), descriptors.end(), descriptor);
-}
+bool Stock::had(int descriptor) const { return std::binary_search(descriptors.begin(), descriptors.end(), descriptor); }
 
 const Inheritance& inheritance_of(Heir heir) {
   // A keeper and an agent write to standard error only, and are not to die of it: hence SIGPIPE, and SIGXFSZ, by which
@@ -104,8 +102,8 @@ const Inheritance& inheritance_of(Heir heir) {
   static const Inheritance worker{true, true, true, true, {}, {}};
   static const Inheritance keeper{
       true, false, false, false, {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2}, {SIGPIPE, SIGXFSZ}};
-  static const Inheritance agent{
-      true, true, false, false, {}, {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE, SIGXFSZ}};
+  static const Inheritance agent{true,  true, false,
+                                 false, {},   {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE, SIGXFSZ}};
   switch (heir) {
     case Heir::keeper:
       return keeper;

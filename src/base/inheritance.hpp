@@ -15,10 +15,10 @@ enum class Disposition : std::uint8_t { standard, ignored, handled };
 
 /// What the program had when it called `run`.
 struct Stock {
-  std::vector<int> descriptors{0, 1, 2};     ///< open ones, in ascending order
-  std::array<Disposition, NSIG> signals{};   ///< by number
-  int other_threads = 0;                     ///< besides the one that called
-  bool standard_input_was_closed = false;    ///< when the program was started: a descriptor 0 of now is no input
+  std::vector<int> descriptors{0, 1, 2};    ///< open ones, in ascending order
+  std::array<Disposition, NSIG> signals{};  ///< by number
+  int other_threads = 0;                    ///< besides the one that called
+  bool standard_input_was_closed = false;   ///< when the program was started: a descriptor 0 of now is no input
   [[nodiscard]] bool had(int descriptor) const;
 };
 
@@ -28,10 +28,10 @@ enum class Heir : std::uint8_t { worker, keeper, agent };
 /// One column of the table. In all of them a signal that the program handles does what it does by default: a handler
 /// acts on the program, which these processes are not.
 struct Inheritance {
-  bool ignored_stays;      ///< a signal that the program ignores is ignored here too
-  bool mask_is_empty;      ///< no signal is blocked, whatever the program blocks; else those in `reads`
-  bool input_is_empty;     ///< standard input is /dev/null
-  bool closes_own;         ///< only what was open at `run` is open, besides what the caller names
+  bool ignored_stays;        ///< a signal that the program ignores is ignored here too
+  bool mask_is_empty;        ///< no signal is blocked, whatever the program blocks; else those in `reads`
+  bool input_is_empty;       ///< standard input is /dev/null
+  bool closes_own;           ///< only what was open at `run` is open, besides what the caller names
   std::vector<int> reads;    ///< signals that it handles itself
   std::vector<int> ignores;  ///< signals that it ignores, whatever the program did
 };

@@ -9,8 +9,8 @@ namespace rankpool::base {
 /// has told may have become anything else.
 bool is_memfd(int fd, const std::string& name);
 
-/// Makes such memory so large. Throws std::system_error, also where a limit on the size of files forbids it, which would
-/// otherwise end the process by SIGXFSZ.
+/// Makes such memory so large. Throws std::system_error, also where a limit on the size of files forbids it, which
+/// would otherwise end the process by SIGXFSZ.
 void resize(int fd, std::size_t size);
 
 }  // namespace rankpool::base

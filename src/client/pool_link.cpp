@@ -68,7 +68,7 @@ class EnginePoolLink final : public PoolLink {
   }
   void wait_ready() override {
     refuse_copies();
-    client::pool::wait_ready(job_->engine(), *state_);
+    client::pool::wait_ready(mailbox(), *state_);
   }
   int workers_alive() const override {
     if (base::is_forked_copy()) return 0;

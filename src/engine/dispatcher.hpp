@@ -26,7 +26,8 @@ namespace rankpool::engine {
 /// Engine thread, or who stands in for it (Mailbox). Does no input or output of its own.
 class Dispatcher final : public RankListener {
  public:
-  explicit Dispatcher(Roster& roster) : tasks_(workers_, roster), shared_(workers_) {}
+  /// `own`: the rank that this is.
+  Dispatcher(Roster& roster, Rank own) : tasks_(workers_, roster, own), shared_(workers_) {}
 
   /// Says where a rank's workers are reached; must come before its `rank_joined`. The port must outlive the dispatcher.
   void set_port(Rank rank, RankPort* port) { workers_.set_port(rank, port); }
@@ -50,7 +51,7 @@ class Dispatcher final : public RankListener {
 
   // RankListener
   void rank_joined(const RankFacts& facts) override { tasks_.rank_joined(facts); }
-  void rank_lost(Rank rank, const std::string& how) override;
+  void rank_lost(Rank rank, const RankEnd& end) override;
   void worker_started(WorkerId worker, pid_t pid) override { tasks_.worker_started(worker, pid); }
   void worker_failed_to_start(WorkerId worker, const std::string& why) override {
     tasks_.worker_failed_to_start(worker, why);

@@ -22,7 +22,8 @@ std::chrono::nanoseconds hold_back(const PoolState& pool) {
 
 }  // namespace
 
-TaskDispatcher::TaskDispatcher(Workers& workers, Roster& roster) : workers_(workers), roster_(roster) {}
+TaskDispatcher::TaskDispatcher(Workers& workers, Roster& roster, Rank own)
+    : workers_(workers), roster_(roster), own_(own) {}
 
 // -- what the user's threads ask for
 
@@ -74,7 +75,7 @@ bool TaskDispatcher::goes_to_own_worker(const SubmitWork& command) {
   const auto next = scheduler_.next_idle(command.pool);
   if (!next) return false;
   const Worker* const worker = workers_.find(*next);
-  return worker != nullptr && worker->rank == Rank{0} && !worker->pool->announce_items;
+  return worker != nullptr && worker->rank == own_ && !worker->pool->announce_items;
 }
 
 // -- what the scheduler decides

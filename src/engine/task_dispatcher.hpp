@@ -35,7 +35,7 @@ namespace rankpool::engine {
 /// Engine thread, or who stands in for it (Mailbox). Does no input or output of its own.
 class TaskDispatcher {
  public:
-  TaskDispatcher(Workers& workers, Roster& roster);
+  TaskDispatcher(Workers& workers, Roster& roster, Rank own);
   TaskDispatcher(const TaskDispatcher&) = delete;
   TaskDispatcher& operator=(const TaskDispatcher&) = delete;
 
@@ -49,7 +49,7 @@ class TaskDispatcher {
   void handle(const StopPool& command) { scheduler_.pool_stopped(command.pool, command.signal); }
   void handle(ListenToTasks& command) { events_ = std::move(command.events); }
 
-  /// Whether this submission does nothing but write to an idle worker of rank 0, and needs no time kept.
+  /// Whether this submission does nothing but write to an idle worker of this rank, and needs no time kept.
   [[nodiscard]] bool goes_to_own_worker(const SubmitWork& command);
   void tick(schedule::Time now) { scheduler_.tick(now); }
   [[nodiscard]] std::optional<schedule::Time> next_deadline() const { return scheduler_.next_deadline(); }
@@ -63,7 +63,7 @@ class TaskDispatcher {
   // What ranks tell (RankListener).
   void rank_joined(const RankFacts& facts);
   /// Returns the workers that are gone with it.
-  std::vector<WorkerId> rank_lost(Rank rank, const std::string& how);
+  std::vector<WorkerId> rank_lost(Rank rank, const RankEnd& end);
   void worker_started(WorkerId worker, pid_t pid);
   void worker_failed_to_start(WorkerId worker, const std::string& why);
   void worker_output(WorkerId worker, std::span<const std::byte> bytes);
@@ -108,6 +108,7 @@ class TaskDispatcher {
 
   Workers& workers_;
   Roster& roster_;
+  const Rank own_;
   schedule::Scheduler scheduler_;
   std::map<PoolId, std::shared_ptr<PoolState>> pools_;
   /// Why pools broke that have ended: for submissions that were under way.

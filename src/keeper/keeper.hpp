@@ -62,7 +62,7 @@ class KeeperLink {
 /// What a keeper is to do besides keeping workers.
 struct KeeperDuties {
   base::Stock stock;  ///< what the program had: workers get their share of it
-  pid_t rank = 0;  ///< the MPI process; its parent if `rank_is_parent`
+  pid_t rank = 0;     ///< the MPI process; its parent if `rank_is_parent`
   bool rank_is_parent = false;
   /// Runs the worker; never returns. Called in the worker's process.
   std::function<void(channel::Channel, channel::RankPage*, int wake)> worker_main;
@@ -76,8 +76,8 @@ struct KeeperDuties {
   std::function<std::optional<int>(bool& ended)> take_signal;
 };
 
-/// The parent of a rank's worker processes: a single-threaded loop. Runs in a process of its own. Needs few descriptors:
-/// its line to the rank and the bell of the workers, and one for each start of a worker while that lasts.
+/// The parent of a rank's worker processes: a single-threaded loop. Runs in a process of its own. Needs few
+/// descriptors: its line to the rank and the bell of the workers, and one for each start of a worker while that lasts.
 class Keeper {
  public:
   /// `wake`: the end of a pipe to write to.

@@ -30,13 +30,13 @@ std::vector<RankSegment> find_segments(const std::string& maps, int local_rank) 
     unsigned major = 0;
     unsigned minor = 0;
     unsigned long inode = 0;
-    if (at == std::string::npos ||
-        std::sscanf(line.c_str(), "%*s %*s %*s %x:%x %lu", &major, &minor, &inode) != 3) {
+    if (at == std::string::npos || std::sscanf(line.c_str(), "%*s %*s %*s %x:%x %lu", &major, &minor, &inode) != 3) {
       continue;
     }
     RankSegment segment{line.substr(at), makedev(major, minor), inode};
     if (!is_segment(segment.path, local_rank)) continue;
-    const bool known = std::any_of(found.begin(), found.end(), [&](const auto& one) { return one.path == segment.path; });
+    const bool known =
+        std::any_of(found.begin(), found.end(), [&](const auto& one) { return one.path == segment.path; });
     if (!known) found.push_back(std::move(segment));
   }
   return found;

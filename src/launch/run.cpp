@@ -61,7 +61,7 @@ int run_bare(int argc, char** argv, const base::Settings& settings, const base::
     if (settings.workers) options.own.facts.workers = *settings.workers;
     options.started_by = base::started_by(base::environment);
     options.host = std::make_unique<host::WorkerHost>(std::move(pair.link));
-    options.disconnect = [keeper](std::unique_ptr<transport::Transport>, bool) { await_end_of(keeper); };
+    options.disconnect = [keeper](bool) { await_end_of(keeper); };
   } catch (const std::exception& e) {
     return cannot_start(e);
   }

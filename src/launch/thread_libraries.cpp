@@ -16,11 +16,11 @@ namespace {
 
 /// A library that has a number of threads.
 struct Library {
-  std::string_view file;                      ///< a part of the file's name
-  const char* set;                            ///< void (int)
-  const char* now;                            ///< int (): what it would use; null if that tells nothing
-  const char* by_itself;                      ///< int (): what it uses unless it is told
-  std::array<const char*, 3> variables;       ///< by which it is told; the first is set for those loaded later
+  std::string_view file;                 ///< a part of the file's name
+  const char* set;                       ///< void (int)
+  const char* now;                       ///< int (): what it would use; null if that tells nothing
+  const char* by_itself;                 ///< int (): what it uses unless it is told
+  std::array<const char*, 3> variables;  ///< by which it is told; the first is set for those loaded later
 };
 
 /// OMP_NUM_THREADS counts for all of them.

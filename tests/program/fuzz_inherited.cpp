@@ -1,14 +1,14 @@
-// Starts a program many times, each time with something else that it inherits: closed descriptors, open files, blocked and
-// ignored signals, threads before `run`, limits. Each start must end right, or with a sentence, within its time, and leave
-// nothing.
+// Starts a program many times, each time with something else that it inherits: closed descriptors, open files, blocked
+// and ignored signals, threads before `run`, limits. Each start must end right, or with a sentence, within its time,
+// and leave nothing.
 //   fuzz_inherited COUNT SEED PROGRAM RANKPOOL_RUN
 //   fuzz_inherited setup SEED [launched] PROGRAM ARGUMENTS...      becomes the program in the state that the seed means
 #include "tools/started_program.hpp"
 
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <set>
 #include <random>
+#include <set>
 #include <string_view>
 
 namespace {

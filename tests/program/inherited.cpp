@@ -282,6 +282,29 @@ int get_too_much(std::size_t size) {
   return 0;
 }
 
+// -- losses of ranks
+
+std::size_t size_of(const rankpool::Broadcast<std::vector<char>>& data) { return data->size(); }
+/// A rank that has no room for it fails by itself.
+int broadcast_much(std::size_t size) {
+  {
+    rankpool::ProcessPoolExecutor executor(4);
+    executor.bootup();
+    const auto data = rankpool::broadcast(std::vector<char>(size));
+    std::vector<rankpool::Future<std::size_t>> futures;
+    for (int i = 0; i < 8; ++i) futures.push_back(executor.submit(size_of, data));
+    for (const auto& future : futures) tell("size", [&] { return future.result(30s); });
+  }
+  rankpool::ProcessPoolExecutor another;
+  tell("another", [&] { return another.submit(square, 5).result(10s); });
+  return 0;
+}
+int kill_rank_1() {
+  ::kill(rankpool::ranks().at(1).pid, SIGKILL);
+  while (rankpool::ranks().at(1).alive) ::poll(nullptr, 0, 5);
+  return use_little("little");
+}
+
 // -- whatever a random start has
 
 /// The signals that are ignored here.
@@ -289,7 +312,8 @@ std::string ignored_here() {
   std::string text;
   for (int signal = 1; signal < NSIG; ++signal) {
     struct sigaction action {};
-    if (::sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN) text += std::to_string(signal) + ' ';
+    if (::sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN)
+      text += std::to_string(signal) + ' ';
   }
   return text;
 }
@@ -298,7 +322,8 @@ std::vector<int> g_open_at_start;
 
 std::string differences() {
   std::string text;
-  if (const auto here = ignored_here(); here != g_ignored_at_start) text += "ignored: " + here + ", not " + g_ignored_at_start;
+  if (const auto here = ignored_here(); here != g_ignored_at_start)
+    text += "ignored: " + here + ", not " + g_ignored_at_start;
   sigset_t mask;
   ::sigprocmask(SIG_SETMASK, nullptr, &mask);
   for (int signal = 1; signal < NSIG; ++signal) {
@@ -346,6 +371,17 @@ int app(int, char** argv) {
   if (what == "fork-in-main") return fork_in_main();
   if (what.starts_with("wait")) return wait_for_all_children();
   if (what == "little") return use_little("little");
+  if (what == "broadcast") return broadcast_much(std::stoul(argv[3]));
+  if (what == "kill-rank-1") return kill_rank_1();
+  if (what == "busy") {
+    rankpool::ProcessPoolExecutor executor;
+    std::ofstream(g_folder + "/up") << "up" << std::endl;
+    executor
+        .submit([] {
+          while (true) ::pause();
+        })
+        .result();
+  }
   if (what == "much") return get_too_much(std::stoul(argv[3]));
   return 2;
 }

@@ -127,8 +127,9 @@ class Bare : public Inherited {};
 
 TEST_P(Bare, MainThatClosesAllFromThreeUpIsToldAndEnds) {
   const Ended ended = start({"close-in-main"});
-  EXPECT_THAT(ended.out, AllOf(StartsWith("before: 25\n"), AnyOf(HasSubstr("after: 36\n"), HasSubstr("closed descriptors"),
-                                                                  HasSubstr("the keeper process"))));
+  EXPECT_THAT(ended.out,
+              AllOf(StartsWith("before: 25\n"),
+                    AnyOf(HasSubstr("after: 36\n"), HasSubstr("closed descriptors"), HasSubstr("the keeper process"))));
   for (const auto size : sizes("of-task-")) EXPECT_EQ(size, 0U);
 }
 
@@ -138,8 +139,9 @@ TEST_P(Bare, SmallLimitsAreNamedOrSuffice) {
     const char* limit;
     const char* name;
   };
-  for (const auto& [limit, name] : {Case{"-n 10", "ulimit -n"}, Case{"-n 7", "ulimit -n"}, Case{"-n 5", "ulimit -n"},
-                                    Case{"-f 1", "ulimit -f"}, Case{"-v 40000", "ulimit -v"}, Case{"-v 20000", "ulimit -v"}}) {
+  for (const auto& [limit, name] :
+       {Case{"-n 10", "ulimit -n"}, Case{"-n 7", "ulimit -n"}, Case{"-n 5", "ulimit -n"}, Case{"-f 1", "ulimit -f"},
+        Case{"-v 40000", "ulimit -v"}, Case{"-v 20000", "ulimit -v"}}) {
     const Ended ended = start({"little"}, {"bash", "-c", std::string("ulimit ") + limit + "; exec \"$@\"", "bash"});
     if (ended.out == "little: 49\n") {
       EXPECT_EQ(ended.status, 0) << limit;
@@ -153,10 +155,109 @@ TEST_P(Bare, SmallLimitsAreNamedOrSuffice) {
 
 TEST_P(Bare, ResultForWhichThereIsNoMemoryFailsItsOwnFuture) {
   const std::size_t size = std::size_t{600} << 20U;
-  const Ended ended = start({"much", std::to_string(size)},
-                            {"bash", "-c", "ulimit -v 1000000; exec \"$@\"", "bash"});
+  const Ended ended = start({"much", std::to_string(size)}, {"bash", "-c", "ulimit -v 1000000; exec \"$@\"", "bash"});
   EXPECT_EQ(ended.status, 0) << ended.err;
-  EXPECT_THAT(ended.out, AllOf(StartsWith("before: 25\nmuch: "), HasSubstr("memory"), HasSubstr("after: 36\nother: 49\n")));
+  EXPECT_THAT(ended.out,
+              AllOf(StartsWith("before: 25\nmuch: "), HasSubstr("memory"), HasSubstr("after: 36\nother: 49\n")));
+}
+
+/// Two ranks; a part of a shell script does something to rank 1 first, and then becomes the program.
+Ended with_rank_1(const std::string& prepare, const Words& program) {
+  Words words{"bash", "-c", "if [ $OMPI_COMM_WORLD_RANK = 1 ]; then " + prepare + "; fi; exec \"$@\"", "bash"};
+  words.insert(words.end(), program.begin(), program.end());
+  return run(2, words);
+}
+
+TEST(AgentThatFails, ForWantOfMemoryForABroadcastSaysWhyOnRankZero) {
+  const Ended ended = with_rank_1("ulimit -f 20000", {kInherited, "broadcast", "/", std::to_string(30 << 20U)});
+  EXPECT_EQ(ended.status, 0) << ended.err;
+  EXPECT_THAT(ended.out, AllOf(HasSubstr("rank 1 (on "), HasSubstr("lost: it failed by itself: "),
+                               HasSubstr("(ulimit -f)"), HasSubstr("another: 25\n")));
+  EXPECT_THAT(ended.err, Not(HasSubstr("terminate")));
+}
+
+TEST(AgentThatFails, ForRankZeroThatCannotBeReachedSaysSo) {
+  const Ended ended = with_rank_1("export LD_PRELOAD=" PROGRAM_NO_CONNECT, {kInherited, "little", "/"});
+  EXPECT_EQ(ended.status, 0) << ended.err;
+  EXPECT_EQ(ended.out, "little: 49\n");
+  EXPECT_THAT(ended.err,
+              AllOf(HasSubstr("rank 1 takes no part: it failed by itself: "), HasSubstr("cannot be reached")));
+}
+
+/// With mounts of its own: nobody else sees them.
+class Namespaces : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (std::system("unshare --mount --pid --fork true 2>/dev/null") != 0) GTEST_SKIP() << "namespaces cannot be made";
+  }
+  /// `script` is a shell script in which $1 is this test's folder and $2 the program.
+  Ended in_shell(const std::string& script, const Words& options = {"--mount"}) {
+    Words words{"unshare"};
+    words.insert(words.end(), options.begin(), options.end());
+    for (const auto& word :
+         {std::string("bash"), std::string("-c"), script, std::string("bash"), folder.path(), kInherited}) {
+      words.push_back(word);
+    }
+    return run(0, words);
+  }
+  Folder folder;
+};
+
+TEST_F(Namespaces, NoProc) {
+  const Ended ended = in_shell("mount -t tmpfs none /proc && exec \"$2\" little \"$1\"");
+  EXPECT_EQ(ended.out, "little: 49\n");
+  EXPECT_EQ(ended.err, "");
+  EXPECT_EQ(ended.status, 0);
+}
+
+TEST_F(Namespaces, ProcessOne) {
+  const Words pid_one{"--mount", "--pid", "--fork", "--mount-proc"};
+  Ended ended = in_shell("exec \"$2\" wait \"$1\"", pid_one);
+  EXPECT_EQ(ended.out, "before: 25\nchildren: 3\nafter: 36\n");
+  EXPECT_EQ(ended.status, 0);
+  ended = in_shell("exec \"$2\" lose \"$1\"", pid_one);
+  EXPECT_THAT(ended.out, HasSubstr("ended by SIGKILL"));
+  EXPECT_EQ(ended.status, 0);
+}
+
+TEST_F(Namespaces, SharedMemoryThatIsTinyOrReadOnly) {
+  for (const char* const how : {"size=64k", "size=1m", "ro"}) {
+    const std::string mount = "mount -o " + std::string(how) + " -t tmpfs none /dev/shm || exit 125\n";
+    EXPECT_EQ(in_shell(mount + "exec \"$2\" little \"$1\"").out, "little: 49\n") << how;
+    const Ended ended = in_shell(mount + "mpirun --oversubscribe -n 2 \"$2\" little \"$1\"");
+    EXPECT_TRUE(ended.out == "little: 49\n" || !ended.err.empty()) << how << ended.out;
+    EXPECT_LT(ended.status, 124) << how << ended.err;
+  }
+}
+
+/// Shell: prints what is left in /dev/shm once nothing runs there any more.
+const std::string kListLeft =
+    "for i in $(seq 100); do pgrep -f \"$2\" >/dev/null || break; sleep 0.1; done\nls /dev/shm\n";
+
+TEST_F(Namespaces, SegmentOfARankThatIsKilledIsRemoved) {
+  const Ended ended = in_shell(
+      "mount -t tmpfs none /dev/shm || exit 125\nmpirun --oversubscribe -n 3 \"$2\" kill-rank-1 \"$1\"\n" + kListLeft,
+      {"--mount", "--pid", "--fork", "--mount-proc"});
+  EXPECT_EQ(ended.out, "little: 49\n");
+}
+
+TEST_F(Namespaces, SegmentsAreRemovedThoughMpirunIsKilled) {
+  const Ended ended = in_shell(
+      "mount -t tmpfs none /dev/shm || exit 125\nmpirun --oversubscribe -n 3 \"$2\" busy \"$1\" & pid=$!\n"
+      "for i in $(seq 200); do [ -e \"$1/up\" ] && break; sleep 0.1; done\n"
+      "ls /dev/shm | grep -c _segment\nkill -9 $pid\n" +
+          kListLeft,
+      {"--mount", "--pid", "--fork", "--mount-proc"});
+  EXPECT_EQ(ended.out, "3\n");
+}
+
+TEST(RankpoolRun, WorksWhereMcaBaseEnvListIsSet) {
+  const Ended ended = run(
+      0,
+      {RANKPOOL_RUN, "-n", "2", "--", "bash", "-c", "[ $FOO = 5 ] && exec \"$@\"", "bash", kInherited, "little", "/"},
+      {"OMPI_MCA_mca_base_env_list=FOO=5"});
+  EXPECT_EQ(ended.out, "little: 49\n") << ended.err;
+  EXPECT_EQ(ended.status, 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(Program, Bare, testing::Values(0), name_of_launch);

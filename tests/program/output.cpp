@@ -54,7 +54,8 @@ int count_of_variables_of_rank() {
   int count = 0;
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const std::string text = *entry;
-    if (text.starts_with("PMIX_") || text.starts_with("OMPI_COMM_") || text.starts_with("OMPI_UNIVERSE")) ++count;
+    const bool pmix = text.starts_with("PMIX_") && !text.starts_with("PMIX_MCA_");
+    if (pmix || text.starts_with("OMPI_COMM_") || text.starts_with("OMPI_UNIVERSE")) ++count;
   }
   return count;
 }

@@ -53,8 +53,10 @@ TEST_P(Output, ChildrenOfMainAreItsOwn) {
 TEST_P(Output, OfAllStreamsArrivesThoughTheyAreNotSynchronised) {
   const Ended ended = run(GetParam(), {kOutput, "streams"});
   EXPECT_EQ(ended.status, 0);
-  for (const char* const stream : {"clog", "wclog", "cerr"}) EXPECT_EQ(times(ended.err, "by " + std::string(stream) + "\n"), 1) << ended.err;
-  for (const char* const stream : {"cout", "wcout"}) EXPECT_EQ(times(ended.out, "by " + std::string(stream) + "\n"), 1) << ended.out;
+  for (const char* const stream : {"clog", "wclog", "cerr"})
+    EXPECT_EQ(times(ended.err, "by " + std::string(stream) + "\n"), 1) << ended.err;
+  for (const char* const stream : {"cout", "wcout"})
+    EXPECT_EQ(times(ended.out, "by " + std::string(stream) + "\n"), 1) << ended.out;
 }
 
 TEST_P(Output, OfWideStreamsArrives) {

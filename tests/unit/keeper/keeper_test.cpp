@@ -92,7 +92,9 @@ TEST(Keeping, WorkerHasWhatTheProgramHadOpenUnderItsNumbers) {
                          // With standard streams, channel, bell, and the one that looks.
                          ::_exit(descriptors_of(::getpid()) == 8 ? 99 : 98);
                        }),
-                       [&](KeeperDuties& duties) { duties.stock.descriptors = {0, 1, 2, file, high}; });
+                       [&](KeeperDuties& duties) {
+                         duties.stock.descriptors = {0, 1, 2, file, high};
+                       });
   spawn(*keeper.link, 1);
   const auto ended = next_message(*keeper.link);
   ASSERT_TRUE(ended);

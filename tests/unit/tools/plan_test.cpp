@@ -66,8 +66,9 @@ TEST(Plan, variables_go_the_way_that_the_users_settings_of_open_mpi_take) {  // 
       "mca:mca:base:param:mca_base_env_list_delimiter:value:;\n";
   const std::string begin = "mpirun --enable-recovery -n 1 --oversubscribe --bind-to none --mca mca_base_env_list ";
   EXPECT_EQ(world.command(), begin + "'FOO;BAR=2;RANKPOOL_RUN_REPORT' ./prog");
-  world.open_mpi_settings = "mca:mca:base:param:mca_base_env_list:value:\"A=b:c+D\"\n"
-                            "mca:mca:base:param:mca_base_env_list_delimiter:value:+\n";
+  world.open_mpi_settings =
+      "mca:mca:base:param:mca_base_env_list:value:\"A=b:c+D\"\n"
+      "mca:mca:base:param:mca_base_env_list_delimiter:value:+\n";
   EXPECT_EQ(world.command(), begin + "A=b:c+D+RANKPOOL_RUN_REPORT ./prog");
   world.open_mpi_settings = "";  // there is no ompi_info
   world.variables["OMPI_MCA_mca_base_env_list"] = "FOO";
