@@ -1,9 +1,10 @@
 // Tasks with two threads each: a worker for every two cores of the job, in which OpenMP, OpenBLAS and MKL use two
 // threads. Compiled with -fopenmp the loop below is shared out by OpenMP; Eigen and BLAS do the same inside their own
 // functions.
+#include <rankpool/rankpool.hpp>
+
 #include <cstdlib>
 #include <iostream>
-#include <rankpool/rankpool.hpp>
 #include <vector>
 
 double pi(long parts) {
