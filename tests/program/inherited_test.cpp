@@ -232,7 +232,7 @@ TEST_F(Namespaces, SharedMemoryThatIsTinyOrReadOnly) {
 
 /// Shell: prints what is left in /dev/shm once nothing runs there any more.
 const std::string kListLeft =
-    "for i in $(seq 100); do pgrep -f \"$2\" >/dev/null || break; sleep 0.1; done\nls /dev/shm\n";
+    "for i in $(seq 100); do pgrep 'program_inherit|rankpool-' >/dev/null || break; sleep 0.1; done\nls /dev/shm\n";
 
 TEST_F(Namespaces, SegmentOfARankThatIsKilledIsRemoved) {
   const Ended ended = in_shell(
