@@ -117,6 +117,8 @@ template <class F>
 std::string task_name(const F& f) {
   if constexpr (is_function_pointer<F>) {
     return code_name(reinterpret_cast<const void*>(f));
+  } else if constexpr (requires { f.name_of_task(); }) {
+    return f.name_of_task();
   } else if constexpr (requires { f.name_of_function(); }) {
     return "partial(" + f.name_of_function() + ")";
   } else {

@@ -23,7 +23,7 @@ std::chrono::nanoseconds hold_back(const PoolState& pool) {
 }  // namespace
 
 TaskDispatcher::TaskDispatcher(Workers& workers, Roster& roster, Rank own)
-    : workers_(workers), roster_(roster), own_(own) {}
+    : workers_(workers), roster_(roster), own_(own), groups_(workers, losses_, scheduler_, events_) {}
 
 // -- what the user's threads ask for
 
@@ -129,20 +129,8 @@ void TaskDispatcher::execute(const schedule::StartWorker& action) {
   RankPort* const port = workers_.port_to(at);
   if (pool == pools_.end() || port == nullptr) return;
   const Worker& worker = workers_.add(action.worker, at, pool->second);
-  port->start(action.worker);
-  // The worker's name for itself: number, rank and host, then the initializer.
-  detail::Bytes payload;
-  const std::uint32_t host_size = static_cast<std::uint32_t>(at.facts.host.size());
-  const std::int32_t rank = raw(action.rank);
-  const std::uint32_t id = raw(action.worker);
-  payload.append(&id, sizeof id);
-  payload.append(&rank, sizeof rank);
-  const auto threads = static_cast<std::uint32_t>(pool->second->threads_per_worker);
-  payload.append(&threads, sizeof threads);
-  payload.append(&host_size, sizeof host_size);
-  payload.append(at.facts.host.data(), at.facts.host.size());
-  const detail::Bytes& initializer = pool->second->initializer;
-  payload.append(initializer.data(), initializer.size());
+  port->start(action.worker, false);
+  const detail::Bytes payload = init_payload(action.worker, worker);
   wire::FrameHeader header;
   header.kind = wire::FrameKind::init;
   header.length = payload.size();
@@ -230,6 +218,30 @@ void TaskDispatcher::execute(const schedule::PoolEnded& action) {
 detail::Sink* TaskDispatcher::sink_of(WorkId work) {
   Work* const entry = works_.find(raw(work));
   return entry == nullptr ? nullptr : entry->sink.get();
+}
+
+void TaskDispatcher::execute(const schedule::StartGroup& action) {
+  const auto pool = pools_.find(action.pool);
+  const Work* const work = works_.find(raw(action.work));
+  if (pool == pools_.end() || work == nullptr) return;
+  if (!work->sink->begin(action.item, 1)) return scheduler_.group_declined(action.group);
+  groups_.start(action, pool->second, work->sink, roster_.cores());
+}
+
+void TaskDispatcher::execute(const schedule::KillGroup& action) { groups_.kill(action.group, action.signal); }
+
+// -- time
+
+void TaskDispatcher::tick(schedule::Time now) {
+  scheduler_.tick(now);
+  groups_.tick(now);
+}
+
+std::optional<schedule::Time> TaskDispatcher::next_deadline() const {
+  const auto own = scheduler_.next_deadline();
+  const auto groups = groups_.next_deadline();
+  if (own && groups) return std::min(*own, *groups);
+  return own ? own : groups;
 }
 
 // -- pools

@@ -212,7 +212,7 @@ bool Keeper::take_messages() {
     if (got == Received::end) return false;
     if (message.kind == KeeperMessage::Kind::spawn) {
       if (fd >= 0) {
-        spawn(message.worker, std::exchange(fd, -1));
+        spawn(message.worker, std::exchange(fd, -1), message.number != 0);
       } else {  // there was no room for it here
         report({KeeperMessage::Kind::spawn_failed, message.worker, EMFILE, 0});
       }
@@ -250,12 +250,22 @@ int Keeper::kill_overdue() {
   return next ? static_cast<int>(next->count()) : -1;
 }
 
-void Keeper::spawn(std::uint32_t worker, int fd) {
+void Keeper::spawn(std::uint32_t worker, int fd, bool with_folders) {
+  std::optional<Folders> folders;
+  if (with_folders) {
+    folders = Folders::make();
+    if (!folders) {
+      const int error = errno;
+      ::close(fd);
+      return report({KeeperMessage::Kind::spawn_failed, worker, error, 0});
+    }
+  }
   const pid_t keeper = ::getpid();
   const pid_t pid = ::fork();
   if (pid == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != keeper) ::_exit(1);
+    if (folders) Folders::own() = folders->leave();
     become_worker(fd);
   }
   const int error = errno;
@@ -266,6 +276,7 @@ void Keeper::spawn(std::uint32_t worker, int fd) {
   }
   pids_[worker] = pid;
   workers_[pid] = worker;
+  if (folders) folders_.emplace(pid, std::move(*folders));
   report({KeeperMessage::Kind::spawned, worker, pid, 0});
 }
 
@@ -298,6 +309,7 @@ void Keeper::reap() {
       const std::uint32_t worker = found->second;
       workers_.erase(found);
       pids_.erase(worker);
+      folders_.erase(pid);
       report({KeeperMessage::Kind::ended, worker, pid, status});
     } else if (pid == duties_.rank && !duties_.rank_is_parent) {
       rank_status_ = status;

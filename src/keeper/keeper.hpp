@@ -4,6 +4,7 @@
 #include "base/inheritance.hpp"
 #include "base/own_descriptor.hpp"
 #include "channel/channel.hpp"
+#include "keeper/folders.hpp"
 
 #include <sys/types.h>
 #include <chrono>
@@ -23,7 +24,8 @@ struct KeeperMessage {
   enum class Kind : std::uint32_t { spawn, kill, hold, spawned, spawn_failed, ended };
   Kind kind{};
   std::uint32_t worker = 0;
-  std::int32_t number = 0;  ///< kill: signal; hold: what it is; spawned, ended: pid; spawn_failed: errno
+  std::int32_t number = 0;  ///< spawn: 1 with folders of its own; kill: signal; hold: what it is; spawned, ended: pid;
+                            ///< spawn_failed: errno
   std::int32_t status = 0;  ///< ended: as waitpid gives it
 };
 
@@ -89,7 +91,7 @@ class Keeper {
   void pass_on_signals();
   /// What has come from the rank. False once it has let go of us.
   bool take_messages();
-  void spawn(std::uint32_t worker, int fd);
+  void spawn(std::uint32_t worker, int fd, bool with_folders);
   [[noreturn]] void become_worker(int channel);
   void signal_worker(std::uint32_t worker, int signal);
   /// Kills those that were asked to end and have not; returns how long until the next is due, in milliseconds, or -1.
@@ -107,6 +109,7 @@ class Keeper {
   KeeperDuties duties_;
   std::unordered_map<std::uint32_t, pid_t> pids_;
   std::unordered_map<pid_t, std::uint32_t> workers_;
+  std::unordered_map<pid_t, Folders> folders_;  ///< of workers that have such
   std::unordered_map<std::uint32_t, std::chrono::steady_clock::time_point> asked_to_end_;
   std::deque<KeeperMessage> unsent_;  ///< reports for which the socket had no room
   std::optional<int> rank_status_;

@@ -21,6 +21,13 @@
 namespace rankpool::launch {
 namespace {
 
+/// A thread of a sanitizer's own counts here: it may hold a lock like any other.
+#if defined(__SANITIZE_THREAD__)
+constexpr int kThreadsOfTools = 1;
+#else
+constexpr int kThreadsOfTools = 0;
+#endif
+
 [[noreturn]] void fail(int error) { throw std::system_error(error, std::generic_category(), "a keeper process"); }
 
 /// A child with no signal at its end: it is waited for with __WALL only. Not fork(), which always asks for SIGCHLD; and
@@ -86,7 +93,7 @@ KeeperProcess fork_keeper(int other_threads) {
   ::pthread_sigmask(SIG_SETMASK, &all, &before);
   const auto in_program = [&] { ::pthread_sigmask(SIG_SETMASK, &before, nullptr); };
   try {
-    const KeeperProcess keeper = other_threads == 0 ? clone_quietly() : fork_twice();
+    const KeeperProcess keeper = other_threads + kThreadsOfTools == 0 ? clone_quietly() : fork_twice();
     if (keeper.pid != 0) in_program();
     return keeper;
   } catch (...) {

@@ -53,7 +53,7 @@ TEST_P(Inherited, SigchldThatIsHandled) {
   EXPECT_THAT(ended.err, IsEmpty());
 }
 
-TEST_P(Inherited, ThreadsAreToldOfOnceWithTheirNumber) {
+TEST_P(Inherited, ThreadsAreToldOfOnceWithTheirNumber) {  // SUB-37
   const Ended ended = start({"lose-with-threads"});
   EXPECT_EQ(ended.status, 0);
   EXPECT_THAT(ended.out, AllOf(StartsWith(kLost), HasSubstr("\nthen: 49\n")));
@@ -80,7 +80,7 @@ TEST_P(Inherited, TaskThatClosesAllFromThreeUpCostsItsWorkerAtMost) {
   EXPECT_EQ(sizes("of-task-").size(), 1U);
 }
 
-TEST_P(Inherited, StandardStreamsThatAreClosed) {
+TEST_P(Inherited, StandardStreamsThatAreClosed) {  // SUB-40
   const Ended ended = start({"closed-streams"}, {"bash", "-c", "exec \"$@\" 0<&- 1>&- 2>&-", "bash"});
   EXPECT_EQ(ended.status, 0);
   EXPECT_THAT(ended.out + ended.err, IsEmpty());

@@ -187,6 +187,14 @@ TEST_F(Room, ForNoEngineEndsTheJobWhichSaysWhy) {  // SHU-30
                                HasSubstr("this user may have 2 processes and threads (ulimit -u)\n")));
 }
 
+TEST_F(Room, ForNoKeeperEndsTheJobWhichSaysWhy) {
+  const Ended ended = run_with(1);
+  EXPECT_EQ(ended.status, 1);
+  EXPECT_EQ(ended.err,
+            "rankpool: error: the job cannot start: a keeper process: Resource temporarily unavailable: this user may "
+            "have 1 processes and threads (ulimit -u)\n");
+}
+
 TEST_F(Room, ForNoCallbackThreadRefusesCallbacksAndNothingWaitsForThem) {  // SHU-30
   const Ended ended = run(0, {kSurroundings, "callbacks-without-room"});
   EXPECT_EQ(ended.status, 0) << ended.err;

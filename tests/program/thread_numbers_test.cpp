@@ -33,7 +33,7 @@ TEST_P(ThreadNumbers, ThatTheProgramHasSetIsLeft) {
   EXPECT_EQ(start("told").out, "OpenMP 3, region 3, BLAS 3, MKL 1, variable none\n");
 }
 
-TEST_P(ThreadNumbers, OfAProgramThatHasUsedOpenMpBeforeRun) {
+TEST_P(ThreadNumbers, OfAProgramThatHasUsedOpenMpBeforeRun) {  // SUB-39
   const Ended ended = start("used");
   EXPECT_EQ(ended.out, "OpenMP 1, region 1, BLAS 1, MKL 1, variable 1\n");
   EXPECT_EQ(ended.err, "");  // the threads of that region are not there any more
