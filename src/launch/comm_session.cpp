@@ -107,7 +107,7 @@ class Lease {
 };
 
 engine::OwnFacts facts_of(const Prepared& own, int rank) {
-  engine::OwnFacts facts = own_facts(own.keeper);
+  engine::OwnFacts facts = own_facts(own.keeper.pid);
   facts.facts.rank = Rank{rank};
   if (own.settings.workers) facts.facts.workers = *own.settings.workers;
   return facts;

@@ -1,7 +1,7 @@
 #include "launch/prepare.hpp"
 
+#include "base/forked_copy.hpp"
 #include "base/log.hpp"
-#include "keeper/keeper.hpp"
 #include "launch/launched.hpp"
 #include "launch/start.hpp"
 
@@ -10,13 +10,10 @@
 #define OMPI_SKIP_MPICXX 1  // the C++ bindings of old are not ours to warn about
 #include <mpi.h>
 
-#include <sys/prctl.h>
 #include <unistd.h>
-#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
-#include <system_error>
 #include <utility>
 
 namespace rankpool::launch {
@@ -58,24 +55,13 @@ void prepare(int /*argc*/, char** /*argv*/) {
   auto own = std::make_unique<Prepared>();
   std::vector<std::string> warnings;
   own->settings = start_settings(warnings);
+  const base::Stock stock = start_stock("prepare", warnings);
   for (const auto& warning : warnings) base::log_warn(warning);
-  keeper::KeeperPair pair = keeper::make_keeper_pair();
-  const pid_t rank = own->owner = ::getpid();
-  own->keeper = ::fork();
-  if (own->keeper < 0) throw std::system_error(errno, std::generic_category(), "rankpool: fork");
-  if (own->keeper == 0) {
-    ::setsid();
-    ::prctl(PR_SET_NAME, "rankpool-keeper");
-    pair.keep_keeper();
-    keeper::KeeperDuties duties;
-    duties.rank = rank;
-    duties.rank_is_parent = true;
-    duties.worker_main = serve_tasks;
-    pair.keeper->run(std::move(duties));
-    ::_exit(0);
-  }
-  pair.keep_link();
-  own->host = std::make_shared<host::WorkerHost>(std::move(pair.link));
+  OwnKeeper keeper = start_keeper(stock);
+  own->keeper = keeper.process;
+  own->owner = ::getpid();
+  own->host = std::make_shared<host::WorkerHost>(std::move(keeper.link));
+  base::watch_for_copies();
   slot() = own.release();
   std::atexit([] { let_keeper_go(); });
 }

@@ -2,6 +2,7 @@
 
 #include "base/settings.hpp"
 #include "host/worker_host.hpp"
+#include "launch/keeper_process.hpp"
 
 #include <sys/types.h>
 #include <atomic>
@@ -13,7 +14,7 @@ namespace rankpool::launch {
 struct Prepared {
   base::Settings settings;
   std::shared_ptr<host::WorkerHost> host;  ///< this process's own workers
-  pid_t keeper = 0;
+  KeeperProcess keeper{};
   pid_t owner = 0;  ///< the process that called it
   std::atomic<bool> in_use{false};
 };
