@@ -36,6 +36,9 @@ set(CPACK_DEBIAN_LIBRARY_PACKAGE_NAME librankpool${soname_version})
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_SECTION libs)
 set(CPACK_COMPONENT_LIBRARY_DESCRIPTION "Shared library of rankpool: process pools over MPI, as Python has them.")
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_SUGGESTS openmpi-bin)
+# The linker's cache follows.
+file(WRITE "${PROJECT_BINARY_DIR}/generated/triggers" "activate-noawait ldconfig\n")
+set(CPACK_DEBIAN_LIBRARY_PACKAGE_CONTROL_EXTRA "${PROJECT_BINARY_DIR}/generated/triggers")
 
 set(CPACK_DEBIAN_DEV_PACKAGE_NAME librankpool-dev)
 set(CPACK_DEBIAN_DEV_PACKAGE_SECTION libdevel)
