@@ -44,6 +44,7 @@ set(CPACK_DEBIAN_DEV_PACKAGE_NAME librankpool-dev)
 set(CPACK_DEBIAN_DEV_PACKAGE_SECTION libdevel)
 set(CPACK_COMPONENT_DEV_DESCRIPTION "Headers, examples and documentation of rankpool, for programs that use it.")
 set(CPACK_DEBIAN_DEV_PACKAGE_DEPENDS "libboost-serialization-dev (>= 1.74)")
+set(CPACK_DEBIAN_DEV_PACKAGE_SUGGESTS libboost-mpi-dev) # rankpool/mpi.hpp
 if(BUILD_SHARED_LIBS)
   string(APPEND CPACK_DEBIAN_DEV_PACKAGE_DEPENDS ", librankpool${soname_version} (= ${PROJECT_VERSION}-${CPACK_DEBIAN_PACKAGE_RELEASE})")
 else()
