@@ -54,7 +54,7 @@ CommandSettings settings_of(const Options& options) {
   } else {
     settings.unset.emplace_back(kWorkers);
   }
-  settings.tmpdir = spool_folder(options.tmpdir);
+  settings.tmpdir = options.tmpdir;
   if (!options.workdir.empty()) settings.workdir = std::filesystem::absolute(options.workdir).string();
   settings.output = options.output;
   if (options.timeout) {
