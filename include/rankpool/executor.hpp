@@ -19,7 +19,7 @@
 #include <utility>
 #include <vector>
 
-namespace rankpool {
+namespace rankpool::inline v0_2 {
 
 /// What the loss of a worker or a rank does to its executor.
 enum class OnWorkerDeath {
@@ -177,4 +177,4 @@ class ProcessPoolExecutor {
   std::shared_ptr<detail::PoolLink> link_;
 };
 
-}  // namespace rankpool
+}  // namespace rankpool::inline v0_2

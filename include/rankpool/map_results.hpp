@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-namespace rankpool {
+namespace rankpool::inline v0_2 {
 
 namespace detail {
 
@@ -221,4 +221,4 @@ class MapResults {
   std::optional<R> current_;
 };
 
-}  // namespace rankpool
+}  // namespace rankpool::inline v0_2

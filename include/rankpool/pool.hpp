@@ -23,7 +23,7 @@
 #include <utility>
 #include <vector>
 
-namespace rankpool {
+namespace rankpool::inline v0_2 {
 
 struct PoolOptions {
   /// Worker processes. Default: $RANKPOOL_MAX_WORKERS, else every core of the job. Below 1: std::invalid_argument.
@@ -213,4 +213,4 @@ class Pool {
   std::atomic<bool> closed_{false};
 };
 
-}  // namespace rankpool
+}  // namespace rankpool::inline v0_2

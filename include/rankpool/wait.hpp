@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-namespace rankpool {
+namespace rankpool::inline v0_2 {
 
 /// When `wait` returns. Python: FIRST_COMPLETED, FIRST_EXCEPTION, ALL_COMPLETED.
 enum class ReturnWhen { FIRST_COMPLETED, FIRST_EXCEPTION, ALL_COMPLETED };
@@ -170,4 +170,4 @@ auto as_completed(Range&& futures, Timeout timeout = {}) {
   return AsCompleted<Value>(detail::distinct_futures(std::forward<Range>(futures)), timeout);
 }
 
-}  // namespace rankpool
+}  // namespace rankpool::inline v0_2

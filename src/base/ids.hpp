@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <type_traits>
 
-namespace rankpool {
+namespace rankpool::inline v0_2 {
 
 /// An MPI rank of the job.
 enum class Rank : std::int32_t {};
@@ -21,4 +21,4 @@ constexpr auto raw(Id id) noexcept {
   return static_cast<std::underlying_type_t<Id>>(id);
 }
 
-}  // namespace rankpool
+}  // namespace rankpool::inline v0_2

@@ -3,11 +3,12 @@
 #include "base/log.hpp"
 #include "client/callbacks.hpp"
 
+#include <rankpool/detail/type_name.hpp>
+
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <array>
-#include <boost/core/demangle.hpp>
 #include <cerrno>
 #include <climits>
 #include <ctime>
@@ -15,7 +16,7 @@
 #include <typeinfo>
 #include <utility>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 namespace {
 
 std::mutex& lock_of(const void* address) {
@@ -205,7 +206,7 @@ std::string FutureBase::describe() {
   try {
     std::rethrow_exception(error);
   } catch (const std::exception& e) {
-    return "finished with " + boost::core::demangle(typeid(e).name());
+    return "finished with " + type_name(typeid(e));
   } catch (...) {
     return "finished with an exception";
   }
@@ -226,8 +227,7 @@ void report_callback_error(const std::string& future) noexcept {
     try {
       throw;
     } catch (const std::exception& e) {
-      base::log_error("a callback of a future (" + future + ") threw " + boost::core::demangle(typeid(e).name()) +
-                      ": " + e.what());
+      base::log_error("a callback of a future (" + future + ") threw " + type_name(typeid(e)) + ": " + e.what());
     } catch (...) {
       base::log_error("a callback of a future (" + future + ") threw something that is not a std::exception");
     }
@@ -236,15 +236,15 @@ void report_callback_error(const std::string& future) noexcept {
   }
 }
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail
 
 #include <rankpool/detail/future_state.hpp>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 
 std::recursive_mutex& decode_lock(const void* address) noexcept {
   static std::array<std::recursive_mutex, 64> locks;
   return locks[(reinterpret_cast<std::uintptr_t>(address) >> 6U) % locks.size()];
 }
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail

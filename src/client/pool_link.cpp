@@ -8,7 +8,7 @@
 
 #include <algorithm>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 namespace {
 
 using client::Job;
@@ -89,9 +89,9 @@ std::shared_ptr<PoolLink> PoolLink::open(PoolConfig config) {
   return std::make_shared<EnginePoolLink>(std::move(job), std::move(state));
 }
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail
 
-namespace rankpool {
+namespace rankpool::inline v0_2 {
 
 std::vector<RankInfo> ranks() {
   const auto job = client::Job::current();
@@ -99,4 +99,4 @@ std::vector<RankInfo> ranks() {
   return job->engine().roster().ranks();
 }
 
-}  // namespace rankpool
+}  // namespace rankpool::inline v0_2

@@ -18,7 +18,7 @@
 #include <string>
 #include <utility>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 namespace {
 
 using client::Job;
@@ -273,7 +273,7 @@ SharedHandle shared_handle(std::uint64_t id) {
   return {id, found == objects().pins.end() ? nullptr : found->second.lock()};
 }
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail
 
 namespace rankpool::client {
 

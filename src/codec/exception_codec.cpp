@@ -1,11 +1,11 @@
 #include <rankpool/detail/exception_codec.hpp>
 
 #include <rankpool/detail/sink.hpp>
+#include <rankpool/detail/type_name.hpp>
 #include <rankpool/errors.hpp>
 #include <rankpool/serialization.hpp>
 
 #include <any>
-#include <boost/core/demangle.hpp>
 #include <filesystem>
 #include <functional>
 #include <future>
@@ -20,7 +20,7 @@
 #include <unordered_map>
 #include <variant>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 namespace {
 
 /// What travels.
@@ -124,7 +124,7 @@ ExceptionCodec with_code(Make) {
   codec.decode = [](std::span<const std::byte> from, const std::string& what, const std::string& trace) {
     const auto code = decode<Code>(from);
     const auto* const known = category(code.category);
-    if (known == nullptr) return make_traced(RemoteError(boost::core::demangle(typeid(E).name()), what), trace);
+    if (known == nullptr) return make_traced(RemoteError(type_name(typeid(E)), what), trace);
     return make_traced(Make::make(code, std::error_code(code.value, *known)), trace);
   };
   return codec;
@@ -225,8 +225,7 @@ std::string nested_texts(const std::exception& e, int depth = 0) {
   try {
     nested->rethrow_nested();
   } catch (const std::exception& inner) {
-    return "; because of " + boost::core::demangle(typeid(inner).name()) + ": " + inner.what() +
-           nested_texts(inner, depth + 1);
+    return "; because of " + type_name(typeid(inner)) + ": " + inner.what() + nested_texts(inner, depth + 1);
   } catch (...) {
     return "; because of something that is not a std::exception";
   }
@@ -314,7 +313,7 @@ std::exception_ptr decode_exception(std::span<const std::byte> encoded) noexcept
   try {
     const auto record = decode<Record>(encoded);
     std::string readable = record.type.ends_with('?') ? record.type.substr(0, record.type.size() - 1) : record.type;
-    readable = boost::core::demangle(readable.c_str());
+    readable = readable_name(readable.c_str());
     const std::string trace =
         record.place.empty() ? std::string() : record.place + ": " + readable + ": " + record.what;
     if (const auto codec = find_codec(record.type)) {
@@ -350,9 +349,9 @@ std::exception_ptr Failure::exception() const {
   return std::make_exception_ptr(Error(text));
 }
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail
 
-namespace rankpool {
+namespace rankpool::inline v0_2 {
 
 std::string remote_traceback(const std::exception& error) {
   auto& all = detail::traces();
@@ -372,4 +371,4 @@ std::string remote_traceback(const std::exception_ptr& error) {
   return found == all.texts.end() ? std::string() : found->second;
 }
 
-}  // namespace rankpool
+}  // namespace rankpool::inline v0_2

@@ -82,7 +82,7 @@ void Engine::thread_main() noexcept {
   pthread_setname_np(pthread_self(), "rankpool engine");
   try {
     dispatcher_.emplace(roster_);
-    local_.emplace(*options_.host, *dispatcher_);
+    local_.emplace(*options_.host);
     dispatcher_->set_port(Rank{0}, &*local_);
     if (options_.connect) transport_ = options_.connect();
     if (transport_ && transport_->size() > 1) {
@@ -155,8 +155,8 @@ void Engine::loop() {
     dispatcher_->tick(now.time_since_epoch());
     if (stop_signal_.load() != 0 && !stop_passed_on_) pass_on_stop();
     bool any = take_commands();
-    any |= local_->poll();
-    any |= local_->harvest(now);
+    any |= options_.host->poll(*dispatcher_);
+    any |= options_.host->harvest(*dispatcher_, now);
     if (remote_) any |= remote_->poll(now);
     any |= dispatcher_->carry_out();
     if (!told_assembled_ && (!remote_ || remote_->assembled())) {
@@ -164,7 +164,7 @@ void Engine::loop() {
       assembled_.set_value();
     }
     if (dispatcher_->job_ended()) return;
-    if (local_->keeper_gone()) {
+    if (dispatcher_->keeper_gone()) {
       throw std::runtime_error("the keeper process of rank 0 is gone, and all its workers with it");
     }
     if (any) {

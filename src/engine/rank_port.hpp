@@ -2,6 +2,7 @@
 
 #include "base/ids.hpp"
 #include "channel/blob.hpp"
+#include "host/worker_host.hpp"
 
 #include <rankpool/detail/sink.hpp>
 #include <rankpool/errors.hpp>
@@ -14,13 +15,6 @@
 
 namespace rankpool::engine {
 
-/// How a worker process ended, wherever it was.
-struct WorkerExit {
-  pid_t pid = 0;
-  int wait_status = 0;
-  bool inside_item = false;
-};
-
 /// What a rank turned out to be.
 struct RankFacts {
   Rank rank{};
@@ -31,21 +25,14 @@ struct RankFacts {
   int cores_of_node = 1;  ///< for the workers of all ranks there
 };
 
-/// What ranks have to tell the engine. Engine thread.
-class PortListener {
+/// What ranks and their workers have to tell the engine. Engine thread.
+class RankListener : public host::HostListener {
  public:
   virtual void rank_joined(const RankFacts& facts) = 0;
   virtual void rank_lost(Rank rank, const std::string& how) = 0;
-  virtual void worker_started(WorkerId worker, pid_t pid) = 0;
-  virtual void worker_failed_to_start(WorkerId worker, const std::string& why) = 0;
-  /// Bytes of the worker's stream of frames; valid during the call.
-  virtual void worker_output(WorkerId worker, std::span<const std::byte> bytes) = 0;
-  /// Bytes of its side stream, likewise.
-  virtual void worker_side_output(WorkerId worker, std::span<const std::byte> bytes) = 0;
-  virtual void worker_ended(WorkerId worker, const WorkerExit& exit) = 0;
 
  protected:
-  ~PortListener() = default;
+  ~RankListener() = default;
 };
 
 /// The engine's way to the workers of one rank: its own (LocalPort) or another's (RemoteRanks::Port). Engine thread;

@@ -127,7 +127,7 @@ class RemoteRanks::Port final : public RankPort {
 };
 
 RemoteRanks::RemoteRanks(transport::Transport& transport, const base::Settings& settings, OwnFacts own,
-                         PortListener& listener)
+                         RankListener& listener)
     : transport_(transport),
       listener_(listener),
       settings_(settings),

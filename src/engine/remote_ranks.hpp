@@ -30,7 +30,7 @@ struct OwnFacts {
 class RemoteRanks {
  public:
   /// Invites all ranks. The transport must outlive this.
-  RemoteRanks(transport::Transport& transport, const base::Settings& settings, OwnFacts own, PortListener& listener);
+  RemoteRanks(transport::Transport& transport, const base::Settings& settings, OwnFacts own, RankListener& listener);
   ~RemoteRanks();
 
   [[nodiscard]] RankPort* port(Rank rank);
@@ -91,7 +91,7 @@ class RemoteRanks {
   [[nodiscard]] Peer& peer(Rank rank) { return peers_[static_cast<std::size_t>(raw(rank))]; }
 
   transport::Transport& transport_;
-  PortListener& listener_;
+  RankListener& listener_;
   const base::Settings settings_;
   const OwnFacts own_;
   liveness::LifelineServer lifelines_;

@@ -5,9 +5,8 @@
 #include "client/job.hpp"
 #include "engine/stop_signals.hpp"
 
+#include <rankpool/detail/type_name.hpp>
 #include <rankpool/errors.hpp>
-
-#include <boost/core/demangle.hpp>
 
 #include <unistd.h>
 #include <cstdlib>
@@ -26,7 +25,7 @@ void report_uncaught(const std::exception_ptr& error) noexcept {
     try {
       std::rethrow_exception(error);
     } catch (const std::exception& e) {
-      text += boost::core::demangle(typeid(e).name()) + ": " + e.what();
+      text += detail::type_name(typeid(e)) + ": " + e.what();
     } catch (...) {
       text += "not a std::exception";
     }

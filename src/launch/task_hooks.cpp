@@ -16,9 +16,7 @@
 #include <cstring>
 #include <string>
 
-#include <boost/core/demangle.hpp>
-
-namespace rankpool {
+namespace rankpool::inline v0_2 {
 namespace {
 
 const channel::RankPage* g_page = nullptr;
@@ -43,7 +41,9 @@ bool stop_requested() noexcept {
   return engine::stop_signals::requested();
 }
 
-namespace launch {
+}  // namespace rankpool::inline v0_2
+
+namespace rankpool::launch {
 
 void become_worker(const channel::RankPage& page) {
   base::set_process_role(base::ProcessRole::worker);
@@ -80,5 +80,4 @@ const worker::WorkerHooks& task_hooks() {
   return hooks;
 }
 
-}  // namespace launch
-}  // namespace rankpool
+}  // namespace rankpool::launch

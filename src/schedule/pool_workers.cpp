@@ -216,6 +216,7 @@ void Pool::take_back(Worker& worker, bool inside, const Ending& item_inside) {
     const int tries = tried == retries_.end() ? 0 : tried->second;
     if (item_inside.reason == Reason::worker_lost && tries < policy_.max_retries) {
       retries_[{item.work, item.first}] = tries + 1;
+      common_.actions.emplace_back(RetryItem{item.work, item.first, item_inside.loss});
       backlog_.give_back(item);  // cancelled or not: it had begun
     } else {
       end_items(item, item_inside);

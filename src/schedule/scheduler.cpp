@@ -155,6 +155,18 @@ void Scheduler::worker_ended(WorkerId id, LossId loss, bool inside_item) {
   impl_->with(id, [&](Pool& pool, Worker& worker) { pool.ended(worker, loss, inside_item); });
 }
 
+std::optional<CurrentChunk> Scheduler::current_chunk(WorkerId id) const noexcept {
+  auto* const slot = impl_->common.workers.find(raw(id));
+  if (slot == nullptr || (*slot)->chunks.empty()) return {};
+  const Chunk& chunk = (*slot)->chunks.front();
+  return CurrentChunk{chunk.id, chunk.work, chunk.first, chunk.count, chunk.ended};
+}
+
+bool Scheduler::counts_on(WorkerId id) const noexcept {
+  auto* const slot = impl_->common.workers.find(raw(id));
+  return slot != nullptr && ((*slot)->state == WorkerState::starting || (*slot)->state == WorkerState::ready);
+}
+
 std::optional<WorkerId> Scheduler::next_idle(PoolId id) const {
   const auto found = impl_->pools.find(id);
   return found == impl_->pools.end() ? std::nullopt : found->second->next_idle();

@@ -78,6 +78,13 @@ struct SendChunk {
   std::uint32_t count;
   bool operator==(const SendChunk&) const = default;
 };
+/// The item was running on a worker that was lost, and will be handed out again.
+struct RetryItem {
+  WorkId work;
+  std::uint64_t item;
+  LossId loss;
+  bool operator==(const RetryItem&) const = default;
+};
 /// These items have failed. Where the end of an open work is not known, `first` + `count` is the largest number there
 /// is: whatever is appended behind `first` has failed as well. So with CancelItems.
 struct FailItems {
@@ -113,8 +120,17 @@ struct PoolEnded {
   bool operator==(const PoolEnded&) const = default;
 };
 
-using Action = std::variant<SendChunk, StartWorker, StopWorker, KillWorker, FailItems, CancelItems, WorkEnded,
-                            PoolBroken, PoolEnded>;
+using Action = std::variant<SendChunk, StartWorker, StopWorker, KillWorker, RetryItem, FailItems, CancelItems,
+                            WorkEnded, PoolBroken, PoolEnded>;
+
+/// The chunk that a worker is at, whose outcomes come next.
+struct CurrentChunk {
+  ChunkId chunk;
+  WorkId work;
+  std::uint64_t first;
+  std::uint32_t count;
+  std::uint32_t ended;  ///< the first so many of its items have
+};
 
 /// Decides which worker runs which items, and what becomes of the rest when something dies.
 ///
@@ -179,6 +195,11 @@ class Scheduler {
   void chunk_declined(WorkerId worker, ChunkId chunk);
   /// The process is gone. `inside_item`: it was running the next item of its current chunk.
   void worker_ended(WorkerId worker, LossId loss, bool inside_item);
+
+  /// What the worker is at; nothing if it holds nothing.
+  [[nodiscard]] std::optional<CurrentChunk> current_chunk(WorkerId worker) const noexcept;
+  /// False for a worker that was killed or told to stop, or has ended: it holds nothing, and what it says is ignored.
+  [[nodiscard]] bool counts_on(WorkerId worker) const noexcept;
 
   /// The idle worker that will be given a single item if it is submitted now, which has then no other consequence; if
   /// there is such a one.

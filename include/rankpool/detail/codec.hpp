@@ -13,7 +13,7 @@
 #include <variant>
 #include <vector>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 
 template <class T>
 inline constexpr bool is_function_pointer = std::is_pointer_v<T>&& std::is_function_v<std::remove_pointer_t<T>>;
@@ -139,4 +139,4 @@ T decode_or_explain(std::span<const std::byte> from, const char* what) {
   }
 }
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail

@@ -12,7 +12,7 @@
 #include <typeinfo>
 #include <utility>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 
 /// Encodes the exception that is being handled; `place` says where: "worker 5 (rank 3 on n2, pid 4711), task f(long)".
 Bytes encode_current_exception(const std::string& place) noexcept;
@@ -90,7 +90,7 @@ struct RegisterException {
   }
 };
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail
 
 #define RANKPOOL_DETAIL_JOIN2(a, b) a##b
 #define RANKPOOL_DETAIL_JOIN(a, b) RANKPOOL_DETAIL_JOIN2(a, b)

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 
 /// What stands behind a future, whatever its type: the states and who waits.
 ///
@@ -91,4 +91,4 @@ void post_to_callback_thread(std::function<void()> callback) noexcept;
 /// Says on stderr what a callback threw.
 void report_callback_error(const std::string& future) noexcept;
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail

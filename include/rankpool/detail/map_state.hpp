@@ -22,7 +22,7 @@
 #include <variant>
 #include <vector>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 
 /// What stands behind MapResults<R>: the encoded items on their way out, and the outcomes on their way in.
 ///
@@ -264,4 +264,4 @@ class MapState final : public Sink {
   std::function<void()> complete_;
 };
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail

@@ -9,7 +9,7 @@
 #include <memory>
 #include <optional>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 
 /// Which of Python's classes a pool is: it decides the words of the errors, and what the end of the program does to it.
 enum class Facade : std::uint8_t { executor, pool };
@@ -69,4 +69,4 @@ class PoolLink {
   [[nodiscard]] virtual int max_workers() const = 0;
 };
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail

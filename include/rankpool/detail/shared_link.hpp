@@ -11,7 +11,7 @@
 #include <optional>
 #include <span>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 
 /// How numbers are added where the value lives.
 enum class NumberKind : std::uint8_t { integer, floating };
@@ -66,4 +66,4 @@ SharedHandle load_handle(Archive& archive) {
   return shared_handle(id);
 }
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail

@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 
 /// Why items ended without an outcome of their own. One record may end many items; each makes its own exception of it.
 struct Failure {
@@ -123,4 +123,4 @@ class WorkControl {
   virtual void cancel() = 0;
 };
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail

@@ -22,7 +22,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 
 /// What Future and MapResults call a task's result: void is void for the one, std::monostate for the other.
 template <class TaskT>
@@ -219,4 +219,4 @@ auto starmap_range_told(PoolLink& pool, const MapWish& wish, std::function<void(
                        std::move(told));
 }
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail

@@ -14,7 +14,7 @@
 #include <thread>
 #include <vector>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 namespace {
 
 // FUT-06, FUT-07, FUT-08, FUT-09
@@ -246,4 +246,4 @@ TEST(FutureState, of_many_ends_at_once_exactly_one_counts) {
 }
 
 }  // namespace
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail

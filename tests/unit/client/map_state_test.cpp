@@ -16,7 +16,7 @@
 #include <thread>
 #include <vector>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 namespace {
 
 using Ints = std::vector<int>;
@@ -261,4 +261,4 @@ TEST(MapResults, of_no_items_are_at_their_end_at_once) {
 }
 
 }  // namespace
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail

@@ -8,7 +8,7 @@
 #include <list>
 #include <thread>
 
-namespace rankpool {
+namespace rankpool::inline v0_2 {
 namespace {
 
 using detail::Pair;
@@ -110,4 +110,4 @@ TEST(AsCompleted, gives_all_of_many_that_other_threads_end) {
 }
 
 }  // namespace
-}  // namespace rankpool
+}  // namespace rankpool::inline v0_2

@@ -61,7 +61,7 @@ RANKPOOL_REGISTER_EXCEPTION(rankpool::test::ParseError)
 RANKPOOL_REGISTER_EXCEPTION(rankpool::test::LineError)
 RANKPOOL_REGISTER_EXCEPTION(rankpool::test::Shy)
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 namespace {
 
 const std::string kPlace = "worker 5 (rank 3 on n2, pid 4711), task f(long)";
@@ -346,4 +346,4 @@ TEST(ExceptionCodec, fuzz) {
 }
 
 }  // namespace
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail

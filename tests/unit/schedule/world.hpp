@@ -94,6 +94,7 @@ class World {
   void execute(const StartWorker& action);
   void execute(const StopWorker& action);
   void execute(const KillWorker& action);
+  void execute(const RetryItem& action);
   void execute(const FailItems& action);
   void execute(const CancelItems& action);
   void execute(const WorkEnded& action);
