@@ -15,6 +15,7 @@
 #include <memory>
 #include <optional>
 #include <ranges>
+#include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -61,6 +62,9 @@ struct MapOptions {
   Timeout timeout = {};
   /// Results as they finish, not in the order of the input.
   bool unordered = false;
+  /// Shows how far the map is, under this label: in the lowest line of a terminal, or as lines of a log, the first after
+  /// 10 s and then ever rarer. On stderr; `RANKPOOL_PROGRESS` is `auto`, `bar`, `log`, `off` or `all`. Default: nothing.
+  std::optional<std::string> progress = std::nullopt;
 };
 
 struct ShutdownOptions {
@@ -171,6 +175,7 @@ class ProcessPoolExecutor {
     if (options.buffersize) wish.buffersize = static_cast<std::uint64_t>(*options.buffersize);
     wish.timeout = options.timeout;
     wish.unordered = options.unordered;
+    wish.progress = options.progress;
     return wish;
   }
 

@@ -88,6 +88,7 @@ class MapResults {
     typename State::Outcome outcome;
     switch (state_->take(outcome, until)) {
       case State::Taken::end:
+        control_->await_last_line();
         end_range();
         return std::nullopt;
       case State::Taken::timeout:

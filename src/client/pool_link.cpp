@@ -21,14 +21,18 @@ constexpr std::size_t kChunkItems = std::size_t{1} << 16U;
 
 class WorkHandle final : public WorkControl {
  public:
-  WorkHandle(std::shared_ptr<Job> job, WorkId work) : job_(std::move(job)), work_(work) {}
+  WorkHandle(std::shared_ptr<Job> job, WorkId work, bool shown) : job_(std::move(job)), work_(work), shown_(shown) {}
   void extend(std::uint64_t more) override { job_->engine().mailbox().post(engine::ExtendWork{work_, more}); }
   void seal() override { job_->engine().mailbox().post(engine::SealWork{work_}); }
   void cancel() override { job_->engine().mailbox().post(engine::CancelWork{work_}); }
+  void await_last_line() override {
+    if (shown_) job_->watching().await_last_line(work_);
+  }
 
  private:
   std::shared_ptr<Job> job_;
   WorkId work_;
+  bool shown_;  ///< its progress
 };
 
 class EnginePoolLink final : public PoolLink {
@@ -39,7 +43,7 @@ class EnginePoolLink final : public PoolLink {
   void check_open() override {
     mailbox().locked([&] { engine::pool::check_intake(*state_); });
   }
-  void submit(Ref<Sink> sink) override { post(std::move(sink), schedule::WorkSpec{}); }
+  void submit(Ref<Sink> sink) override { post(std::move(sink), schedule::WorkSpec{}, nullptr); }
   std::shared_ptr<WorkControl> submit(Ref<Sink> sink, const WorkOptions& options) override {
     schedule::WorkSpec spec;
     spec.items = options.items;
@@ -47,8 +51,9 @@ class EnginePoolLink final : public PoolLink {
     spec.chunk = options.chunk;
     spec.max_chunk = static_cast<std::uint32_t>(
         std::clamp<std::size_t>(kChunkBytes / std::max<std::size_t>(options.item_bytes, 1), 1, kChunkItems));
-    const WorkId work = post(std::move(sink), spec);
-    return std::make_shared<WorkHandle>(job_, work);
+    const bool shown = options.label && options.label->progress && job_->watching().want_progress(mailbox());
+    const WorkId work = post(std::move(sink), spec, options.label);
+    return std::make_shared<WorkHandle>(job_, work, shown);
   }
 
   void close(bool cancel_pending) override { engine::pool::close(mailbox(), *state_, cancel_pending); }
@@ -64,10 +69,10 @@ class EnginePoolLink final : public PoolLink {
 
  private:
   [[nodiscard]] engine::Mailbox& mailbox() { return job_->engine().mailbox(); }
-  WorkId post(Ref<Sink> sink, const schedule::WorkSpec& spec) {
+  WorkId post(Ref<Sink> sink, const schedule::WorkSpec& spec, std::shared_ptr<const WorkLabel> label) {
     return mailbox().post_work([&](WorkId work) {
       engine::pool::check_intake(*state_);
-      return engine::SubmitWork{state_->id, work, std::move(sink), spec};
+      return engine::SubmitWork{state_->id, work, std::move(sink), spec, std::move(label)};
     });
   }
 

@@ -84,6 +84,10 @@ void Engine::thread_main() noexcept {
     dispatcher_.emplace(roster_);
     local_.emplace(*options_.host);
     dispatcher_->set_port(Rank{0}, &*local_);
+    if (options_.events) {
+      Command listen = ListenToTasks{options_.events};
+      dispatcher_->handle(listen);
+    }
     if (options_.connect) transport_ = options_.connect();
     if (transport_ && transport_->size() > 1) {
       remote_ = std::make_unique<RemoteRanks>(*transport_, options_.settings, options_.own, *dispatcher_);

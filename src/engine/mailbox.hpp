@@ -29,6 +29,7 @@ struct SubmitWork {
   WorkId work;
   detail::Ref<detail::Sink> sink;
   schedule::WorkSpec spec;
+  std::shared_ptr<const detail::WorkLabel> label;  ///< or null
 };
 struct ExtendWork {
   WorkId work;

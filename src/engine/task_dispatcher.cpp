@@ -39,7 +39,9 @@ void TaskDispatcher::handle(SubmitWork& command) {
     }
     return;
   }
-  tell([&] { return WorkSubmitted{command.pool, command.work, command.spec.items, command.spec.open}; });
+  tell([&] {
+    return WorkSubmitted{command.pool, command.work, command.spec.items, command.spec.open, command.label.get()};
+  });
   works_.insert(raw(command.work), Work{std::move(command.sink), pool->second.get()});
   scheduler_.work_submitted(command.pool, command.work, command.spec);
 }
@@ -67,6 +69,19 @@ void TaskDispatcher::handle(OpenPool& command) {
 void TaskDispatcher::handle(const ClosePool& command) {
   scheduler_.pool_closed(command.pool);
   if (command.cancel_pending) scheduler_.pool_cancelled(command.pool);
+}
+
+void TaskDispatcher::handle(ListenToTasks& command) {
+  events_ = std::move(command.events);
+  if (!events_) return;
+  workers_.for_each_rank([&](const RankEntry& rank) {
+    if (!rank.facts.host.empty()) events_->tell(RankJoined{rank.facts.rank, rank.facts.workers, rank.facts.host});
+  });
+  for (const auto& [id, pool] : pools_) events_->tell(PoolOpened{id, pool->max_workers});
+  workers_.for_each([&](WorkerId id, const Worker& worker) {
+    events_->tell(WorkerStarted{id, worker.pool->id, worker.rank});
+    if (worker.ready) events_->tell(WorkerReady{id, worker.pid});
+  });
 }
 
 bool TaskDispatcher::goes_to_own_worker(const SubmitWork& command) {
@@ -111,14 +126,20 @@ void TaskDispatcher::execute(const schedule::SendChunk& action) {
   gather_.clear();
   wire::FrameHeader header;
   header.kind = wire::FrameKind::chunk;
-  header.flags = worker->pool->announce_items ? wire::FrameFlag::announce : wire::FrameFlag::none;
+  if (worker->pool->announce_items) header.flags = wire::FrameFlag::announce;
+  if (events_ && events_->wants_times()) header.flags = header.flags | wire::FrameFlag::timed;
   header.count = action.count;
   header.chunk = raw(action.chunk);
   header.first = static_cast<std::uint64_t>(hold_back(*worker->pool).count());
   header.extra = work->sink->gather(action.first, action.count, gather_);
   for (const auto& part : gather_) header.length += part.size();
   last_sent_ = action.chunk;
-  tell([&] { return ChunkSent{action.worker, action.chunk, action.work, action.first, action.count}; });
+  tell([&] {
+    const auto head = gather_.empty() ? std::span<const std::byte>() : gather_.front();
+    return ChunkSent{action.worker, action.chunk,  action.work,
+                     action.first,  action.count,  header.length - header.extra,
+                     head.first(std::min<std::size_t>(head.size(), header.extra))};
+  });
   send(action.worker, *worker, header, work->sink);
 }
 

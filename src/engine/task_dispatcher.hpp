@@ -47,7 +47,8 @@ class TaskDispatcher {
   void handle(const ClosePool& command);
   void handle(const SealPool& command) { scheduler_.pool_sealed(command.pool); }
   void handle(const StopPool& command) { scheduler_.pool_stopped(command.pool, command.signal); }
-  void handle(ListenToTasks& command) { events_ = std::move(command.events); }
+  /// Who begins to listen late is told first of the ranks, pools and workers that there are.
+  void handle(ListenToTasks& command);
 
   /// Whether this submission does nothing but write to an idle worker of rank 0, and needs no time kept.
   [[nodiscard]] bool goes_to_own_worker(const SubmitWork& command);
@@ -94,6 +95,7 @@ class TaskDispatcher {
                     detail::Bytes* owned);
   bool handle_outcome(WorkerId id, const wire::FrameHeader& header, std::span<const std::byte> payload,
                       detail::Bytes* owned);
+  bool handle_times(WorkerId id, const wire::FrameHeader& header, std::span<const std::byte> payload);
   void became_ready(WorkerId id, Worker& worker);
   void not_ready_any_more(Worker& worker);
   void update_alive(PoolState& pool);

@@ -47,6 +47,8 @@ bool TaskDispatcher::handle_frame(WorkerId id, Worker& worker, const wire::Frame
       }
       scheduler_.item_began(id);
       return true;
+    case wire::FrameKind::times:
+      return handle_times(id, header, payload);
     case wire::FrameKind::values:
     case wire::FrameKind::value:
     case wire::FrameKind::error:
@@ -82,7 +84,10 @@ bool TaskDispatcher::handle_outcome(WorkerId id, const wire::FrameHeader& header
     }
   }
   if (header.count != 0) {
-    tell([&] { return ItemsEnded{id, current->chunk, current->work, first, header.count, how_ended(header.kind)}; });
+    tell([&] {
+      return ItemsEnded{id,           current->chunk,         current->work, first,
+                        header.count, how_ended(header.kind), payload.size()};
+    });
     scheduler_.items_ended(id, header.count);
   }
   if (header.flags == wire::FrameFlag::last) {
@@ -91,6 +96,20 @@ bool TaskDispatcher::handle_outcome(WorkerId id, const wire::FrameHeader& header
     tell([&] { return ChunkDone{id, current->chunk, busy}; });
     scheduler_.chunk_done(id, busy);
   }
+  return true;
+}
+
+bool TaskDispatcher::handle_times(WorkerId id, const wire::FrameHeader& header, std::span<const std::byte> payload) {
+  const auto current = scheduler_.current_chunk(id);
+  if (!current) return !scheduler_.counts_on(id);
+  if (header.chunk != raw(current->chunk) || header.count == 0 || header.first > current->ended ||
+      header.count > current->ended - header.first ||
+      payload.size() != (std::size_t{header.count} + 1) * sizeof(std::uint64_t)) {
+    return false;
+  }
+  tell([&] {
+    return ItemTimes{id, current->chunk, current->work, current->first + header.first, header.count, payload};
+  });
   return true;
 }
 

@@ -59,6 +59,16 @@ class Workers {
     return worker == nullptr ? nullptr : port_to(*worker->at);
   }
   template <class Visit>
+  void for_each_rank(Visit&& visit) const {
+    for (const auto& [rank, entry] : ranks_) visit(entry);
+  }
+  template <class Visit>
+  void for_each(Visit&& visit) {
+    workers_.for_each([&](std::uint64_t id, const std::unique_ptr<Worker>& worker) {
+      visit(WorkerId{static_cast<std::uint32_t>(id)}, *worker);
+    });
+  }
+  template <class Visit>
   void for_each_port(Visit&& visit) {
     for (auto& [rank, entry] : ranks_) {
       if (RankPort* const port = port_to(entry)) visit(*port);

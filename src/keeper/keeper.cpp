@@ -1,5 +1,7 @@
 #include "keeper/keeper.hpp"
 
+#include "base/terminal_rescue.hpp"
+
 #include "base/log.hpp"
 
 #include <dirent.h>
@@ -176,6 +178,7 @@ int Keeper::run(KeeperDuties duties) {
     if ((fds[2].revents & POLLIN) != 0) rank_gone = true;
     if (rank_status_) rank_gone = true;
   }
+  if (page_->terminal_lines.load(std::memory_order_relaxed) != 0) base::rescue_terminal();
   end_all_children();
   ::close(signals);
   if (parent >= 0) ::close(parent);

@@ -48,6 +48,7 @@ int run_bare(int argc, char** argv, const base::Settings& settings, const std::f
   options.own = own_facts(keeper);
   if (settings.workers) options.own.facts.workers = *settings.workers;
   options.started_by = base::started_by(base::environment);
+  options.terminal_lines = &pair.link->page().terminal_lines;
   options.host = std::make_unique<host::WorkerHost>(std::move(pair.link));
   options.disconnect = [keeper](std::unique_ptr<transport::Transport>, bool) { await_end_of(keeper); };
   return serve_as_rank_zero(std::move(options), main, argc, argv);

@@ -24,6 +24,7 @@ enum class What : std::uint8_t {
   worker_ready,     ///< value: pid
   worker_gone,      ///< detail: 1 if it was lost
   work_submitted,   ///< count: items; detail: 1 if more may follow; chunk: pool; value: number of its WorkNote, or 0
+  work_task,        ///< value: number of its code reference and callable in Names, or 0
   work_extended,    ///< count: items
   work_sealed,      ///< nothing follows any more
   work_ended,       ///< all its items have ended

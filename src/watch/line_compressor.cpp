@@ -216,7 +216,7 @@ void LineCompressor::flush() {
     held_count_ -= std::min(held_count_, 8U);
   }
   held_ = 0;
-  for (const std::uint8_t byte : {0x00, 0x00, 0xff, 0xff}) output_.push_back(byte);
+  for (const int byte : {0x00, 0x00, 0xff, 0xff}) output_.push_back(static_cast<std::uint8_t>(byte));
 }
 
 }  // namespace rankpool::watch

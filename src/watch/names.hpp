@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -15,8 +16,7 @@ namespace rankpool::watch {
 
 /// What is known of a piece of work besides numbers.
 struct WorkNote {
-  std::string name;                     ///< given by the user; else `head` tells
-  std::vector<std::byte> head;          ///< code reference and encoded callable
+  std::string name;                     ///< given by the user
   std::optional<std::string> progress;  ///< label of its progress line, if it wants one
 };
 
@@ -37,6 +37,22 @@ class Names {
     notes_.erase(found);
     return note;
   }
+  /// Code reference and encoded callable of a task: the same number for the same bytes; 0 if there are too many.
+  std::uint64_t add_head(std::span<const std::byte> head) {
+    const std::string_view bytes(reinterpret_cast<const char*>(head.data()), head.size());
+    const std::lock_guard lock(mutex_);
+    if (!heads_.empty() && heads_.back() == bytes) return heads_.size();
+    const auto found = head_numbers_.find(std::string(bytes));
+    if (found != head_numbers_.end()) return found->second;
+    if (heads_.size() >= kMostHeads) return 0;
+    heads_.emplace_back(bytes);
+    head_numbers_.emplace(heads_.back(), heads_.size());
+    return heads_.size();
+  }
+  [[nodiscard]] std::string head(std::uint64_t number) const {
+    const std::lock_guard lock(mutex_);
+    return number != 0 && number <= heads_.size() ? heads_[static_cast<std::size_t>(number) - 1] : std::string();
+  }
   std::uint64_t add_host(std::string_view host) {
     const std::lock_guard lock(mutex_);
     for (std::size_t i = 0; i < hosts_.size(); ++i) {
@@ -51,9 +67,13 @@ class Names {
   }
 
  private:
+  static constexpr std::size_t kMostHeads = 4096;  ///< callables with data of their own may be without number
+
   mutable std::mutex mutex_;
   std::unordered_map<std::uint64_t, WorkNote> notes_;
   std::vector<std::string> hosts_;
+  std::vector<std::string> heads_;
+  std::unordered_map<std::string, std::uint64_t> head_numbers_;
   std::uint64_t last_ = 0;
 };
 

@@ -26,23 +26,25 @@ const std::string& TaskBook::name_of(std::uint64_t id) {
   const auto found = works_.find(id);
   if (found == works_.end()) return unknown;
   Work& work = found->second;
-  if (std::exchange(work.wanted_name, true) || !work.name.empty()) return work.name.empty() ? unknown : work.name;
-  const std::string key(reinterpret_cast<const char*>(work.head.data()), work.head.size());
-  const auto known = known_names_.find(key);
-  if (known != known_names_.end()) return work.name = known->second;
-  if (namer_ && !work.head.empty()) work.name = namer_(work.head);
-  constexpr std::size_t most = 4096;  // callables with data of their own could be without number
-  if (known_names_.size() < most) known_names_[key] = work.name;
-  return work.name.empty() ? unknown : work.name;
+  if (work.name != nullptr) return *work.name;
+  if (work.task == 0) return unknown;
+  const std::string*& known = known_names_[work.task];
+  if (known == nullptr) {
+    const std::string head = names_.head(work.task);
+    const std::string name = namer_ ? namer_(std::as_bytes(std::span(head))) : std::string();
+    known = name.empty() ? &unknown : &*all_names_.insert(name).first;
+  }
+  return *(work.name = known);
 }
 
 void TaskBook::submitted(const Event& event) {
-  WorkNote note = names_.take_note(event.value);
   Work& work = works_[event.work];
   work.pool = event.chunk;
-  work.name = std::move(note.name);
-  work.progress = std::move(note.progress);
-  work.head = std::move(note.head);
+  if (event.value != 0) {
+    WorkNote note = names_.take_note(event.value);
+    if (!note.name.empty()) work.name = &*all_names_.insert(std::move(note.name)).first;
+    work.progress = std::move(note.progress);
+  }
   waiting_ += event.count;
 }
 
@@ -85,6 +87,9 @@ void TaskBook::take(const Event& event, std::span<const std::uint64_t> words, co
       break;
     case What::work_submitted:
       submitted(event);
+      break;
+    case What::work_task:
+      if (const auto found = works_.find(event.work); found != works_.end()) found->second.task = event.value;
       break;
     case What::work_extended:
       waiting_ += event.count;

@@ -7,6 +7,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <set>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -37,10 +38,9 @@ class TaskBook {
   };
   struct Work {
     std::uint64_t pool = 0;
-    std::string name;
+    const std::string* name = nullptr;  ///< once known
     std::optional<std::string> progress;
-    bool wanted_name = false;
-    std::vector<std::byte> head;
+    std::uint64_t task = 0;  ///< number of its code reference and callable in Names
   };
   /// Names the task whose code reference and callable these bytes are.
   using Namer = std::function<std::string(std::span<const std::byte>)>;
@@ -55,12 +55,15 @@ class TaskBook {
   [[nodiscard]] const Worker* worker(std::uint32_t id) const;
   /// Null once it has ended.
   [[nodiscard]] const Work* work(std::uint64_t id) const;
-  /// Looks the task's name up when it is first asked for.
+  /// Looks the task's name up when it is first asked for. Equal names are the same object.
   [[nodiscard]] const std::string& name_of(std::uint64_t work);
   /// Items that wait for a worker.
   [[nodiscard]] std::uint64_t waiting() const noexcept { return waiting_; }
   /// Workers that have something to do.
   [[nodiscard]] std::uint64_t busy() const noexcept { return busy_; }
+  /// Events that are missing, because they came faster than they could be read.
+  [[nodiscard]] std::uint64_t dropped() const noexcept { return dropped_; }
+  void set_dropped(std::uint64_t events) noexcept { dropped_ = events; }
 
  private:
   struct Outcomes {
@@ -104,11 +107,13 @@ class TaskBook {
   std::map<std::int32_t, RankEntry> ranks_;
   std::unordered_map<std::uint32_t, Holder> workers_;
   std::unordered_map<std::uint64_t, Work> works_;
-  std::unordered_map<std::string, std::string> known_names_;  ///< by head
+  std::unordered_map<std::uint64_t, const std::string*> known_names_;  ///< by task
+  std::set<std::string> all_names_;
   std::map<std::pair<std::uint64_t, std::uint64_t>, std::uint32_t> retries_;
   std::deque<std::uint32_t> gone_;  ///< the last workers that ended, which may still be told what they took along
   std::uint64_t waiting_ = 0;
   std::uint64_t busy_ = 0;
+  std::uint64_t dropped_ = 0;
 };
 
 }  // namespace rankpool::watch

@@ -12,6 +12,8 @@
 namespace rankpool::watch {
 namespace {
 
+/// zlib's checksum of lines one by one costs several times as much as of many together.
+constexpr std::size_t kCheckedAtOnce = 16'384;
 constexpr std::array<std::uint8_t, 10> kGzipHeader{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3};
 
 }  // namespace
@@ -30,8 +32,14 @@ TraceFile::~TraceFile() { ::close(fd_); }
 
 void TraceFile::count(std::string_view text) {
   length_ += text.size();
+  unchecked_ += text;
+  if (unchecked_.size() >= kCheckedAtOnce) check();
+}
+
+void TraceFile::check() {
   checksum_ = static_cast<std::uint32_t>(
-      ::crc32(checksum_, reinterpret_cast<const Bytef*>(text.data()), static_cast<uInt>(text.size())));
+      ::crc32(checksum_, reinterpret_cast<const Bytef*>(unchecked_.data()), static_cast<uInt>(unchecked_.size())));
+  unchecked_.clear();
 }
 
 void TraceFile::text(std::string_view text) {
@@ -59,6 +67,7 @@ void TraceFile::flush(std::string_view ending) {
     plain_.clear();
     return;
   }
+  check();
   compressor_.flush();
   std::vector<std::uint8_t>& out = compressor_.output();
   const std::size_t stays = out.size();

@@ -34,6 +34,7 @@ class TraceFile {
 
  private:
   void count(std::string_view text);
+  void check();
   void write(const void* from, std::size_t size, std::uint64_t at);
 
   const std::string path_;
@@ -41,7 +42,8 @@ class TraceFile {
   int fd_ = -1;
   std::uint64_t written_ = 0;  ///< bytes of the file that stay
   std::uint64_t length_ = 0;   ///< bytes of text
-  std::uint32_t checksum_ = 0;
+  std::uint32_t checksum_ = 0;  ///< of all but `unchecked_`
+  std::string unchecked_;
   LineCompressor compressor_;
   std::string plain_;
 };

@@ -213,7 +213,7 @@ void TraceWriter::run(const TaskRun& run, TaskBook& book) {
                ",\"attempt\":" + std::to_string(run.attempt) + ",\"bytes_in\":" + std::to_string(run.bytes_in) +
                ",\"bytes_out\":" + std::to_string(run.bytes_out) + (run.estimated ? ",\"estimated\":true}},\n" : "}},\n"));
   }
-  if (file_.waiting() > kFlushBytes) flush(run.end, false);
+  if (file_.waiting() > kFlushBytes) flush(run.end, false, book);
 }
 
 void TraceWriter::counters(Time now, TaskBook& book) {
@@ -252,7 +252,7 @@ void TraceWriter::tick(Time now, TaskBook& book) {
   counters(now, book);
   if (now - last_flush_ < kFlushEvery) return;
   clocks(book);
-  flush(now, false);
+  flush(now, false, book);
 }
 
 Time TraceWriter::next(Time) const { return failed_ ? INT64_MAX : last_flush_ + kFlushEvery; }
@@ -262,10 +262,10 @@ void TraceWriter::end(Time now, TaskBook& book) {
   last_counters_ = 0;
   counters(now, book);
   clocks(book);
-  flush(now, true);
+  flush(now, true, book);
 }
 
-void TraceWriter::flush(Time now, bool complete) {
+void TraceWriter::flush(Time now, bool complete, const TaskBook& book) {
   last_flush_ = now;
   try {
     // Always of one length, as it is overwritten.
@@ -273,7 +273,7 @@ void TraceWriter::flush(Time now, bool complete) {
     const int size = std::snprintf(ending, sizeof ending,
                                    "{\"ph\":\"M\",\"name\":\"rankpool_end\",\"pid\":1,\"tid\":0,\"args\":{\"ts\":%14s,"
                                    "\"dropped\":%10llu,\"complete\":%5s}}\n]\n",
-                                   microseconds(now).c_str(), static_cast<unsigned long long>(dropped_),
+                                   microseconds(now).c_str(), static_cast<unsigned long long>(book.dropped()),
                                    complete ? "true" : "false");
     file_.flush({ending, static_cast<std::size_t>(size)});
   } catch (const std::exception& e) {

@@ -31,8 +31,6 @@ class TraceWriter final : public Reader {
   void tick(Time now, TaskBook& book) override;
   [[nodiscard]] Time next(Time now) const override;
   void end(Time now, TaskBook& book) override;
-  /// Events that are missing, because they came faster than they could be written.
-  void set_dropped(std::uint64_t events) noexcept { dropped_ = events; }
 
  private:
   /// The last line of a task's name and outcome, whose digits the next one changes.
@@ -49,7 +47,7 @@ class TraceWriter final : public Reader {
                const std::string& arguments);
   void counters(Time now, TaskBook& book);
   void clocks(TaskBook& book);
-  void flush(Time now, bool complete);
+  void flush(Time now, bool complete, const TaskBook& book);
   [[nodiscard]] std::string microseconds(Time when) const;
 
   TraceFile file_;
@@ -62,7 +60,6 @@ class TraceWriter final : public Reader {
   Time last_counters_ = 0;
   std::uint64_t waiting_ = UINT64_MAX;
   std::uint64_t busy_ = UINT64_MAX;
-  std::uint64_t dropped_ = 0;
   std::map<std::int32_t, Time> told_uncertainty_;
   bool failed_ = false;
 };

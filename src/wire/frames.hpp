@@ -11,7 +11,7 @@
 namespace rankpool::wire {
 
 /// Raised with every change of a frame or message.
-inline constexpr std::uint16_t kVersion = 4;
+inline constexpr std::uint16_t kVersion = 5;
 inline constexpr std::uint16_t kFrameMagic = 0x5250;  // "PR" in memory on little-endian machines
 
 enum class FrameKind : std::uint8_t {
@@ -30,13 +30,22 @@ enum class FrameKind : std::uint8_t {
   error,        ///< one encoded exception
   skipped,      ///< `count` items that had failed before they were sent
   request,      ///< side stream: shared state; `chunk` is its number, 0 if it wants no reply; payload: see shared.hpp
+  times,        ///< by the worker's clock, of `count` items from `first` on: begin of the first, end of each; nanoseconds
 };
 
 enum class FrameFlag : std::uint8_t {
   none = 0,
   last = 1,      ///< worker to engine: the chunk is done; `extra` is the time spent on it in nanoseconds
   announce = 2,  ///< engine to worker, on `chunk`: send `began` for each item and publish each outcome at once
+  timed = 4,     ///< engine to worker, on `chunk`: send `times` of all items
 };
+
+constexpr FrameFlag operator|(FrameFlag a, FrameFlag b) noexcept {
+  return FrameFlag(static_cast<std::uint8_t>(static_cast<unsigned>(a) | static_cast<unsigned>(b)));
+}
+constexpr bool has(FrameFlag flags, FrameFlag flag) noexcept {
+  return (static_cast<unsigned>(flags) & static_cast<unsigned>(flag)) != 0;
+}
 
 /// Stands before every payload. Native byte order: all ranks run the same build.
 struct FrameHeader {

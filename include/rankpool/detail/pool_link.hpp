@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 
 namespace rankpool::inline v0_2::detail {
 
@@ -27,12 +28,19 @@ struct PoolConfig {
   bool close_on_stop = false;  ///< when the program is asked to stop
 };
 
+/// What a piece of work is called where it is shown.
+struct WorkLabel {
+  std::string name;                     ///< of its task, if the user gave one
+  std::optional<std::string> progress;  ///< label of its progress line, if it wants one
+};
+
 /// How a piece of work is handed in.
 struct WorkOptions {
   std::uint64_t items = 1;
   bool open = false;           ///< more may follow through the WorkControl
   std::uint32_t chunk = 0;     ///< items for each chunk; 0: the library chooses
   std::size_t item_bytes = 0;  ///< mean encoded size of an item: bounds the chunks that the library chooses
+  std::shared_ptr<const WorkLabel> label = nullptr;
 };
 
 /// The public classes' way to the engine: one open executor or pool. Thread-safe. The pool lives on in the engine until

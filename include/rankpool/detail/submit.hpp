@@ -58,6 +58,7 @@ struct MapWish {
   std::optional<std::uint64_t> buffersize;
   Timeout timeout;
   bool unordered = false;
+  std::optional<std::string> progress;
 };
 
 inline void check_positive(const std::optional<int>& number, const char* name) {
@@ -161,6 +162,7 @@ MapResults<typename T::Result> submit_map(PoolLink& pool, const MapWish& wish, c
   options.open = rest != nullptr;
   options.chunk = static_cast<std::uint32_t>(std::min<std::uint64_t>(chunk, UINT32_MAX));
   options.item_bytes = got == 0 ? 0 : static_cast<std::size_t>(state->items().total_bytes() / got);
+  if (wish.progress) options.label = std::make_shared<WorkLabel>(WorkLabel{{}, wish.progress});
   auto control = pool.submit(state, options);
   return {state,
           std::move(control),

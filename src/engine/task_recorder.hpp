@@ -1,0 +1,52 @@
+#pragma once
+
+#include "engine/task_events.hpp"
+#include "watch/event_ring.hpp"
+#include "watch/names.hpp"
+
+#include <chrono>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+namespace rankpool::engine {
+
+/// Stores task events in the observer's ring, with the time. Engine thread, or who stands in for it.
+class TaskRecorder final : public TaskEvents {
+ public:
+  /// Both outlive this. `times`: somebody wants to know when each item began and ended.
+  TaskRecorder(watch::EventRing& ring, watch::Names& names, bool times) : ring_(ring), names_(names), times_(times) {}
+
+  void tell(const TaskEvent& event) noexcept override;
+  [[nodiscard]] bool wants_times() const noexcept override { return times_; }
+
+ private:
+  void record(const PoolOpened& event);
+  void record(const PoolBroken& event);
+  void record(const PoolEnded& event);
+  void record(const WorkSubmitted& event);
+  void record(const WorkExtended& event);
+  void record(const WorkSealed& event);
+  void record(const WorkEnded& event);
+  void record(const ChunkSent& event);
+  void record(const ItemBegan&) {}
+  void record(const ItemsEnded& event);
+  void record(const ItemTimes& event);
+  void record(const ChunkDone& event);
+  void record(const ItemRetried& event);
+  void record(const ItemsFailed& event);
+  void record(const ItemsCancelled& event);
+  void record(const WorkerStarted& event);
+  void record(const WorkerReady& event);
+  void record(const WorkerGone& event);
+  void record(const RankJoined& event);
+  void record(const RankLost& event);
+  [[nodiscard]] static watch::Event now(watch::What what) noexcept;
+
+  watch::EventRing& ring_;
+  watch::Names& names_;
+  const bool times_;
+  std::string own_host_;  ///< of rank 0, which is the first to join
+};
+
+}  // namespace rankpool::engine
