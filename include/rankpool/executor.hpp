@@ -5,6 +5,7 @@
 #include <rankpool/detail/submit.hpp>
 #include <rankpool/errors.hpp>
 #include <rankpool/future.hpp>
+#include <rankpool/insights.hpp>
 #include <rankpool/map_results.hpp>
 #include <rankpool/timeout.hpp>
 
@@ -146,6 +147,8 @@ class ProcessPoolExecutor {
   }
   /// Worker processes that are alive; 0 once it is shut down or broken.
   [[nodiscard]] int num_workers() const { return link_->workers_alive(); }
+  /// What has become of the tasks so far, where the time went, and what to do about it. After `shutdown` too.
+  [[nodiscard]] Insights insights() const { return link_->insights(); }
 
  private:
   static ExecutorOptions with_workers(std::integral auto number) {

@@ -14,7 +14,7 @@ namespace rankpool::client {
 class Job {
  public:
   explicit Job(engine::EngineOptions options)
-      : watching_(options.settings, options.connect != nullptr, options.terminal_lines),
+      : watching_(options.settings, options.own.facts.host, options.connect != nullptr, options.terminal_lines),
         engine_(told_to(std::move(options), watching_.events())) {}
 
   [[nodiscard]] engine::Engine& engine() noexcept { return engine_; }

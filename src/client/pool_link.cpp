@@ -1,12 +1,17 @@
 #include <rankpool/detail/pool_link.hpp>
 
 #include "client/job.hpp"
+#include "codec/task_name.hpp"
 #include "engine/pool_commands.hpp"
 
 #include <rankpool/errors.hpp>
 #include <rankpool/run.hpp>
 
 #include <algorithm>
+#include <chrono>
+#include <future>
+#include <span>
+#include <string_view>
 
 namespace rankpool::inline v0_2::detail {
 namespace {
@@ -18,6 +23,13 @@ using engine::PoolState;
 /// A chunk that the library chooses is kept to about this many bytes of arguments.
 constexpr std::size_t kChunkBytes = std::size_t{1} << 20U;
 constexpr std::size_t kChunkItems = std::size_t{1} << 16U;
+
+/// The dispatcher tells the tally a name that the user gave, or else code reference and callable, which are no text.
+std::string name_in_tally(std::string_view task) {
+  const bool text = std::none_of(task.begin(), task.end(), [](char c) { return c == '\0'; });
+  const std::string name = text ? std::string(task) : codec::name_of_task(std::as_bytes(std::span(task)));
+  return name.empty() ? "task" : name;
+}
 
 class WorkHandle final : public WorkControl {
  public:
@@ -66,6 +78,18 @@ class EnginePoolLink final : public PoolLink {
     return open ? state_->alive.load() : 0;
   }
   int max_workers() const override { return state_->max_workers; }
+  Insights insights() const override {
+    auto answer = std::make_shared<std::promise<watch::Tally>>();
+    auto tally = answer->get_future();
+    const auto now = std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
+    if (job_->engine().mailbox().post_if_open(engine::AskTally{state_, std::move(answer)})) {
+      try {
+        return tally.get().insights(now, &name_in_tally);
+      } catch (const std::future_error&) {  // the engine ended before it came to it
+      }
+    }
+    return state_->tally.insights(now, &name_in_tally);
+  }
 
  private:
   [[nodiscard]] engine::Mailbox& mailbox() { return job_->engine().mailbox(); }

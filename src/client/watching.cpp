@@ -30,8 +30,12 @@ watch::ProgressMode mode_of(base::ProgressSetting setting) {
 
 }  // namespace
 
-Watching::Watching(base::Settings settings, bool launched, std::atomic<std::uint32_t>* terminal_lines)
-    : settings_(std::move(settings)), launched_(launched), terminal_lines_(terminal_lines) {
+Watching::Watching(base::Settings settings, std::string host, bool launched,
+                   std::atomic<std::uint32_t>* terminal_lines)
+    : settings_(std::move(settings)),
+      host_(std::move(host)),
+      launched_(launched),
+      terminal_lines_(terminal_lines) {
   if (!settings_.trace.empty() || settings_.progress == base::ProgressSetting::all) start(!settings_.trace.empty());
 }
 
@@ -56,7 +60,7 @@ void Watching::start(bool trace) {
   }
   if (!anybody) return;
   observer->start();
-  events_ = std::make_shared<engine::TaskRecorder>(observer->ring(), observer->names(), trace);
+  events_ = std::make_shared<engine::TaskRecorder>(observer->ring(), observer->names(), host_, trace);
   observer_ = std::move(observer);
 }
 

@@ -10,15 +10,15 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
-#include <optional>
+#include <string>
 
 namespace rankpool::client {
 
 /// Who watches the job: nobody, until a trace is wanted or a map wants its progress shown. Thread-safe.
 class Watching {
  public:
-  /// `terminal_lines` is shared with the keeper, or null.
-  Watching(base::Settings settings, bool launched, std::atomic<std::uint32_t>* terminal_lines);
+  /// `host` is this process's; `terminal_lines` is shared with the keeper, or null.
+  Watching(base::Settings settings, std::string host, bool launched, std::atomic<std::uint32_t>* terminal_lines);
   Watching(const Watching&) = delete;
   Watching& operator=(const Watching&) = delete;
 
@@ -35,6 +35,7 @@ class Watching {
   void start(bool trace);
 
   const base::Settings settings_;
+  const std::string host_;
   const bool launched_;
   std::atomic<std::uint32_t>* const terminal_lines_;
   std::mutex mutex_;

@@ -26,7 +26,8 @@ namespace rankpool::engine {
 /// Engine thread, or who stands in for it (Mailbox). Does no input or output of its own.
 class Dispatcher final : public RankListener {
  public:
-  explicit Dispatcher(Roster& roster) : tasks_(workers_, roster), shared_(workers_) {}
+  /// `own`: the rank that this is.
+  Dispatcher(Roster& roster, Rank own) : tasks_(workers_, roster, own), shared_(workers_) {}
 
   /// Says where a rank's workers are reached; must come before its `rank_joined`. The port must outlive the dispatcher.
   void set_port(Rank rank, RankPort* port) { workers_.set_port(rank, port); }
@@ -35,6 +36,8 @@ class Dispatcher final : public RankListener {
   /// Whether this submission does nothing but write to an idle worker of rank 0, and needs no time kept.
   [[nodiscard]] bool goes_to_own_worker(const SubmitWork& command) { return tasks_.goes_to_own_worker(command); }
   void tick(schedule::Time now);
+  /// The time of the next command, between two ticks.
+  void note_time(schedule::Time now) noexcept { tasks_.note_time(now); }
   [[nodiscard]] std::optional<schedule::Time> next_deadline() const;
   /// Carries out what has been decided. True if there was anything.
   bool carry_out();

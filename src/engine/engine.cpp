@@ -81,19 +81,18 @@ void Engine::end() {
 void Engine::thread_main() noexcept {
   pthread_setname_np(pthread_self(), "rankpool engine");
   try {
-    dispatcher_.emplace(roster_);
+    const Rank own = options_.own.facts.rank;
+    dispatcher_.emplace(roster_, own);
     local_.emplace(*options_.host);
-    dispatcher_->set_port(Rank{0}, &*local_);
+    dispatcher_->set_port(own, &*local_);
     if (options_.events) {
       Command listen = ListenToTasks{options_.events};
       dispatcher_->handle(listen);
     }
     if (options_.connect) transport_ = options_.connect();
-    if (transport_ && transport_->size() > 1) {
+    if (transport_ != nullptr && transport_->size() > 1) {
       remote_ = std::make_unique<RemoteRanks>(*transport_, options_.settings, options_.own, *dispatcher_);
-      for (std::int32_t rank = 1; rank < transport_->size(); ++rank) {
-        dispatcher_->set_port(Rank{rank}, remote_->port(Rank{rank}));
-      }
+      for (const Rank rank : remote_->ranks()) dispatcher_->set_port(rank, remote_->port(rank));
     } else {
       dispatcher_->rank_joined(options_.own.facts);
     }
@@ -225,6 +224,7 @@ channel::Bell Engine::serve(Command& command) noexcept {
   channel::Bell bell;
   try {
     bell = local_->with_bell_left([&] {
+      dispatcher_->note_time(Clock::now().time_since_epoch());
       dispatcher_->handle(command);
       dispatcher_->carry_out();
     });
@@ -246,7 +246,7 @@ void Engine::leave(bool rank_lost) {
   dispatcher_.reset();
   local_.reset();
   options_.host.reset();
-  if (options_.disconnect) options_.disconnect(std::move(transport_), rank_lost);
+  if (options_.disconnect) options_.disconnect(rank_lost);
   remote_.reset();
 }
 

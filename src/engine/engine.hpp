@@ -34,9 +34,9 @@ struct EngineOptions {
   /// Rank 0's own workers.
   std::unique_ptr<host::WorkerHost> host;
   /// Called on the engine thread, the one that will use the transport; empty for a job of this one rank.
-  std::function<std::unique_ptr<transport::Transport>()> connect;
-  /// Called on the engine thread at the very end, with the transport of `connect` and whether a rank was lost.
-  std::function<void(std::unique_ptr<transport::Transport>, bool rank_lost)> disconnect;
+  std::function<transport::Transport*()> connect;
+  /// Called on the engine thread at the very end: nobody uses the transport of `connect` any more.
+  std::function<void(bool rank_lost)> disconnect;
 };
 
 /// Rank 0's engine: one thread that carries tasks to workers and outcomes home.
@@ -94,7 +94,7 @@ class Engine : private StandIn {
 
   // Engine thread only, or who stands in for it.
   std::optional<Dispatcher> dispatcher_;
-  std::unique_ptr<transport::Transport> transport_;
+  transport::Transport* transport_ = nullptr;  ///< or null: this rank is alone
   std::optional<LocalPort> local_;
   std::unique_ptr<RemoteRanks> remote_;
   std::vector<Command> commands_;

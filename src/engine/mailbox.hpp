@@ -11,6 +11,7 @@
 #include <rankpool/detail/sink.hpp>
 
 #include <atomic>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <utility>
@@ -57,6 +58,11 @@ struct StopPool {
 struct ListenToTasks {
   std::shared_ptr<TaskEvents> events;
 };
+/// What the pool's insights are made of.
+struct AskTally {
+  std::shared_ptr<PoolState> pool;
+  std::shared_ptr<std::promise<watch::Tally>> answer;
+};
 // The shared state, of which rank 0's handles are one client.
 struct MakeSharedValue {
   std::uint64_t id;
@@ -76,7 +82,7 @@ struct CallShared {
 struct EndJob {};
 
 using Command = std::variant<SubmitWork, ExtendWork, SealWork, CancelWork, OpenPool, ClosePool, SealPool, StopPool,
-                             ListenToTasks, MakeSharedValue, MakeSharedBlob, ForgetShared, CallShared, EndJob>;
+                             ListenToTasks, AskTally, MakeSharedValue, MakeSharedBlob, ForgetShared, CallShared, EndJob>;
 
 /// Does what the engine would do for a submission, in the thread that submits, while the engine sleeps.
 class StandIn {

@@ -1,5 +1,6 @@
 #include "engine/task_dispatcher.hpp"
 
+#include "engine/task_recorder.hpp"
 #include "schedule/chunk_policy.hpp"
 
 #include <algorithm>
@@ -20,9 +21,20 @@ std::chrono::nanoseconds hold_back(const PoolState& pool) {
   return std::min(wanted, longest);
 }
 
+/// False where the end of the items is not known.
+bool is_known(std::uint64_t first, std::uint64_t count) { return count < UINT64_MAX - first; }
+
+/// By what the tally names a task: a name that the user gave, or code reference and callable (client/insights.cpp).
+/// Callables with more data of their own than this have none.
+std::string_view text_of(std::span<const std::byte> head) {
+  constexpr std::size_t longest = 256;
+  return {reinterpret_cast<const char*>(head.data()), head.size() <= longest ? head.size() : 0};
+}
+
 }  // namespace
 
-TaskDispatcher::TaskDispatcher(Workers& workers, Roster& roster) : workers_(workers), roster_(roster) {}
+TaskDispatcher::TaskDispatcher(Workers& workers, Roster& roster, Rank own)
+    : workers_(workers), roster_(roster), own_(own) {}
 
 // -- what the user's threads ask for
 
@@ -42,12 +54,14 @@ void TaskDispatcher::handle(SubmitWork& command) {
   tell([&] {
     return WorkSubmitted{command.pool, command.work, command.spec.items, command.spec.open, command.label.get()};
   });
-  works_.insert(raw(command.work), Work{std::move(command.sink), pool->second.get()});
+  pool->second->tally.submitted(command.spec.items);
+  works_.insert(raw(command.work), Work{std::move(command.sink), pool->second.get(), std::move(command.label)});
   scheduler_.work_submitted(command.pool, command.work, command.spec);
 }
 
 void TaskDispatcher::handle(const ExtendWork& command) {
   tell([&] { return WorkExtended{command.work, command.more}; });
+  if (Work* const work = works_.find(raw(command.work))) work->pool->tally.submitted(command.more);
   scheduler_.work_extended(command.work, command.more);
 }
 
@@ -61,6 +75,7 @@ void TaskDispatcher::handle(OpenPool& command) {
   PoolState& state = *command.state;
   if (failed_) return end_by_failure(state);
   tell([&] { return PoolOpened{id, state.max_workers}; });
+  state.tally.opened(now_);
   pools_[id] = std::move(command.state);
   scheduler_.pool_opened(id, command.policy);
   update_alive(state);
@@ -89,7 +104,7 @@ bool TaskDispatcher::goes_to_own_worker(const SubmitWork& command) {
   const auto next = scheduler_.next_idle(command.pool);
   if (!next) return false;
   const Worker* const worker = workers_.find(*next);
-  return worker != nullptr && worker->rank == Rank{0} && !worker->pool->announce_items;
+  return worker != nullptr && worker->rank == own_ && !worker->pool->announce_items;
 }
 
 // -- what the scheduler decides
@@ -134,11 +149,12 @@ void TaskDispatcher::execute(const schedule::SendChunk& action) {
   header.extra = work->sink->gather(action.first, action.count, gather_);
   for (const auto& part : gather_) header.length += part.size();
   last_sent_ = action.chunk;
+  auto head = gather_.empty() ? std::span<const std::byte>() : gather_.front();
+  head = head.first(std::min<std::size_t>(head.size(), header.extra));
+  const std::uint64_t bytes = header.length - header.extra;
+  worker->pool->tally.sent(*worker->tally, raw(action.chunk), work->label && !work->label->name.empty() ? std::string_view(work->label->name) : text_of(head), bytes, now_);
   tell([&] {
-    const auto head = gather_.empty() ? std::span<const std::byte>() : gather_.front();
-    return ChunkSent{action.worker, action.chunk,  action.work,
-                     action.first,  action.count,  header.length - header.extra,
-                     head.first(std::min<std::size_t>(head.size(), header.extra))};
+    return ChunkSent{action.worker, action.chunk, action.work, action.first, action.count, bytes, head};
   });
   send(action.worker, *worker, header, work->sink);
 }
@@ -148,7 +164,9 @@ void TaskDispatcher::execute(const schedule::StartWorker& action) {
   RankEntry& at = workers_.rank(action.rank);
   RankPort* const port = workers_.port_to(at);
   if (pool == pools_.end() || port == nullptr) return;
-  const Worker& worker = workers_.add(action.worker, at, pool->second);
+  Worker& worker = workers_.add(action.worker, at, pool->second);
+  worker.tally =
+      &pool->second->tally.worker_started(raw(action.worker), raw(action.rank), at.facts.host, now_);
   port->start(action.worker);
   // The worker's name for itself: number, rank and host, then the initializer.
   detail::Bytes payload;
@@ -190,6 +208,7 @@ void TaskDispatcher::execute(const schedule::KillWorker& action) {
 
 void TaskDispatcher::execute(const schedule::RetryItem& action) {
   tell([&] { return ItemRetried{action.work, action.item}; });
+  if (Work* const work = works_.find(raw(action.work))) work->pool->tally.retried();
 }
 
 void TaskDispatcher::execute(const schedule::FailItems& action) {
@@ -199,13 +218,15 @@ void TaskDispatcher::execute(const schedule::FailItems& action) {
   if (action.reason == schedule::Reason::pool_broken) why = work->pool->why_broken();
   if (!why) why = losses_.failure(action.reason, action.loss);
   work->sink->fail(action.first, action.count, why);
+  if (is_known(action.first, action.count)) work->pool->tally.failed(outcome_of(action.reason), action.count);
   tell([&] { return ItemsFailed{action.work, action.first, action.count, action.reason}; });
 }
 
 void TaskDispatcher::execute(const schedule::CancelItems& action) {
-  detail::Sink* const sink = sink_of(action.work);
-  if (sink == nullptr) return;
-  sink->cancelled(action.first, action.count);
+  Work* const work = works_.find(raw(action.work));
+  if (work == nullptr) return;
+  work->sink->cancelled(action.first, action.count);
+  if (is_known(action.first, action.count)) work->pool->tally.cancelled(action.count);
   tell([&] { return ItemsCancelled{action.work, action.first, action.count}; });
 }
 
@@ -234,6 +255,7 @@ void TaskDispatcher::execute(const schedule::PoolEnded& action) {
   const auto pool = std::move(found->second);
   pools_.erase(found);
   pool->alive.store(0);
+  pool->tally.ended(now_);
   pool->pins.clear();
   tell([&] { return PoolEnded{action.pool}; });  // before who waits for it goes on
   {

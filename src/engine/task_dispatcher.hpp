@@ -35,7 +35,7 @@ namespace rankpool::engine {
 /// Engine thread, or who stands in for it (Mailbox). Does no input or output of its own.
 class TaskDispatcher {
  public:
-  TaskDispatcher(Workers& workers, Roster& roster);
+  TaskDispatcher(Workers& workers, Roster& roster, Rank own);
   TaskDispatcher(const TaskDispatcher&) = delete;
   TaskDispatcher& operator=(const TaskDispatcher&) = delete;
 
@@ -49,10 +49,16 @@ class TaskDispatcher {
   void handle(const StopPool& command) { scheduler_.pool_stopped(command.pool, command.signal); }
   /// Who begins to listen late is told first of the ranks, pools and workers that there are.
   void handle(ListenToTasks& command);
+  void handle(AskTally& command) { command.answer->set_value(command.pool->tally); }
 
-  /// Whether this submission does nothing but write to an idle worker of rank 0, and needs no time kept.
+  /// Whether this submission does nothing but write to an idle worker of this rank, and needs no time kept.
   [[nodiscard]] bool goes_to_own_worker(const SubmitWork& command);
-  void tick(schedule::Time now) { scheduler_.tick(now); }
+  void tick(schedule::Time now) {
+    now_ = now.count();
+    scheduler_.tick(now);
+  }
+  /// The time of what is done next, if nothing else is to follow from it.
+  void note_time(schedule::Time now) noexcept { now_ = now.count(); }
   [[nodiscard]] std::optional<schedule::Time> next_deadline() const { return scheduler_.next_deadline(); }
   /// Carries out what the scheduler has decided. True if there was anything. `Workers::flush` has to follow.
   bool carry_out();
@@ -75,6 +81,7 @@ class TaskDispatcher {
   struct Work {
     detail::Ref<detail::Sink> sink;
     PoolState* pool = nullptr;  ///< outlives its works: a pool ends after them
+    std::shared_ptr<const detail::WorkLabel> label;
   };
 
   // task_dispatcher.cpp: what the scheduler decides
@@ -93,9 +100,9 @@ class TaskDispatcher {
   // task_outcomes.cpp: what workers say. False if the frame makes no sense: the worker is then given up.
   bool handle_frame(WorkerId id, Worker& worker, const wire::FrameHeader& header, std::span<const std::byte> payload,
                     detail::Bytes* owned);
-  bool handle_outcome(WorkerId id, const wire::FrameHeader& header, std::span<const std::byte> payload,
+  bool handle_outcome(WorkerId id, Worker& worker, const wire::FrameHeader& header, std::span<const std::byte> payload,
                       detail::Bytes* owned);
-  bool handle_times(WorkerId id, const wire::FrameHeader& header, std::span<const std::byte> payload);
+  bool handle_times(WorkerId id, Worker& worker, const wire::FrameHeader& header, std::span<const std::byte> payload);
   void became_ready(WorkerId id, Worker& worker);
   void not_ready_any_more(Worker& worker);
   void update_alive(PoolState& pool);
@@ -110,6 +117,7 @@ class TaskDispatcher {
 
   Workers& workers_;
   Roster& roster_;
+  const Rank own_;
   schedule::Scheduler scheduler_;
   std::map<PoolId, std::shared_ptr<PoolState>> pools_;
   /// Why pools broke that have ended: for submissions that were under way.
@@ -119,6 +127,7 @@ class TaskDispatcher {
   std::shared_ptr<TaskEvents> events_;  ///< or null
   std::vector<schedule::Action> actions_;
   std::optional<ChunkId> last_sent_;
+  watch::Time now_ = 0;
   detail::Gather gather_;
   detail::FailurePtr failed_;  ///< why nothing works any more
 };

@@ -1,5 +1,6 @@
 #include "engine/task_dispatcher.hpp"
 
+#include <cstring>
 #include <utility>
 
 namespace rankpool::engine {
@@ -48,19 +49,19 @@ bool TaskDispatcher::handle_frame(WorkerId id, Worker& worker, const wire::Frame
       scheduler_.item_began(id);
       return true;
     case wire::FrameKind::times:
-      return handle_times(id, header, payload);
+      return handle_times(id, worker, header, payload);
     case wire::FrameKind::values:
     case wire::FrameKind::value:
     case wire::FrameKind::error:
     case wire::FrameKind::skipped:
-      return handle_outcome(id, header, payload, owned);
+      return handle_outcome(id, worker, header, payload, owned);
     default:
       return false;
   }
 }
 
-bool TaskDispatcher::handle_outcome(WorkerId id, const wire::FrameHeader& header, std::span<const std::byte> payload,
-                                    detail::Bytes* owned) {
+bool TaskDispatcher::handle_outcome(WorkerId id, Worker& worker, const wire::FrameHeader& header,
+                                    std::span<const std::byte> payload, detail::Bytes* owned) {
   const auto current = scheduler_.current_chunk(id);
   if (!current) return !scheduler_.counts_on(id);  // it has been killed or stopped, and does not know yet
   const bool one = header.kind == wire::FrameKind::value || header.kind == wire::FrameKind::error;
@@ -71,6 +72,7 @@ bool TaskDispatcher::handle_outcome(WorkerId id, const wire::FrameHeader& header
     return false;
   }
   const std::uint64_t first = current->first + header.first;
+  watch::Tally& tally = worker.pool->tally;
   if (detail::Sink* const sink = sink_of(current->work); sink != nullptr && header.count != 0) {
     const auto take = [&] { return owned != nullptr ? std::move(*owned) : detail::Bytes(payload); };
     if (header.kind == wire::FrameKind::values) {
@@ -88,24 +90,37 @@ bool TaskDispatcher::handle_outcome(WorkerId id, const wire::FrameHeader& header
       return ItemsEnded{id,           current->chunk,         current->work, first,
                         header.count, how_ended(header.kind), payload.size()};
     });
+    tally.outcome(how_ended(header.kind) == ItemsEnded::How::value ? watch::Outcome::done : watch::Outcome::error,
+                  header.count, payload.size());
     scheduler_.items_ended(id, header.count);
   }
   if (header.flags == wire::FrameFlag::last) {
     if (header.count != left) return false;
     const schedule::Nanoseconds busy(static_cast<std::int64_t>(header.extra));
+    tally.chunk_done(*worker.tally, raw(current->chunk), current->first, current->count, header.extra, now_);
     tell([&] { return ChunkDone{id, current->chunk, busy}; });
     scheduler_.chunk_done(id, busy);
   }
   return true;
 }
 
-bool TaskDispatcher::handle_times(WorkerId id, const wire::FrameHeader& header, std::span<const std::byte> payload) {
+bool TaskDispatcher::handle_times(WorkerId id, Worker& worker, const wire::FrameHeader& header,
+                                  std::span<const std::byte> payload) {
   const auto current = scheduler_.current_chunk(id);
   if (!current) return !scheduler_.counts_on(id);
   if (header.chunk != raw(current->chunk) || header.count == 0 || header.first > current->ended ||
       header.count > current->ended - header.first ||
       payload.size() != (std::size_t{header.count} + 1) * sizeof(std::uint64_t)) {
     return false;
+  }
+  std::uint64_t before = 0;
+  std::memcpy(&before, payload.data(), sizeof before);
+  for (std::size_t i = 0; i < header.count; ++i) {
+    std::uint64_t end = 0;
+    std::memcpy(&end, payload.data() + (i + 1) * sizeof end, sizeof end);
+    const std::uint64_t item = current->first + header.first + i;
+    worker.pool->tally.took(*worker.tally, raw(current->chunk), item, end > before ? end - before : 0);
+    before = end;
   }
   tell([&] {
     return ItemTimes{id, current->chunk, current->work, current->first + header.first, header.count, payload};
@@ -134,6 +149,7 @@ std::vector<WorkerId> TaskDispatcher::rank_lost(Rank rank, const std::string& ho
   scheduler_.rank_lost(rank, losses_.rank_lost(entry.facts, how));
   for (const WorkerId id : gone) {
     const auto pool = workers_.find(id)->pool;
+    pool->tally.worker_ended(*workers_.find(id)->tally, now_);
     workers_.erase(id);
     update_alive(*pool);
   }
@@ -141,7 +157,7 @@ std::vector<WorkerId> TaskDispatcher::rank_lost(Rank rank, const std::string& ho
 }
 
 void TaskDispatcher::worker_started(WorkerId id, pid_t pid) {
-  if (Worker* const worker = workers_.find(id)) worker->pid = pid;
+  if (Worker* const worker = workers_.find(id)) worker->tally->pid = worker->pid = pid;
 }
 
 void TaskDispatcher::worker_failed_to_start(WorkerId id, const std::string& why) {
@@ -149,6 +165,7 @@ void TaskDispatcher::worker_failed_to_start(WorkerId id, const std::string& why)
   if (worker == nullptr) return;
   const auto pool = worker->pool;
   const auto loss = losses_.failed_to_start(id, *worker, why);
+  pool->tally.worker_ended(*worker->tally, now_);
   workers_.erase(id);
   tell([&] { return WorkerGone{id, true}; });
   scheduler_.worker_failed_to_start(id, loss);
@@ -162,6 +179,8 @@ bool TaskDispatcher::worker_ended(WorkerId id, const host::WorkerEnd& end) {
   not_ready_any_more(*worker);
   const auto pool = worker->pool;
   const auto loss = losses_.worker_ended(id, *worker, end);
+  worker->tally->pid = worker->pid;
+  pool->tally.worker_ended(*worker->tally, now_);
   workers_.erase(id);
   tell([&] { return WorkerGone{id, scheduler_.counts_on(id)}; });
   scheduler_.worker_ended(id, loss, end.inside_item);

@@ -26,6 +26,10 @@ watch::Outcome outcome_of(ItemsEnded::How how) {
   }
 }
 
+std::uint8_t number(watch::Outcome outcome) { return static_cast<std::uint8_t>(outcome); }
+
+}  // namespace
+
 watch::Outcome outcome_of(schedule::Reason reason) {
   switch (reason) {
     case schedule::Reason::worker_lost:
@@ -38,10 +42,6 @@ watch::Outcome outcome_of(schedule::Reason reason) {
       return watch::Outcome::broken;
   }
 }
-
-std::uint8_t number(watch::Outcome outcome) { return static_cast<std::uint8_t>(outcome); }
-
-}  // namespace
 
 Event TaskRecorder::now(What what) noexcept {
   Event event;
@@ -209,11 +209,10 @@ void TaskRecorder::record(const WorkerGone& event) {
 }
 
 void TaskRecorder::record(const RankJoined& event) {
-  if (event.rank == Rank{0}) own_host_ = event.host;
   Event e = now(What::rank_joined);
   e.worker = static_cast<std::uint32_t>(raw(event.rank));
   e.value = names_.add_host(event.host);
-  e.first = event.rank == Rank{0} || event.host == own_host_ ? 1 : 0;
+  e.first = event.host == host_ ? 1 : 0;
   ring_.append(e);
 }
 

@@ -6,16 +6,20 @@
 
 #include <chrono>
 #include <string>
-#include <string_view>
-#include <unordered_map>
+#include <utility>
 
 namespace rankpool::engine {
+
+/// What the reason of a failed item is called where it is shown.
+[[nodiscard]] watch::Outcome outcome_of(schedule::Reason reason);
 
 /// Stores task events in the observer's ring, with the time. Engine thread, or who stands in for it.
 class TaskRecorder final : public TaskEvents {
  public:
-  /// Both outlive this. `times`: somebody wants to know when each item began and ended.
-  TaskRecorder(watch::EventRing& ring, watch::Names& names, bool times) : ring_(ring), names_(names), times_(times) {}
+  /// Ring and names outlive this. `host` is this process's; `times`: somebody wants to know when each item began and
+  /// ended.
+  TaskRecorder(watch::EventRing& ring, watch::Names& names, std::string host, bool times)
+      : ring_(ring), names_(names), host_(std::move(host)), times_(times) {}
 
   void tell(const TaskEvent& event) noexcept override;
   [[nodiscard]] bool wants_times() const noexcept override { return times_; }
@@ -45,8 +49,8 @@ class TaskRecorder final : public TaskEvents {
 
   watch::EventRing& ring_;
   watch::Names& names_;
+  const std::string host_;
   const bool times_;
-  std::string own_host_;  ///< of rank 0, which is the first to join
 };
 
 }  // namespace rankpool::engine

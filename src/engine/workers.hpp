@@ -26,6 +26,7 @@ struct Worker {
   RankEntry* at = nullptr;  ///< entries stay where they are
   std::shared_ptr<PoolState> pool;
   pid_t pid = 0;
+  watch::Tally::Worker* tally = nullptr;  ///< in the pool's
   bool ready = false;
   bool given_up = false;  ///< killed: what it still says is ignored
   wire::FrameReader reader;

@@ -50,7 +50,7 @@ int run_bare(int argc, char** argv, const base::Settings& settings, const std::f
   options.started_by = base::started_by(base::environment);
   options.terminal_lines = &pair.link->page().terminal_lines;
   options.host = std::make_unique<host::WorkerHost>(std::move(pair.link));
-  options.disconnect = [keeper](std::unique_ptr<transport::Transport>, bool) { await_end_of(keeper); };
+  options.disconnect = [keeper](bool) { await_end_of(keeper); };
   return serve_as_rank_zero(std::move(options), main, argc, argv);
 }
 

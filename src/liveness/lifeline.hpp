@@ -51,8 +51,8 @@ struct LifelineEvent {
 /// Rank 0's end of all lifelines. One thread. Nothing blocks.
 class LifelineServer {
  public:
-  /// Listens. Throws std::system_error.
-  LifelineServer(int ranks, LifelineOptions options);
+  /// Listens for so many ranks but `own`. Throws std::system_error.
+  LifelineServer(int ranks, LifelineOptions options, Rank own = Rank{0});
   ~LifelineServer();
   [[nodiscard]] const Invitation& invitation() const;
   /// To wait on: readable when `poll` has something to do.

@@ -61,7 +61,16 @@ void Tally::worker_ended(Worker& worker, Time when) noexcept {
   worker.ended = when;
 }
 
-void Tally::took(const Worker& worker, std::uint64_t item, std::uint64_t time, std::string task) {
+void Tally::note_task(Worker& worker, std::uint64_t chunk, std::string_view task) {
+  worker.tasks.emplace_back(chunk, task);
+  if (worker.tasks.size() > kTasksKept) worker.tasks.erase(worker.tasks.begin());
+}
+
+void Tally::note_length(const Worker& worker, std::uint64_t chunk, std::uint64_t item, std::uint64_t time) {
+  std::string task;
+  for (const auto& [from, what] : worker.tasks) {
+    if (from <= chunk) task = what;
+  }
   const auto place = std::upper_bound(longest_.begin(), longest_.end(), time,
                                       [](std::uint64_t t, const Long& other) { return t > other.time; });
   longest_.insert(place, Long{time, item, worker.id, std::move(task)});
@@ -79,6 +88,8 @@ Insights Tally::insights(Time now, const Namer& name) const {
   all.cancelled = cancelled_;
   all.retried = retried_;
   all.unfinished = submitted_ - std::min(submitted_, done_ + failed_ + lost_ + cancelled_);
+  // What was still to be read of an endless input when its pool ended.
+  if (ended_ != 0) all.cancelled += std::exchange(all.unfinished, 0);
   all.wall = nanoseconds(std::max<Time>(until - opened_, 0));
   all.bytes_in = bytes_in_;
   all.bytes_out = bytes_out_;
@@ -91,7 +102,7 @@ Insights Tally::insights(Time now, const Namer& name) const {
     const Time end = worker.ended != 0 ? worker.ended : until;
     const auto life = static_cast<std::uint64_t>(std::max<Time>(end - worker.started, 0));
     finished_time += worker.busy;
-    tasks += worker.tasks;
+    tasks += worker.done;
     std::uint64_t busy = worker.busy;
     if (worker.chunks != 0 && end > worker.at_work_since) busy += static_cast<std::uint64_t>(end - worker.at_work_since);
     busy = std::min(busy, life);  // two clocks
@@ -100,13 +111,13 @@ Insights Tally::insights(Time now, const Namer& name) const {
     const bool idle = worker.chunks == 0;
     idle_at_the_end.emplace_back(idle ? std::max<Time>(end - worker.last_end, 0) : 0);
     all.workers.push_back({static_cast<int>(worker.id), worker.rank, worker.host, static_cast<pid_t>(worker.pid),
-                           worker.tasks, nanoseconds(busy), nanoseconds(life - busy), worker.ended == 0});
+                           worker.done, nanoseconds(busy), nanoseconds(life - busy), worker.ended == 0});
   }
   if (tasks != 0) all.mean = nanoseconds(finished_time / tasks);
   all.median = nanoseconds(lengths_.quantile(0.5));
   if (life_of_all != 0) all.in_tasks = static_cast<double>(busy_of_all) / static_cast<double>(life_of_all);
   for (const Long& one : longest_) {
-    all.longest.push_back({name ? name(std::as_bytes(std::span(one.task))) : one.task, one.item,
+    all.longest.push_back({name ? name(one.task) : one.task, one.item,
                            nanoseconds(one.time), static_cast<int>(one.worker)});
   }
   all.advice = advice_for(all, idle_at_the_end);

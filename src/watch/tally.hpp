@@ -4,13 +4,15 @@
 
 #include <rankpool/insights.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace rankpool::watch {
@@ -19,10 +21,6 @@ namespace rankpool::watch {
 class Lengths {
  public:
   void add(std::uint64_t nanoseconds, std::uint64_t count) noexcept { boxes_[box_of(nanoseconds)] += count; }
-  void remove(std::uint64_t nanoseconds, std::uint64_t count) noexcept {
-    std::uint64_t& box = boxes_[box_of(nanoseconds)];
-    box -= count < box ? count : box;
-  }
   [[nodiscard]] std::uint64_t total() const noexcept;
   /// The length below which this part of them lies.
   [[nodiscard]] std::uint64_t quantile(double part) const noexcept;
@@ -48,10 +46,15 @@ class Tally {
     Time started = 0;
     Time ended = 0;  ///< 0: alive
     std::uint64_t busy = 0;
-    std::uint64_t tasks = 0;
+    std::uint64_t done = 0;    ///< tasks
     std::uint32_t chunks = 0;  ///< that it holds
     Time at_work_since = 0;    ///< on the first of these
     Time last_end = 0;
+    // Of its current chunk, what is known item by item.
+    std::uint64_t apart_items = 0;
+    std::uint64_t apart_time = 0;
+    /// What it was given to do: from which chunk on which task. A few, the latest last.
+    std::vector<std::pair<std::uint64_t, std::string>> tasks;
   };
   struct Long {
     std::uint64_t time = 0;
@@ -59,7 +62,7 @@ class Tally {
     std::uint32_t worker = 0;
     std::string task;  ///< its name, or what `Namer` names it by
   };
-  using Namer = std::function<std::string(std::span<const std::byte>)>;
+  using Namer = std::function<std::string(std::string_view)>;
 
   void opened(Time when) noexcept { opened_ = when; }
   void ended(Time when) noexcept { ended_ = when; }
@@ -68,30 +71,41 @@ class Tally {
   void worker_ended(Worker& worker, Time when) noexcept;
 
   void submitted(std::uint64_t items) noexcept { submitted_ += items; }
-  void sent(Worker& worker, std::uint64_t bytes, Time when) noexcept {
+  /// `task` is what `Namer` names the task by.
+  void sent(Worker& worker, std::uint64_t chunk, std::string_view task, std::uint64_t bytes, Time when) {
     bytes_in_ += bytes;
     if (worker.chunks++ == 0) worker.at_work_since = when;
+    if (worker.tasks.empty() || worker.tasks.back().second != task) note_task(worker, chunk, task);
   }
   /// Items of the worker's current chunk have ended with an outcome.
   void outcome(Outcome outcome, std::uint64_t count, std::uint64_t bytes) noexcept {
     (outcome == Outcome::done ? done_ : failed_) += count;
     bytes_out_ += bytes;
   }
-  /// It was through with a chunk of so many items. True if one of them may be among the longest: `took` is to follow.
-  [[nodiscard]] bool chunk_done(Worker& worker, std::uint64_t items, std::uint64_t busy, Time when) noexcept {
+  /// An item of its current chunk took so long, by the worker's word.
+  void took(Worker& worker, std::uint64_t chunk, std::uint64_t item, std::uint64_t time) {
+    ++worker.apart_items;
+    worker.apart_time += time;
+    lengths_.add(time, 1);
+    if (time > worth_noting_) note_length(worker, chunk, item, time);
+  }
+  /// It was through with a chunk of so many items from `first` on.
+  void chunk_done(Worker& worker, std::uint64_t chunk, std::uint64_t first, std::uint64_t items, std::uint64_t busy,
+                  Time when) {
     worker.busy += busy;
-    worker.tasks += items;
-    worker.last_end = when;
-    worker.at_work_since = when;
+    worker.done += items;
+    worker.last_end = worker.at_work_since = when;
     if (worker.chunks != 0) --worker.chunks;
-    if (items == 0) return false;
+    if (worker.apart_items != 0) {
+      items -= std::min(items, worker.apart_items);
+      busy -= std::min(busy, worker.apart_time);
+      worker.apart_items = worker.apart_time = 0;
+    }
+    if (items == 0) return;
     const std::uint64_t each = items == 1 ? busy : busy / items;
     lengths_.add(each, items);
-    return each > worth_noting_;
+    if (each > worth_noting_) note_length(worker, chunk, first, each);
   }
-  void took(const Worker& worker, std::uint64_t item, std::uint64_t time, std::string task);
-  /// Of the chunk that is being run, one item took so much longer than the others that it is told apart.
-  [[nodiscard]] bool worth_noting(std::uint64_t time) const noexcept { return time > worth_noting_; }
   void failed(Outcome outcome, std::uint64_t count) noexcept {
     (outcome == Outcome::timed_out ? failed_ : lost_) += count;
   }
@@ -104,6 +118,10 @@ class Tally {
 
  private:
   static constexpr std::size_t kLongest = 10;
+  static constexpr std::size_t kTasksKept = 16;
+
+  static void note_task(Worker& worker, std::uint64_t chunk, std::string_view task);
+  void note_length(const Worker& worker, std::uint64_t chunk, std::uint64_t item, std::uint64_t time);
 
   Time opened_ = 0;
   Time ended_ = 0;

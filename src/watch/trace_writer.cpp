@@ -95,6 +95,7 @@ void TraceWriter::instant(const char* name, const char* category, std::uint32_t 
 
 void TraceWriter::event(const Event& event, TaskBook& book) {
   if (failed_) return;
+  counters(event.when, book);
   switch (event.what) {
     case What::rank_joined: {
       const auto rank = static_cast<std::int32_t>(event.worker);

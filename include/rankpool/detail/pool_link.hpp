@@ -3,6 +3,7 @@
 #include <rankpool/detail/bytes.hpp>
 #include <rankpool/detail/pins.hpp>
 #include <rankpool/detail/sink.hpp>
+#include <rankpool/insights.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -73,6 +74,7 @@ class PoolLink {
   /// Waits until each worker has run its initializer. Throws ShutdownError or BrokenProcessPool.
   virtual void wait_ready() = 0;
   [[nodiscard]] virtual int workers_alive() const = 0;
+  [[nodiscard]] virtual Insights insights() const = 0;
   /// As many as it was opened with.
   [[nodiscard]] virtual int max_workers() const = 0;
 };

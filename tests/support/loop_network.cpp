@@ -1,9 +1,13 @@
-#include "transport/loop_transport.hpp"
+#include "support/loop_network.hpp"
 
 #include <mutex>
 #include <utility>
 
-namespace rankpool::transport {
+namespace rankpool::testing {
+
+using transport::BrokenPeer;
+using transport::Incoming;
+using transport::Transport;
 
 class LoopNetwork::Impl {
  public:
@@ -22,12 +26,13 @@ class LoopNetwork::Impl {
     bool dead = false;
   };
 
-  explicit Impl(std::size_t ranks) : places(ranks), lines(ranks * ranks) {}
+  Impl(std::size_t ranks, Rank the_root) : root(the_root), places(ranks), lines(ranks * ranks) {}
   Place& place(Rank rank) { return places.at(static_cast<std::size_t>(raw(rank))); }
   Line& line(Rank from, Rank to) {
     return lines.at(static_cast<std::size_t>(raw(from)) * places.size() + static_cast<std::size_t>(raw(to)));
   }
 
+  const Rank root;
   std::mutex mutex;
   std::vector<Place> places;
   std::vector<Line> lines;
@@ -38,6 +43,7 @@ class LoopNetwork::Member final : public Transport {
   Member(std::shared_ptr<Impl> network, Rank own) : network_(std::move(network)), own_(own) {}
 
   [[nodiscard]] Rank rank() const override { return own_; }
+  [[nodiscard]] Rank root() const override { return network_->root; }
   [[nodiscard]] int size() const override { return static_cast<int>(network_->places.size()); }
 
   void send(Rank to, detail::Bytes message) override {
@@ -96,7 +102,7 @@ class LoopNetwork::Member final : public Transport {
   const Rank own_;
 };
 
-LoopNetwork::LoopNetwork(int ranks) : impl_(std::make_shared<Impl>(static_cast<std::size_t>(ranks))) {}
+LoopNetwork::LoopNetwork(int ranks, Rank root) : impl_(std::make_shared<Impl>(static_cast<std::size_t>(ranks), root)) {}
 LoopNetwork::~LoopNetwork() = default;
 
 std::unique_ptr<Transport> LoopNetwork::transport(Rank rank) { return std::make_unique<Member>(impl_, rank); }
@@ -129,4 +135,4 @@ void LoopNetwork::break_between(Rank one, Rank other, const std::string& how) {
   impl_->place(other).broken.push_back({one, how});
 }
 
-}  // namespace rankpool::transport
+}  // namespace rankpool::testing

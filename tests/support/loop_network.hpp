@@ -5,15 +5,15 @@
 #include <memory>
 #include <string>
 
-namespace rankpool::transport {
+namespace rankpool::testing {
 
 /// Ranks that live in one process: for tests of what stands on the seam. Thread-safe, so that each rank may have a
 /// thread of its own; it may go before its transports.
 class LoopNetwork {
  public:
-  explicit LoopNetwork(int ranks);
+  explicit LoopNetwork(int ranks, Rank root = Rank{0});
   ~LoopNetwork();
-  [[nodiscard]] std::unique_ptr<Transport> transport(Rank rank);
+  [[nodiscard]] std::unique_ptr<transport::Transport> transport(Rank rank);
   /// The rank dies as processes do: what it had sent still arrives, what is sent to it vanishes, and nobody is told.
   void kill(Rank rank);
   /// What is sent from one to the other is kept back until `release`, and counts as unsent.
@@ -28,4 +28,4 @@ class LoopNetwork {
   std::shared_ptr<Impl> impl_;
 };
 
-}  // namespace rankpool::transport
+}  // namespace rankpool::testing
