@@ -53,10 +53,7 @@ Tally::Worker& Tally::worker_started(std::uint32_t id, std::int32_t rank, std::s
 
 void Tally::worker_ended(Worker& worker, Time when) noexcept {
   // What it was at is lost, but the time went into it.
-  if (worker.chunks != 0 && when > worker.at_work_since) {
-    worker.busy += static_cast<std::uint64_t>(when - worker.at_work_since);
-    worker.last_end = when;
-  }
+  if (worker.chunks != 0) broke_off(worker, when);
   worker.chunks = 0;
   worker.ended = when;
 }

@@ -106,6 +106,12 @@ class Tally {
     lengths_.add(each, items);
     if (each > worth_noting_) note_length(worker, chunk, first, each);
   }
+  /// Its current chunk ended with it, or because of a time limit.
+  void broke_off(Worker& worker, Time when) noexcept {
+    if (when > worker.at_work_since) worker.busy += static_cast<std::uint64_t>(when - worker.at_work_since);
+    worker.last_end = worker.at_work_since = when;
+    if (worker.chunks != 0) --worker.chunks;
+  }
   void failed(Outcome outcome, std::uint64_t count) noexcept {
     (outcome == Outcome::timed_out ? failed_ : lost_) += count;
   }

@@ -72,7 +72,7 @@ void TaskBook::take(const Event& event, std::span<const std::uint64_t> words, co
     }
     case What::worker_started: {
       Holder& one = workers_[event.worker];
-      one.worker = {event.worker, static_cast<std::int32_t>(event.value), 0, event.work, true};
+      one.worker = {event.worker, static_cast<std::int32_t>(event.value), 0, event.work, true, event.when};
       one.last_end = event.when;
       break;
     }

@@ -29,6 +29,7 @@ class TaskBook {
     std::int64_t pid = 0;
     std::uint64_t pool = 0;
     bool alive = false;
+    Time started = 0;
   };
   struct RankEntry {
     std::string host;

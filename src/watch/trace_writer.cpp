@@ -121,7 +121,7 @@ void TraceWriter::event(const Event& event, TaskBook& book) {
       metadata("thread_sort_index", one->rank + 1, tid, "{\"sort_index\":" + std::to_string(event.worker) + "}");
       metadata("rankpool_worker", one->rank + 1, tid,
                "{\"worker\":" + std::to_string(event.worker) + ",\"pid\":" + std::to_string(one->pid) +
-                   ",\"ready\":" + microseconds(event.when) + "}");
+                   ",\"started\":" + microseconds(one->started) + ",\"ready\":" + microseconds(event.when) + "}");
       break;
     }
     case What::worker_gone:
