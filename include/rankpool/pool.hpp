@@ -178,7 +178,7 @@ class Pool {
     std::exception_ptr first;
     while (true) {
       try {
-        auto rest = results.to_vector();
+        auto rest = results.to_vector_as_thrown();
         if (first) std::rethrow_exception(std::exchange(first, nullptr));
         if (all.empty()) return rest;
         std::move(rest.begin(), rest.end(), std::back_inserter(all));

@@ -1,9 +1,9 @@
+#include <rankpool/detail/exception_codec.hpp>
 #include <rankpool/detail/future_base.hpp>
+#include <rankpool/detail/what_of.hpp>
 
 #include "base/log.hpp"
 #include "client/callbacks.hpp"
-
-#include <rankpool/detail/type_name.hpp>
 
 #include <linux/futex.h>
 #include <sys/syscall.h>
@@ -74,6 +74,7 @@ bool FutureBase::cancel() {
     if (now != State::pending || (word & kClaimed) != 0) return false;
     if (word_.compare_exchange_weak(word, word | kClaimed, std::memory_order_acq_rel)) break;
   }
+  drop_input();  // nobody reads it: the task was not handed out, and will not be
   finish(State::cancelled, true);
   return true;
 }
@@ -206,7 +207,7 @@ std::string FutureBase::describe() {
   try {
     std::rethrow_exception(error);
   } catch (const std::exception& e) {
-    return "finished with " + type_name(typeid(e));
+    return "finished with " + exception_type_name(typeid(e));
   } catch (...) {
     return "finished with an exception";
   }
@@ -227,7 +228,8 @@ void report_callback_error(const std::string& future) noexcept {
     try {
       throw;
     } catch (const std::exception& e) {
-      base::log_error("a callback of a future (" + future + ") threw " + type_name(typeid(e)) + ": " + e.what());
+      base::log_error("a callback of a future (" + future + ") threw " + exception_type_name(typeid(e)) + ": " +
+                      what_of(e));
     } catch (...) {
       base::log_error("a callback of a future (" + future + ") threw something that is not a std::exception");
     }

@@ -71,7 +71,7 @@ class EnginePoolLink final : public PoolLink {
   void close(bool cancel_pending) override { engine::pool::close(mailbox(), *state_, cancel_pending); }
   void stop(int signal) override { engine::pool::stop(mailbox(), *state_, signal); }
   void wait_ended() override { client::pool::wait_ended(job_->engine(), *state_); }
-  void wait_ready() override { client::pool::wait_ready(job_->engine(), *state_); }
+  void wait_ready() override { client::pool::wait_ready(mailbox(), *state_); }
   int workers_alive() const override {
     // The user's own closing shows at once, not when the engine gets to it.
     const bool open = job_->engine().mailbox().locked([&] { return state_->intake == engine::Intake::open; });

@@ -60,10 +60,10 @@ void Dispatcher::fail_everything(const std::string& why) noexcept {
   }
 }
 
-void Dispatcher::rank_lost(Rank rank, const std::string& how) {
+void Dispatcher::rank_lost(Rank rank, const RankEnd& end) {
   if (workers_.rank(rank).port == nullptr) return;
   any_rank_lost_ = true;
-  for (const WorkerId worker : tasks_.rank_lost(rank, how)) shared_.worker_gone(worker);
+  for (const WorkerId worker : tasks_.rank_lost(rank, end)) shared_.worker_gone(worker);
 }
 
 void Dispatcher::worker_ended(WorkerId worker, const host::WorkerEnd& end) {

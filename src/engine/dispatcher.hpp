@@ -53,7 +53,7 @@ class Dispatcher final : public RankListener {
 
   // RankListener
   void rank_joined(const RankFacts& facts) override { tasks_.rank_joined(facts); }
-  void rank_lost(Rank rank, const std::string& how) override;
+  void rank_lost(Rank rank, const RankEnd& end) override;
   void worker_started(WorkerId worker, pid_t pid) override { tasks_.worker_started(worker, pid); }
   void worker_failed_to_start(WorkerId worker, const std::string& why) override {
     tasks_.worker_failed_to_start(worker, why);

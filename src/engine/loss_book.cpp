@@ -4,6 +4,7 @@
 #include "base/wait_status.hpp"
 
 #include <rankpool/detail/exception_codec.hpp>
+#include <rankpool/detail/what_of.hpp>
 
 #include <exception>
 #include <memory>
@@ -32,12 +33,20 @@ std::string name_of(const Loss& loss) {
          number(loss.pid) + ")";
 }
 
+/// How the process ended, as facts and in words.
+std::string tell_end(Loss& loss, int wait_status) {
+  auto how = base::how_it_ended(wait_status);
+  loss.exit_code = how.exit_code;
+  loss.signal = std::move(how.signal);
+  return std::move(how.text);
+}
+
 std::string text_of(std::span<const std::byte> encoded) {
   const std::exception_ptr error = detail::decode_exception(encoded);
   try {
     std::rethrow_exception(error);
   } catch (const std::exception& e) {
-    return e.what();
+    return detail::what_of(e);
   } catch (...) {
     return "an exception that has no text";
   }
@@ -46,11 +55,9 @@ std::string text_of(std::span<const std::byte> encoded) {
 }  // namespace
 
 schedule::LossId LossBook::worker_ended(WorkerId id, const Worker& worker, const host::WorkerEnd& end) {
-  const auto how = base::how_it_ended(end.wait_status);
   Loss loss = loss_of(id, worker);
-  loss.exit_code = how.exit_code;
-  loss.signal = how.signal;
-  loss.text = name_of(loss) + " " + how.text;
+  const std::string text = tell_end(loss, end.wait_status);
+  loss.text = name_of(loss) + " " + text;
   base::log_debug(loss.text);
   return note(std::move(loss));
 }
@@ -68,13 +75,14 @@ schedule::LossId LossBook::initializer_failed(WorkerId id, const Worker& worker,
   return note(std::move(loss));
 }
 
-schedule::LossId LossBook::rank_lost(const RankFacts& rank, const std::string& how) {
+schedule::LossId LossBook::rank_lost(const RankFacts& rank, const RankEnd& end) {
   Loss loss;
   loss.rank = raw(rank.rank);
   loss.host = rank.host;
   loss.pid = rank.pid;
-  loss.text = "rank " + number(loss.rank) + " (on " + loss.host + ", pid " + number(loss.pid) + ") lost: " + how;
-  if (how.starts_with("ended by ")) loss.signal = how.substr(9);
+  std::string text = end.text;
+  if (end.wait_status) text = tell_end(loss, *end.wait_status);
+  loss.text = "rank " + number(loss.rank) + " (on " + loss.host + ", pid " + number(loss.pid) + ") lost: " + text;
   base::log_info(loss.text);
   return note(std::move(loss));
 }

@@ -24,7 +24,7 @@ class LossBook {
   schedule::LossId failed_to_start(WorkerId id, const Worker& worker, const std::string& why);
   /// `error`: an encoded exception.
   schedule::LossId initializer_failed(WorkerId id, const Worker& worker, std::span<const std::byte> error);
-  schedule::LossId rank_lost(const RankFacts& rank, const std::string& how);
+  schedule::LossId rank_lost(const RankFacts& rank, const RankEnd& end);
 
   /// Why items failed.
   [[nodiscard]] detail::FailurePtr failure(schedule::Reason reason, schedule::LossId loss) const;

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -25,11 +26,17 @@ struct RankFacts {
   int cores_of_node = 1;  ///< for the workers of all ranks there
 };
 
+/// How a rank was lost.
+struct RankEnd {
+  std::string text;                ///< "connection closed", if there is no more to tell
+  std::optional<int> wait_status;  ///< as waitpid gave it to the rank's keeper
+};
+
 /// What ranks and their workers have to tell the engine. Engine thread.
 class RankListener : public host::HostListener {
  public:
   virtual void rank_joined(const RankFacts& facts) = 0;
-  virtual void rank_lost(Rank rank, const std::string& how) = 0;
+  virtual void rank_lost(Rank rank, const RankEnd& end) = 0;
 
  protected:
   ~RankListener() = default;

@@ -201,7 +201,7 @@ bool RemoteRanks::poll(std::chrono::steady_clock::time_point now) {
   for (const auto& message : arrived_) receive(message);
   arrived_.clear();
   if (any) {
-    for (const auto& broken : transport_.take_broken()) lose(peers_.at(broken.peer), broken.how);
+    for (const auto& broken : transport_.take_broken()) lose(peers_.at(broken.peer), {broken.how, {}});
   }
   any |= send_blobs();
   if (std::exchange(quiet_, false)) next_look_ = now + kLookEvery;
@@ -215,7 +215,7 @@ bool RemoteRanks::poll(std::chrono::steady_clock::time_point now) {
         if (!is_awaited(peer)) continue;
         base::log_error("rank " + std::to_string(raw(rank)) + " has not reported within " +
                         std::to_string(kAssembly.count()) + " s of the start; the job goes on without it");
-        lose(peer, "no report at the start");
+        lose(peer, {"no report at the start", {}});
       }
       assemble();
     }
@@ -259,7 +259,7 @@ void RemoteRanks::receive(const transport::Incoming& message) {
         from.port->forget_input(ended->worker);
         listener_.worker_ended(ended->worker, {static_cast<pid_t>(ended->pid), ended->wait_status, ended->inside_item});
       } else if (const auto* farewell = std::get_if<wire::Farewell>(&*next)) {
-        lose(from, farewell->why);
+        lose(from, {farewell->why, {}});
         return;
       } else {
         throw wire::ProtocolError("a message that only rank 0 sends");
@@ -267,7 +267,7 @@ void RemoteRanks::receive(const transport::Incoming& message) {
     }
     from.port->flush();
   } catch (const wire::ProtocolError& e) {
-    lose(from, std::string("it sent what makes no sense: ") + e.what());
+    lose(from, {std::string("it sent what makes no sense: ") + e.what(), {}});
   }
 }
 
@@ -320,7 +320,7 @@ void RemoteRanks::handle(const liveness::LifelineEvent& event) {
       assemble();
       break;
     case Kind::lost:
-      lose(peers_.at(event.rank), event.text);
+      lose(peers_.at(event.rank), {event.text, event.wait_status});
       break;
     case Kind::asleep:
       if (transport_.sent_to(event.rank) > event.received) {
@@ -338,7 +338,7 @@ void RemoteRanks::handle(const liveness::LifelineEvent& event) {
   }
 }
 
-void RemoteRanks::lose(Peer& gone, const std::string& how) {
+void RemoteRanks::lose(Peer& gone, const RankEnd& end) {
   if (gone.standing == Standing::lost) return;
   gone.standing = Standing::lost;
   for (const auto& [id, blob] : gone.blobs) blobs_under_way_ -= blob.content ? 1 : 0;
@@ -347,7 +347,7 @@ void RemoteRanks::lose(Peer& gone, const std::string& how) {
   transport_.forget(gone.rank);
   lifelines_.drop(gone.rank);
   bells_.disconnect(gone.rank);
-  listener_.rank_lost(gone.rank, how);
+  listener_.rank_lost(gone.rank, end);
   assemble();
   count_bells();
 }

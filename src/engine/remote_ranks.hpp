@@ -89,7 +89,7 @@ class RemoteRanks {
   void handle(const liveness::LifelineEvent& event);
   /// Sends the next pieces of broadcasts, if the wire is not busy enough. True if there were any.
   bool send_blobs();
-  void lose(Peer& peer, const std::string& how);
+  void lose(Peer& peer, const RankEnd& end);
   void send(Peer& peer, detail::Bytes message);
   void send(Peer& peer, const wire::Message& message);
   /// Somebody still waits for what it says at the start.

@@ -70,7 +70,7 @@ class TaskDispatcher {
   // What ranks tell (RankListener).
   void rank_joined(const RankFacts& facts);
   /// Returns the workers that are gone with it.
-  std::vector<WorkerId> rank_lost(Rank rank, const std::string& how);
+  std::vector<WorkerId> rank_lost(Rank rank, const RankEnd& end);
   void worker_started(WorkerId worker, pid_t pid);
   void worker_failed_to_start(WorkerId worker, const std::string& why);
   void worker_output(WorkerId worker, std::span<const std::byte> bytes);

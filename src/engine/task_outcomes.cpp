@@ -138,7 +138,7 @@ void TaskDispatcher::rank_joined(const RankFacts& facts) {
   scheduler_.rank_joined(facts.rank, facts.workers);
 }
 
-std::vector<WorkerId> TaskDispatcher::rank_lost(Rank rank, const std::string& how) {
+std::vector<WorkerId> TaskDispatcher::rank_lost(Rank rank, const RankEnd& end) {
   RankEntry& entry = workers_.rank(rank);
   entry.port = nullptr;
   roster_.lost(rank);
@@ -146,7 +146,7 @@ std::vector<WorkerId> TaskDispatcher::rank_lost(Rank rank, const std::string& ho
   scheduler_.cores_changed(roster_.cores());
   auto gone = workers_.on(rank);
   for (const WorkerId id : gone) not_ready_any_more(*workers_.find(id));
-  scheduler_.rank_lost(rank, losses_.rank_lost(entry.facts, how));
+  scheduler_.rank_lost(rank, losses_.rank_lost(entry.facts, end));
   for (const WorkerId id : gone) {
     const auto pool = workers_.find(id)->pool;
     pool->tally.worker_ended(*workers_.find(id)->tally, now_);

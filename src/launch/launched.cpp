@@ -86,7 +86,7 @@ void await_end_of_job(int lifeline) {
     if (what == static_cast<std::int32_t>(Held::lifeline)) lifeline = fd;
   };
   duties.rank_ended = [&](int status) {
-    if (WIFSIGNALED(status) && lifeline >= 0) liveness::send_epitaph(lifeline, status);
+    if (WIFSIGNALED(status) && lifeline >= 0) liveness::send_exit_notice(lifeline, status);
   };
   const int status = pair.keeper->run(std::move(duties));
   if (number == 0) report_exit(status);

@@ -1,6 +1,5 @@
 #include "liveness/lifeline.hpp"
 
-#include "base/wait_status.hpp"
 #include "liveness/socket_tools.hpp"
 
 #include <fcntl.h>
@@ -42,7 +41,7 @@ class LifelineServer::Impl {
     int fd = -1;
     bool had = false;
     bool kept = false;  ///< the rank is dead, its keeper is not
-    SignalReader reader;
+    LifelineReader reader;
   };
   struct HalfOpen {
     int fd = -1;
@@ -192,21 +191,21 @@ class LifelineServer::Impl {
                             : std::strerror(errno);
       return lose(rank, how, to);
     }
-    std::vector<Signal> signals;
-    const bool sensible = line.reader.feed(bytes.data(), static_cast<std::size_t>(got), signals);
-    for (const auto& signal : signals) {
-      switch (signal.kind) {
-        case Signal::Kind::asleep:
-          to.push_back({LifelineEvent::Kind::asleep, rank, signal.number, ""});
+    std::vector<LifelineMessage> messages;
+    const bool sensible = line.reader.feed(bytes.data(), static_cast<std::size_t>(got), messages);
+    for (const auto& message : messages) {
+      switch (message.kind) {
+        case LifelineMessage::Kind::asleep:
+          to.push_back({LifelineEvent::Kind::asleep, rank, message.number, ""});
           break;
-        case Signal::Kind::ring:
+        case LifelineMessage::Kind::ring:
           to.push_back({LifelineEvent::Kind::ring, rank, 0, ""});
           break;
-        case Signal::Kind::epitaph:
+        case LifelineMessage::Kind::exit_notice:
           // The keeper still holds the other end, and takes the end of this one for the end of the job.
           line.kept = true;
           ::epoll_ctl(epoll, EPOLL_CTL_DEL, line.fd, nullptr);
-          to.push_back({LifelineEvent::Kind::lost, rank, 0, base::how_it_ended(static_cast<int>(signal.number)).text});
+          to.push_back({LifelineEvent::Kind::lost, rank, 0, "", static_cast<int>(message.number)});
           return;
       }
     }
@@ -220,10 +219,10 @@ class LifelineServer::Impl {
     Line& line = lines.at(rank);
     if (line.fd >= 0 && !line.kept) ::close(std::exchange(line.fd, -1));
   }
-  void send(Rank rank, Signal signal) {
+  void send(Rank rank, LifelineMessage message) {
     const Line& line = lines.at(rank);
     // A peer whose buffer is full has unread bells enough.
-    if (line.fd >= 0) (void)!::send(line.fd, &signal, sizeof signal, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (line.fd >= 0) (void)!::send(line.fd, &message, sizeof message, MSG_NOSIGNAL | MSG_DONTWAIT);
   }
 
   LifelineOptions options;
@@ -261,8 +260,10 @@ bool LifelineServer::poll(std::vector<LifelineEvent>& to) {
   return to.size() != before || count > 0;
 }
 
-void LifelineServer::ring(Rank rank) { impl_->send(rank, {Signal::Kind::ring, 0}); }
-void LifelineServer::asleep(Rank rank, std::uint64_t received) { impl_->send(rank, {Signal::Kind::asleep, received}); }
+void LifelineServer::ring(Rank rank) { impl_->send(rank, {LifelineMessage::Kind::ring, 0}); }
+void LifelineServer::asleep(Rank rank, std::uint64_t received) {
+  impl_->send(rank, {LifelineMessage::Kind::asleep, received});
+}
 void LifelineServer::drop(Rank rank) {
   impl_->lines.at(rank).had = true;
   impl_->close_line(rank);

@@ -3,6 +3,7 @@
 #include <rankpool/detail/archive.hpp>
 #include <rankpool/detail/bytes.hpp>
 #include <rankpool/detail/code_ref.hpp>
+#include <rankpool/detail/what_of.hpp>
 #include <rankpool/errors.hpp>
 
 #include <cstring>
@@ -123,7 +124,7 @@ inline std::string current_exception_text() {
   try {
     throw;
   } catch (const std::exception& e) {
-    return e.what();
+    return what_of(e);
   } catch (...) {
     return "something that is not a std::exception";
   }

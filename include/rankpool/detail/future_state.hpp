@@ -130,7 +130,7 @@ class FutureState final : public FutureBase {
   }
 
   std::atomic<bool> settled_{false};
-  void drop_input() noexcept {
+  void drop_input() noexcept override {
     input_ = Bytes();
     pins_ = Pins();
   }

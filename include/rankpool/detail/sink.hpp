@@ -1,6 +1,7 @@
 #pragma once
 
 #include <rankpool/detail/bytes.hpp>
+#include <rankpool/detail/exception_trace.hpp>
 #include <rankpool/errors.hpp>
 
 #include <atomic>
@@ -27,8 +28,9 @@ struct Failure {
   std::string text;
   std::vector<Loss> causes;
 
-  /// A new exception object of the type that `kind` names.
-  [[nodiscard]] std::exception_ptr exception() const;
+  /// A new exception object of the type that `kind` names. `map` is the map that it ended an item of, if it did; `note`
+  /// stands behind its text.
+  [[nodiscard]] std::exception_ptr exception(const MapTallyPtr& map = {}, const std::string& note = {}) const;
 };
 using FailurePtr = std::shared_ptr<const Failure>;
 
