@@ -10,8 +10,7 @@
 #include <set>
 #include <string>
 
-namespace rankpool {
-namespace watch {
+namespace rankpool::watch {
 namespace {
 
 using std::chrono::nanoseconds;
@@ -119,9 +118,9 @@ std::vector<std::string> advice_for(const Insights& all, const std::vector<nanos
   return advice;
 }
 
-}  // namespace watch
+}  // namespace rankpool::watch
 
-inline namespace v0_2 {
+namespace rankpool::inline v0_2 {
 
 std::ostream& operator<<(std::ostream& to, const Insights& all) {
   using namespace watch;
@@ -154,5 +153,4 @@ std::ostream& operator<<(std::ostream& to, const Insights& all) {
   return to;
 }
 
-}  // namespace v0_2
-}  // namespace rankpool
+}  // namespace rankpool::inline v0_2

@@ -12,6 +12,8 @@ constexpr Time kDrawEvery = 100 * kMillisecond;
 constexpr Time kLong = 2 * kSecond;
 /// More maps at a time have no line of their own.
 constexpr std::size_t kMostLines = 8;
+/// Of what is no terminal, but is to be treated as one.
+constexpr std::size_t kUsualColumns = 79;
 
 }  // namespace
 
@@ -91,6 +93,8 @@ void ProgressReader::finish(std::uint64_t work, Shown& shown, Time now) {
       close_area();
       output_.write(bar_line(shown.progress, now, terminal->columns - 1, output_.utf8()) + "\n");
       draw(now);
+    } else if (mode_.how == ProgressMode::How::bar) {
+      output_.write("\r" + bar_line(shown.progress, now, kUsualColumns, output_.utf8()) + "\x1b[K\n");
     } else {
       output_.write("rankpool: " + log_line(shown.progress, now) + "\n");
     }
@@ -113,6 +117,15 @@ void ProgressReader::draw(Time now) {
     return;
   }
   close_area();
+  if (!terminal && mode_.how == ProgressMode::How::bar) {
+    // The user knows better where his stderr goes. Of what kind it is we do not know: the oldest map, in one line.
+    for (const auto& [work, shown] : shown_) {
+      if (!wanted(shown, now)) continue;
+      output_.write("\r" + bar_line(shown.progress, now, kUsualColumns, output_.utf8()) + "\x1b[K");
+      return;
+    }
+    return;
+  }
   for (auto& [work, shown] : shown_) {
     if (!wanted(shown, now) || now < shown.pace.next()) continue;
     output_.write("rankpool: " + log_line(shown.progress, now) + "\n");

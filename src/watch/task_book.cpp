@@ -139,7 +139,7 @@ std::uint32_t TaskBook::attempt(std::uint64_t work, std::uint64_t item) const {
 Time TaskBook::to_rank_zero(const Holder& holder, std::uint64_t clock) const {
   const auto rank = ranks_.find(holder.worker.rank);
   const Time offset = rank == ranks_.end() || rank->second.own_clock ? 0 : rank->second.clock.offset();
-  return static_cast<Time>(clock) - offset;
+  return static_cast<Time>(clock - static_cast<std::uint64_t>(offset));
 }
 
 void TaskBook::emit_run(Holder& holder, Chunk& chunk, Time begin, Time end, bool estimated, const Emit& emit) {
@@ -198,14 +198,16 @@ void TaskBook::times(Holder& holder, const Event& event, std::span<const std::ui
   const auto rank = ranks_.find(holder.worker.rank);
   if (chunk.began == 0) {
     chunk.began = static_cast<Time>(words.front());
-    if (rank != ranks_.end()) {
+    constexpr std::uint64_t centuries = std::uint64_t{1} << 62U;  // what is beyond is no clock
+    if (rank != ranks_.end() && words.front() < centuries && words.back() < centuries) {
       rank->second.clock.saw(chunk.sent, chunk.began, static_cast<Time>(words.back()), event.when);
     }
   }
-  Time begin = to_rank_zero(holder, words.front());
+  Time begin = std::clamp<Time>(to_rank_zero(holder, words.front()), 0, event.when);
   for (const std::uint64_t word : words.subspan(1)) {
     if (chunk.emitted == chunk.ended) return;
-    const Time end = to_rank_zero(holder, word);
+    // It ended before it was told: nothing on the wire is trusted beyond that.
+    const Time end = std::clamp<Time>(to_rank_zero(holder, word), 0, event.when);
     emit_run(holder, chunk, begin, end, false, emit);
     begin = end;
   }
