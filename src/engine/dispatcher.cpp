@@ -21,6 +21,7 @@ void Dispatcher::handle(Command& command) {
   std::visit(Overloaded{
                  [&](auto& of_tasks) { tasks_.handle(of_tasks); },
                  [&](MakeSharedValue& c) { shared_.handle(c); },
+                 [&](MakeSharedQueue& c) { shared_.handle(c); },
                  [&](MakeSharedBlob& c) { shared_.handle(c); },
                  [&](ForgetShared& c) { shared_.handle(c); },
                  [&](CallShared& c) { shared_.handle(c); },

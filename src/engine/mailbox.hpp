@@ -30,7 +30,7 @@ struct SubmitWork {
   WorkId work;
   detail::Ref<detail::Sink> sink;
   schedule::WorkSpec spec;
-  std::shared_ptr<const detail::WorkLabel> label;  ///< or null
+  std::shared_ptr<const detail::WorkLabel> label = nullptr;
 };
 struct ExtendWork {
   WorkId work;
@@ -68,6 +68,11 @@ struct MakeSharedValue {
   std::uint64_t id;
   detail::Bytes value;
 };
+/// `maxsize` 0: as many items as memory holds.
+struct MakeSharedQueue {
+  std::uint64_t id = 0;
+  std::uint64_t maxsize = 0;
+};
 struct MakeSharedBlob {
   std::uint64_t id;
   std::shared_ptr<const channel::Blob> blob;
@@ -81,8 +86,9 @@ struct CallShared {
 /// The job is over: all pools have ended, nothing follows.
 struct EndJob {};
 
-using Command = std::variant<SubmitWork, ExtendWork, SealWork, CancelWork, OpenPool, ClosePool, SealPool, StopPool,
-                             ListenToTasks, AskTally, MakeSharedValue, MakeSharedBlob, ForgetShared, CallShared, EndJob>;
+using Command =
+    std::variant<SubmitWork, ExtendWork, SealWork, CancelWork, OpenPool, ClosePool, SealPool, StopPool, ListenToTasks,
+                 AskTally, MakeSharedValue, MakeSharedQueue, MakeSharedBlob, ForgetShared, CallShared, EndJob>;
 
 /// Does what the engine would do for a submission, in the thread that submits, while the engine sleeps.
 class StandIn {

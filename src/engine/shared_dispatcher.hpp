@@ -25,6 +25,7 @@ class SharedDispatcher {
   explicit SharedDispatcher(Workers& workers) : workers_(workers) {}
 
   void handle(MakeSharedValue& command) { store_.made(command.id, std::move(command.value)); }
+  void handle(MakeSharedQueue& command) { store_.made_queue(command.id, command.maxsize); }
   void handle(MakeSharedBlob& command) { store_.made(command.id, std::move(command.blob)); }
   void handle(ForgetShared& command) { store_.forgotten(command.id); }
   void handle(CallShared& command);

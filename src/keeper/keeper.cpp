@@ -266,6 +266,7 @@ void Keeper::reap() {
     int status = 0;
     ::waitpid(pid, &status, 0);
     if (found != workers_.end()) {
+      end_session(pid);
       const std::uint32_t worker = found->second;
       workers_.erase(found);
       pids_.erase(worker);
@@ -274,6 +275,21 @@ void Keeper::reap() {
       rank_status_ = status;
       if (duties_.rank_ended) duties_.rank_ended(status);
     }
+  }
+}
+
+void Keeper::end_session(pid_t session) {
+  // Whom a worker leaves becomes a child of ours, and so does whom those leave.
+  for (int round = 0; round < 100; ++round) {
+    std::ifstream children("/proc/self/task/" + std::to_string(::getpid()) + "/children");
+    bool any = false;
+    for (pid_t child = 0; children >> child;) {
+      if (::getsid(child) != session) continue;
+      any = true;
+      ::kill(child, SIGKILL);
+      ::waitpid(child, nullptr, 0);
+    }
+    if (!any) return;
   }
 }
 

@@ -79,6 +79,8 @@ class Keeper {
   void reap();
   void report(const KeeperMessage& message);
   void send_reports();
+  /// Ends the processes of a session whose leader, a worker, has ended: those in other process groups, too.
+  void end_session(pid_t session);
   void end_all_children();
 
   int control_;
