@@ -60,6 +60,7 @@ std::shared_ptr<engine::PoolState> Job::open_pool(detail::PoolConfig config) {
   }
   auto state = std::make_shared<engine::PoolState>();
   state->facade = config.facade;
+  state->tally.opened(watch::Observer::now());
   state->max_workers =
       config.max_workers.value_or(engine_.settings().max_workers.value_or(std::max(1, engine_.roster().capacity())));
   const bool asked_for = config.max_workers || engine_.settings().max_workers || engine_.settings().workers;

@@ -75,7 +75,6 @@ void TaskDispatcher::handle(OpenPool& command) {
   PoolState& state = *command.state;
   if (failed_) return end_by_failure(state);
   tell([&] { return PoolOpened{id, state.max_workers}; });
-  state.tally.opened(now_);
   pools_[id] = std::move(command.state);
   scheduler_.pool_opened(id, command.policy);
   update_alive(state);

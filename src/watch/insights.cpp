@@ -104,7 +104,7 @@ std::vector<std::string> advice_for(const Insights& all, const std::vector<nanos
   std::string sentence = "worker " + std::to_string(worker.worker) + " was idle for " + percent(idle_part(worker)) + " of the time";
   const nanoseconds shortest_end = *std::min_element(idle_at_the_end.begin(), idle_at_the_end.end());
   const nanoseconds waited = idle_at_the_end[idlest] - shortest_end;  // for the others
-  if (workers > 1 && waited * 2 > worker.idle && !all.longest.empty() && all.longest.front().time > 2 * all.median) {
+  if (workers > 1 && waited * 2 > worker.idle && !all.longest.empty() && all.longest.front().time * 2 >= waited) {
     sentence += ": it waited " + length(waited) + " for the last tasks of others, the longest took " +
                 length(all.longest.front().time) + "; submit the longest first, or cut them up";
   } else if (waited * 2 > worker.idle && workers > 1) {

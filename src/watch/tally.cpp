@@ -47,7 +47,7 @@ Tally::Worker& Tally::worker_started(std::uint32_t id, std::int32_t rank, std::s
   worker.id = id;
   worker.rank = rank;
   worker.host = std::move(host);
-  worker.started = worker.last_end = when;
+  worker.started = worker.last_end = any_sent_ ? when : std::min(when, opened_);
   return worker;
 }
 

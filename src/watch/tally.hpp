@@ -66,7 +66,8 @@ class Tally {
 
   void opened(Time when) noexcept { opened_ = when; }
   void ended(Time when) noexcept { ended_ = when; }
-  /// Workers stay where they are.
+  /// Workers stay where they are. Those that are there before the first task are so from the beginning: that they had to
+  /// start is idle time.
   Worker& worker_started(std::uint32_t id, std::int32_t rank, std::string host, Time when);
   void worker_ended(Worker& worker, Time when) noexcept;
 
@@ -74,6 +75,7 @@ class Tally {
   /// `task` is what `Namer` names the task by.
   void sent(Worker& worker, std::uint64_t chunk, std::string_view task, std::uint64_t bytes, Time when) {
     bytes_in_ += bytes;
+    any_sent_ = true;
     if (worker.chunks++ == 0) worker.at_work_since = when;
     if (worker.tasks.empty() || worker.tasks.back().second != task) note_task(worker, chunk, task);
   }
@@ -131,6 +133,7 @@ class Tally {
 
   Time opened_ = 0;
   Time ended_ = 0;
+  bool any_sent_ = false;
   std::uint64_t submitted_ = 0;
   std::uint64_t done_ = 0;
   std::uint64_t failed_ = 0;

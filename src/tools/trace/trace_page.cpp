@@ -1,6 +1,5 @@
 #include "tools/trace/trace_data.hpp"
 
-#include "watch/tally.hpp"
 #include "watch/trace_writer.hpp"
 
 #include <zlib.h>
@@ -49,7 +48,11 @@ std::string html(std::string_view text) {
 
 std::string number(double value, int digits = 4) {
   std::array<char, 32> text{};
-  std::snprintf(text.data(), text.size(), "%.*g", digits, value);
+  if (std::abs(value) >= 1000) {
+    std::snprintf(text.data(), text.size(), "%.0f", value);
+  } else {
+    std::snprintf(text.data(), text.size(), "%.*g", digits, value);
+  }
   return text.data();
 }
 
@@ -218,19 +221,24 @@ std::string busy(const TraceData& trace) {
 }
 
 std::string lengths(const TraceData& trace) {
-  watch::Lengths all;
-  for (const auto& task : trace.tasks) all.add(static_cast<std::uint64_t>(task.length), 1);
-  const auto& boxes = all.boxes();
-  std::size_t first = 0;
-  std::size_t last = boxes.size() - 1;
-  while (first < last && boxes[first] == 0) ++first;
-  while (last > first && boxes[last] == 0) --last;
-  const std::vector<double> bars(boxes.begin() + static_cast<std::ptrdiff_t>(first),
-                                 boxes.begin() + static_cast<std::ptrdiff_t>(last) + 1);
+  constexpr std::size_t bins = 60;
+  double least = 1e18;
+  double longest = 1;
+  for (const auto& task : trace.tasks) {
+    const auto ns = static_cast<double>(std::max<Time>(task.length, 1));
+    least = std::min(least, ns);
+    longest = std::max(longest, ns);
+  }
+  least = std::min(least, longest / 1.2);
+  const double each = bins / std::log(longest / least);
+  std::vector<double> bars(bins);
+  for (const auto& task : trace.tasks) {
+    const double at = std::log(static_cast<double>(std::max<Time>(task.length, 1)) / least) * each;
+    bars[std::min(static_cast<std::size_t>(std::max(at, 0.0)), bins - 1)] += 1;
+  }
   const double most = *std::max_element(bars.begin(), bars.end());
   return chart(bars,
-               {length(static_cast<Time>(watch::Lengths::begin_of(first))),
-                length(static_cast<Time>(watch::Lengths::begin_of(last + 1))) + " (logarithmic)",
+               {length(static_cast<Time>(least)), length(static_cast<Time>(longest)) + " (logarithmic)",
                 number(most, 3) + " tasks"},
                "lengths");
 }

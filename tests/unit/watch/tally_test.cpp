@@ -81,6 +81,14 @@ TEST_F(TallyTest, busy_and_idle_of_all_workers_are_the_wall_time) {
   EXPECT_EQ(all.bytes_out, 1616U);
 }
 
+TEST_F(TallyTest, a_worker_that_is_started_later_has_a_shorter_life) {
+  ran(*one, 0, 0, kSecond);
+  tally.worker_started(2, 0, "n0", kSecond);
+  const Insights all = tally.insights(3 * kSecond, {});
+  EXPECT_EQ(all.workers[1].idle, std::chrono::seconds(3));
+  EXPECT_EQ(all.workers[2].idle, std::chrono::seconds(2));
+}
+
 TEST_F(TallyTest, a_task_that_runs_counts_as_busy) {
   tally.submitted(1);
   tally.sent(*one, 1, "fit", 8, kSecond);
