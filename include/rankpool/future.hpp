@@ -40,7 +40,7 @@ class Future {
     if constexpr (std::is_void_v<T>) {
       (void)own.stored_value();
     } else {
-      return own.stored_value();
+      return own.copy_value();
     }
   }
   /// The same for a future that is given up, as in `executor.submit(f).result()`: gives the value itself if no other
@@ -91,7 +91,7 @@ class Future {
 
  private:
   [[nodiscard]] State& finished(const Timeout& timeout) const {
-    static_assert(std::is_void_v<T> || std::is_copy_constructible_v<T>,
+    static_assert(std::is_void_v<T> || detail::can_be_copied<T>(),
                   "rankpool: a result that cannot be copied is read in place with get_ref()");
     auto& own = state();
     own.wait_for_outcome(timeout);

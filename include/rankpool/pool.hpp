@@ -169,7 +169,7 @@ class Pool {
   }
   template <class F, class... Args>
   auto submit(const F& f, const std::tuple<Args...>& args) {
-    return std::apply([&](const Args&... each) { return detail::submit_task(*link_, f, each...); }, args);
+    return std::apply([&](const Args&... each) { return detail::submit_task(*link_, nullptr, f, each...); }, args);
   }
   /// All results; each has ended before the first error is thrown.
   template <class R>

@@ -114,7 +114,7 @@ void Agent::handle(const wire::Message& message, const std::shared_ptr<const det
   } else if (const auto* forget = std::get_if<wire::ForgetBlob>(&message)) {
     blobs_.erase(forget->id);
   } else if (const auto* start = std::get_if<wire::StartWorker>(&message)) {
-    host_.start(start->worker);
+    host_.start(start->worker, start->with_folders);
   } else if (const auto* kill = std::get_if<wire::KillWorker>(&message)) {
     host_.kill(kill->worker, kill->signal);
   } else if (std::holds_alternative<wire::StopRequested>(message)) {

@@ -3,6 +3,7 @@
 #include "client/job.hpp"
 #include "codec/task_name.hpp"
 #include "engine/pool_commands.hpp"
+#include "group/pmix_library.hpp"
 
 #include <rankpool/errors.hpp>
 #include <rankpool/run.hpp>
@@ -57,7 +58,11 @@ class EnginePoolLink final : public PoolLink {
   }
   void submit(Ref<Sink> sink) override { post(std::move(sink), schedule::WorkSpec{}, nullptr); }
   std::shared_ptr<WorkControl> submit(Ref<Sink> sink, const WorkOptions& options) override {
+    if (options.ranks > 0) check_ranks(options.ranks);
     schedule::WorkSpec spec;
+    spec.ranks = static_cast<std::uint32_t>(options.ranks);
+    spec.max_retries = options.max_retries;
+    spec.task_timeout = options.task_timeout;
     spec.items = options.items;
     spec.open = options.open;
     spec.chunk = options.chunk;
@@ -92,6 +97,14 @@ class EnginePoolLink final : public PoolLink {
   }
 
  private:
+  void check_ranks(int ranks) const {
+    if (ranks > state_->max_workers) {
+      throw std::invalid_argument("a task asks for " + std::to_string(ranks) + " ranks, and its executor has only " +
+                                  std::to_string(state_->max_workers) + " workers");
+    }
+    static const std::string trouble = group::trouble();
+    if (!trouble.empty()) throw Error("tasks of several ranks cannot run here: " + trouble);
+  }
   [[nodiscard]] engine::Mailbox& mailbox() { return job_->engine().mailbox(); }
   WorkId post(Ref<Sink> sink, const schedule::WorkSpec& spec, std::shared_ptr<const WorkLabel> label) {
     return mailbox().post_work([&](WorkId work) {

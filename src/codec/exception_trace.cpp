@@ -72,6 +72,8 @@ std::exception_ptr Failure::exception(const MapTallyPtr& map, const std::string&
       return made(TaskTimeoutError(what), map);
     case Kind::shut_down:
       return made(ShutdownError(what), map);
+    case Kind::error:
+      return std::make_exception_ptr(Error(text));
     case Kind::serialization:
       return made(SerializationError(what), map);
   }

@@ -33,6 +33,11 @@ std::string name_of(const Loss& loss) {
          number(loss.pid) + ")";
 }
 
+/// ", rank 2 of 4 of its task,"
+std::string place_of(const GroupPlace& place) {
+  return ", rank " + std::to_string(place.rank) + " of " + std::to_string(place.of) + " of its task,";
+}
+
 /// How the process ended, as facts and in words.
 std::string tell_end(Loss& loss, int wait_status) {
   auto how = base::how_it_ended(wait_status);
@@ -54,11 +59,39 @@ std::string text_of(std::span<const std::byte> encoded) {
 
 }  // namespace
 
-schedule::LossId LossBook::worker_ended(WorkerId id, const Worker& worker, const host::WorkerEnd& end) {
+schedule::LossId LossBook::worker_ended(WorkerId id, const Worker& worker, const host::WorkerEnd& end,
+                                        std::optional<GroupPlace> place) {
   Loss loss = loss_of(id, worker);
   const std::string text = tell_end(loss, end.wait_status);
-  loss.text = name_of(loss) + " " + text;
+  loss.text = name_of(loss) + (place ? place_of(*place) : "") + " " + text;
   base::log_debug(loss.text);
+  return note(std::move(loss));
+}
+
+schedule::LossId LossBook::aborted(WorkerId id, const Worker& worker, int status, GroupPlace place) {
+  Loss loss = loss_of(id, worker);
+  loss.exit_code = status;
+  loss.text = name_of(loss) + place_of(place) + " called MPI_Abort with " + number(status);
+  return note(std::move(loss));
+}
+
+schedule::LossId LossBook::nursery_ended(WorkerId id, const Worker& worker, const host::WorkerEnd& end) {
+  Loss loss = loss_of(id, worker);
+  const std::string how = tell_end(loss, end.wait_status);
+  loss.text = "the PMIx server of a task of several ranks (rank " + number(loss.rank) + " on " + loss.host + ", pid " +
+              number(loss.pid) + ") " + how;
+  return note(std::move(loss));
+}
+
+schedule::LossId LossBook::no_groups_on(WorkerId id, const Worker& worker, const std::string& why) {
+  Loss loss = loss_of(id, worker);
+  loss.text = "on " + loss.host + ": " + why;
+  return note(std::move(loss));
+}
+
+schedule::LossId LossBook::group_did_not_start(std::chrono::seconds within) {
+  Loss loss;
+  loss.text = "MPI_Init of a task of several ranks did not end within " + std::to_string(within.count()) + " s";
   return note(std::move(loss));
 }
 
@@ -118,6 +151,15 @@ detail::FailurePtr LossBook::failure(schedule::Reason reason, schedule::LossId i
     case schedule::Reason::task_timeout:
       failure->kind = detail::Failure::Kind::task_timeout;
       failure->text = "the task ran past its task_timeout; its worker was killed";
+      break;
+    case schedule::Reason::cannot_start:
+      failure->kind = detail::Failure::Kind::error;
+      failure->text =
+          "a task of several ranks cannot start: " + (loss != nullptr ? loss->text : std::string("unknown"));
+      return failure;
+    case schedule::Reason::no_places:
+      failure->kind = detail::Failure::Kind::broken;
+      failure->text = "the task asks for more ranks than there are worker processes left";
       break;
   }
   if (loss != nullptr) failure->causes.push_back(*loss);

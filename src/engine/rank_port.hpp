@@ -47,7 +47,8 @@ class RankListener : public host::HostListener {
 class RankPort {
  public:
   virtual ~RankPort() = default;
-  virtual void start(WorkerId worker) = 0;
+  /// `with_folders`: it has folders of its own, which go with it (keeper/folders.hpp).
+  virtual void start(WorkerId worker, bool with_folders) = 0;
   /// Appends `header` and then `body` to the worker's input. `keep_alive` owns the bytes of `body`.
   virtual void write(WorkerId worker, std::span<const std::byte> header, const detail::Gather& body,
                      const detail::Ref<detail::Sink>& keep_alive) = 0;

@@ -31,7 +31,9 @@ class RemoteRanks::Port final : public RankPort {
  public:
   Port(RemoteRanks& ranks, Peer& peer) : ranks_(ranks), peer_(peer) {}
 
-  void start(WorkerId worker) override { wire::append(batch_, wire::StartWorker{worker}); }
+  void start(WorkerId worker, bool with_folders) override {
+    wire::append(batch_, wire::StartWorker{worker, with_folders});
+  }
   void kill(WorkerId worker, int signal) override {
     queues_.drop(worker);
     wire::append(batch_, wire::KillWorker{worker, signal});

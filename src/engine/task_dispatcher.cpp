@@ -24,17 +24,10 @@ std::chrono::nanoseconds hold_back(const PoolState& pool) {
 /// False where the end of the items is not known.
 bool is_known(std::uint64_t first, std::uint64_t count) { return count < UINT64_MAX - first; }
 
-/// By what the tally names a task: a name that the user gave, or code reference and callable (client/insights.cpp).
-/// Callables with more data of their own than this have none.
-std::string_view text_of(std::span<const std::byte> head) {
-  constexpr std::size_t longest = 256;
-  return {reinterpret_cast<const char*>(head.data()), head.size() <= longest ? head.size() : 0};
-}
-
 }  // namespace
 
 TaskDispatcher::TaskDispatcher(Workers& workers, Roster& roster, Rank own)
-    : workers_(workers), roster_(roster), own_(own) {}
+    : workers_(workers), roster_(roster), own_(own), groups_(workers, losses_, scheduler_, events_) {}
 
 // -- what the user's threads ask for
 
@@ -148,8 +141,7 @@ void TaskDispatcher::execute(const schedule::SendChunk& action) {
   header.extra = work->sink->gather(action.first, action.count, gather_);
   for (const auto& part : gather_) header.length += part.size();
   last_sent_ = action.chunk;
-  auto head = gather_.empty() ? std::span<const std::byte>() : gather_.front();
-  head = head.first(std::min<std::size_t>(head.size(), header.extra));
+  const auto head = head_of(gather_, header.extra);
   const std::uint64_t bytes = header.length - header.extra;
   worker->pool->tally.sent(*worker->tally, raw(action.chunk), work->label && !work->label->name.empty() ? std::string_view(work->label->name) : text_of(head), bytes, now_);
   tell([&] {
@@ -166,18 +158,8 @@ void TaskDispatcher::execute(const schedule::StartWorker& action) {
   Worker& worker = workers_.add(action.worker, at, pool->second);
   worker.tally =
       &pool->second->tally.worker_started(raw(action.worker), raw(action.rank), at.facts.host, now_);
-  port->start(action.worker);
-  // The worker's name for itself: number, rank and host, then the initializer.
-  detail::Bytes payload;
-  const std::uint32_t host_size = static_cast<std::uint32_t>(at.facts.host.size());
-  const std::int32_t rank = raw(action.rank);
-  const std::uint32_t id = raw(action.worker);
-  payload.append(&id, sizeof id);
-  payload.append(&rank, sizeof rank);
-  payload.append(&host_size, sizeof host_size);
-  payload.append(at.facts.host.data(), at.facts.host.size());
-  const detail::Bytes& initializer = pool->second->initializer;
-  payload.append(initializer.data(), initializer.size());
+  port->start(action.worker, false);
+  const detail::Bytes payload = init_payload(action.worker, worker);
   wire::FrameHeader header;
   header.kind = wire::FrameKind::init;
   header.length = payload.size();
@@ -269,6 +251,31 @@ void TaskDispatcher::execute(const schedule::PoolEnded& action) {
 detail::Sink* TaskDispatcher::sink_of(WorkId work) {
   Work* const entry = works_.find(raw(work));
   return entry == nullptr ? nullptr : entry->sink.get();
+}
+
+void TaskDispatcher::execute(const schedule::StartGroup& action) {
+  const auto pool = pools_.find(action.pool);
+  const Work* const work = works_.find(raw(action.work));
+  if (pool == pools_.end() || work == nullptr) return;
+  if (!work->sink->begin(action.item, 1)) return scheduler_.group_declined(action.group);
+  groups_.start(action, pool->second, work->sink, roster_.cores());
+}
+
+void TaskDispatcher::execute(const schedule::KillGroup& action) { groups_.kill(action.group, action.signal); }
+
+// -- time
+
+void TaskDispatcher::tick(schedule::Time now) {
+  now_ = now.count();
+  scheduler_.tick(now);
+  groups_.tick(now);
+}
+
+std::optional<schedule::Time> TaskDispatcher::next_deadline() const {
+  const auto own = scheduler_.next_deadline();
+  const auto groups = groups_.next_deadline();
+  if (own && groups) return std::min(*own, *groups);
+  return own ? own : groups;
 }
 
 // -- pools

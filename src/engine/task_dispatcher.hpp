@@ -2,6 +2,7 @@
 
 #include "base/ids.hpp"
 #include "base/paged_table.hpp"
+#include "engine/group_dispatcher.hpp"
 #include "engine/loss_book.hpp"
 #include "engine/mailbox.hpp"
 #include "engine/pool_state.hpp"
@@ -53,13 +54,10 @@ class TaskDispatcher {
 
   /// Whether this submission does nothing but write to an idle worker of this rank, and needs no time kept.
   [[nodiscard]] bool goes_to_own_worker(const SubmitWork& command);
-  void tick(schedule::Time now) {
-    now_ = now.count();
-    scheduler_.tick(now);
-  }
+  void tick(schedule::Time now);
+  [[nodiscard]] std::optional<schedule::Time> next_deadline() const;
   /// The time of what is done next, if nothing else is to follow from it.
   void note_time(schedule::Time now) noexcept { now_ = now.count(); }
-  [[nodiscard]] std::optional<schedule::Time> next_deadline() const { return scheduler_.next_deadline(); }
   /// Carries out what the scheduler has decided. True if there was anything. `Workers::flush` has to follow.
   bool carry_out();
   /// Ends all pending tasks, and those that come later, with `why`.
@@ -95,6 +93,8 @@ class TaskDispatcher {
   void execute(const schedule::WorkEnded& action);
   void execute(const schedule::PoolBroken& action);
   void execute(const schedule::PoolEnded& action);
+  void execute(const schedule::StartGroup& action);
+  void execute(const schedule::KillGroup& action);
   void send(WorkerId id, const Worker& worker, const wire::FrameHeader& header, const detail::Ref<detail::Sink>& owner);
 
   // task_outcomes.cpp: what workers say. False if the frame makes no sense: the worker is then given up.
@@ -108,6 +108,7 @@ class TaskDispatcher {
   void update_alive(PoolState& pool);
   void end_by_failure(PoolState& pool);
   [[nodiscard]] detail::Sink* sink_of(WorkId work);
+  [[nodiscard]] NodeId node_of(const std::string& host);
 
   /// Nobody listens: the event is not even made.
   template <class Make>
@@ -123,8 +124,10 @@ class TaskDispatcher {
   /// Why pools broke that have ended: for submissions that were under way.
   std::map<PoolId, detail::FailurePtr> broken_pools_;
   base::PagedTable<Work> works_;
+  std::map<std::string, NodeId> nodes_;  ///< by host
   LossBook losses_;
   std::shared_ptr<TaskEvents> events_;  ///< or null
+  GroupDispatcher groups_;
   std::vector<schedule::Action> actions_;
   std::optional<ChunkId> last_sent_;
   watch::Time now_ = 0;

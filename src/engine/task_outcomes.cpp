@@ -34,6 +34,7 @@ void TaskDispatcher::worker_output(WorkerId id, std::span<const std::byte> bytes
 
 bool TaskDispatcher::handle_frame(WorkerId id, Worker& worker, const wire::FrameHeader& header,
                                   std::span<const std::byte> payload, detail::Bytes* owned) {
+  if (groups_.has(id)) return groups_.handle_frame(id, worker, header, payload, owned);
   switch (header.kind) {
     case wire::FrameKind::ready:
       if (worker.ready) return false;
@@ -135,7 +136,11 @@ void TaskDispatcher::rank_joined(const RankFacts& facts) {
   roster_.joined(facts);
   tell([&] { return RankJoined{facts.rank, facts.workers, facts.host}; });
   scheduler_.cores_changed(roster_.cores());
-  scheduler_.rank_joined(facts.rank, facts.workers);
+  scheduler_.rank_joined(facts.rank, facts.workers, node_of(facts.host));
+}
+
+NodeId TaskDispatcher::node_of(const std::string& host) {
+  return nodes_.try_emplace(host, NodeId{static_cast<std::uint32_t>(nodes_.size())}).first->second;
 }
 
 std::vector<WorkerId> TaskDispatcher::rank_lost(Rank rank, const RankEnd& end) {
@@ -146,10 +151,12 @@ std::vector<WorkerId> TaskDispatcher::rank_lost(Rank rank, const RankEnd& end) {
   scheduler_.cores_changed(roster_.cores());
   auto gone = workers_.on(rank);
   for (const WorkerId id : gone) not_ready_any_more(*workers_.find(id));
-  scheduler_.rank_lost(rank, losses_.rank_lost(entry.facts, end));
+  const auto loss = losses_.rank_lost(entry.facts, end);
+  scheduler_.rank_lost(rank, loss);
   for (const WorkerId id : gone) {
+    if (groups_.has(id)) groups_.lost_with_rank(id, loss);
     const auto pool = workers_.find(id)->pool;
-    pool->tally.worker_ended(*workers_.find(id)->tally, now_);
+    if (auto* const one = workers_.find(id)->tally) pool->tally.worker_ended(*one, now_);
     workers_.erase(id);
     update_alive(*pool);
   }
@@ -157,13 +164,22 @@ std::vector<WorkerId> TaskDispatcher::rank_lost(Rank rank, const RankEnd& end) {
 }
 
 void TaskDispatcher::worker_started(WorkerId id, pid_t pid) {
-  if (Worker* const worker = workers_.find(id)) worker->tally->pid = worker->pid = pid;
+  Worker* const worker = workers_.find(id);
+  if (worker == nullptr) return;
+  worker->pid = pid;
+  if (worker->tally != nullptr) worker->tally->pid = pid;
 }
 
 void TaskDispatcher::worker_failed_to_start(WorkerId id, const std::string& why) {
   const Worker* const worker = workers_.find(id);
   if (worker == nullptr) return;
   const auto pool = worker->pool;
+  if (groups_.has(id)) {
+    groups_.worker_failed_to_start(id, *worker, why);
+    if (worker->tally != nullptr) pool->tally.worker_ended(*worker->tally, now_);
+    workers_.erase(id);
+    return;
+  }
   const auto loss = losses_.failed_to_start(id, *worker, why);
   pool->tally.worker_ended(*worker->tally, now_);
   workers_.erase(id);
@@ -176,6 +192,12 @@ bool TaskDispatcher::worker_ended(WorkerId id, const host::WorkerEnd& end) {
   Worker* const worker = workers_.find(id);
   if (worker == nullptr) return false;
   if (worker->pid == 0) worker->pid = end.pid;
+  if (groups_.has(id)) {
+    groups_.worker_ended(id, *worker, end);
+    if (worker->tally != nullptr) worker->pool->tally.worker_ended(*worker->tally, now_);
+    workers_.erase(id);
+    return true;
+  }
   not_ready_any_more(*worker);
   const auto pool = worker->pool;
   const auto loss = losses_.worker_ended(id, *worker, end);

@@ -43,6 +43,16 @@ watch::Outcome outcome_of(schedule::Reason reason) {
   }
 }
 
+std::span<const std::byte> head_of(const detail::Gather& gathered, std::size_t size) noexcept {
+  if (gathered.empty()) return {};
+  return gathered.front().first(std::min(gathered.front().size(), size));
+}
+
+std::string_view text_of(std::span<const std::byte> head) noexcept {
+  constexpr std::size_t longest = 256;
+  return {reinterpret_cast<const char*>(head.data()), head.size() <= longest ? head.size() : 0};
+}
+
 Event TaskRecorder::now(What what) noexcept {
   Event event;
   event.what = what;

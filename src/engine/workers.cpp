@@ -8,6 +8,21 @@
 
 namespace rankpool::engine {
 
+detail::Bytes init_payload(WorkerId id, const Worker& worker) {
+  detail::Bytes payload;
+  const std::string& host = worker.at->facts.host;
+  const auto host_size = static_cast<std::uint32_t>(host.size());
+  const std::int32_t rank = raw(worker.rank);
+  const std::uint32_t number = raw(id);
+  payload.append(&number, sizeof number);
+  payload.append(&rank, sizeof rank);
+  payload.append(&host_size, sizeof host_size);
+  payload.append(host.data(), host.size());
+  const detail::Bytes& initializer = worker.pool->initializer;
+  payload.append(initializer.data(), initializer.size());
+  return payload;
+}
+
 Worker& Workers::add(WorkerId id, RankEntry& at, std::shared_ptr<PoolState> pool) {
   auto worker = std::make_unique<Worker>();
   worker->rank = at.facts.rank;

@@ -33,6 +33,9 @@ struct Worker {
   wire::FrameReader side_reader;
 };
 
+/// What a worker is told of itself first: number, rank and host, and behind them the initializer.
+detail::Bytes init_payload(WorkerId id, const Worker& worker);
+
 /// The ranks, their workers, and the way to each of them. Engine thread.
 class Workers {
  public:

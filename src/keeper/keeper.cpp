@@ -165,7 +165,7 @@ int Keeper::run(KeeperDuties duties) {
         break;
       }
       if (message.kind == KeeperMessage::Kind::spawn && fd >= 0) {
-        spawn(message.worker, fd);
+        spawn(message.worker, fd, message.number != 0);
         fd = -1;
       } else if (message.kind == KeeperMessage::Kind::kill) {
         signal_worker(message.worker, message.number);
@@ -210,7 +210,16 @@ int Keeper::kill_overdue() {
   return next ? static_cast<int>(next->count()) : -1;
 }
 
-void Keeper::spawn(std::uint32_t worker, int fd) {
+void Keeper::spawn(std::uint32_t worker, int fd, bool with_folders) {
+  std::optional<Folders> folders;
+  if (with_folders) {
+    folders = Folders::make();
+    if (!folders) {
+      const int error = errno;
+      ::close(fd);
+      return report({KeeperMessage::Kind::spawn_failed, worker, error, 0});
+    }
+  }
   const pid_t keeper = ::getpid();
   const pid_t pid = ::fork();
   if (pid == 0) {
@@ -222,6 +231,7 @@ void Keeper::spawn(std::uint32_t worker, int fd) {
     for (int signal = 1; signal < 32; ++signal) ::signal(signal, SIG_DFL);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
     ::prctl(PR_SET_NAME, "rankpool-worker");  // no space: see keep()
+    if (folders) Folders::own() = folders->leave();
     const int null = ::open("/dev/null", O_RDONLY);
     ::dup2(null, STDIN_FILENO);
     // Only its channel, its door bell and what the program writes to.
@@ -251,6 +261,7 @@ void Keeper::spawn(std::uint32_t worker, int fd) {
   }
   pids_[worker] = pid;
   workers_[pid] = worker;
+  if (folders) folders_.emplace(pid, std::move(*folders));
   report({KeeperMessage::Kind::spawned, worker, pid, 0});
 }
 
@@ -270,6 +281,7 @@ void Keeper::reap() {
       const std::uint32_t worker = found->second;
       workers_.erase(found);
       pids_.erase(worker);
+      folders_.erase(pid);
       report({KeeperMessage::Kind::ended, worker, pid, status});
     } else if (pid == duties_.rank && !duties_.rank_is_parent) {
       rank_status_ = status;

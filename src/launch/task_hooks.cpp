@@ -3,6 +3,8 @@
 #include "base/process_role.hpp"
 #include "client/shared_link.hpp"
 #include "engine/stop_signals.hpp"
+#include "group/member.hpp"
+#include "group/nursery.hpp"
 #include "launch/batch_signals.hpp"
 
 #include <rankpool/callable.hpp>
@@ -75,6 +77,9 @@ const worker::WorkerHooks& task_hooks() {
       return detail::encode_current_exception(task.empty() ? place() : place() + " in " + task);
     };
     own.forget_shared = client::forget_shared;
+    own.serve_group = group::serve_group;
+    own.join_group = group::join_group;
+    own.leave_group = group::leave_group;
     return own;
   }();
   return hooks;

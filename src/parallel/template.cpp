@@ -12,9 +12,13 @@ std::string_view Template::path_part(const std::string& argument, Path path) {
   std::string_view text = argument;
   const auto slash = text.rfind('/');
   if (path == Path::folder) {
-    if (slash == std::string_view::npos) return ".";
-    if (text.size() == 1) return "/";
-    return slash == 0 ? text.substr(0, 1) : text.substr(0, slash);
+    // As dirname(1) has it: what stands before the last part, slashes behind which nothing stands left out.
+    while (text.size() > 1 && text.ends_with('/')) text.remove_suffix(1);
+    const auto before = text.rfind('/');
+    if (before == std::string_view::npos) return ".";
+    text = text.substr(0, before);
+    while (text.size() > 1 && text.ends_with('/')) text.remove_suffix(1);
+    return text.empty() ? "/" : text;
   }
   if ((path == Path::base || path == Path::base_no_extension) && slash != std::string_view::npos) {
     text.remove_prefix(slash + 1);

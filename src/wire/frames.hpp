@@ -30,14 +30,20 @@ enum class FrameKind : std::uint8_t {
   error,        ///< one encoded exception
   skipped,      ///< `count` items that had failed before they were sent
   request,      ///< side stream: shared state; `chunk` is its number, 0 if it wants no reply; payload: see shared.hpp
+  // tasks of several ranks (group.hpp)
+  serve_group,  ///< engine to worker: be the nursery of a group from now on; payload: GroupPlan
+  join_group,   ///< engine to worker: become an MPI process; payload: its environment
+  nursery,      ///< both ways: `count` is a NurseryWord
+  // of whoever runs tasks
   times,        ///< by the worker's clock, of `count` items from `first` on: begin of the first, end of each; nanoseconds
 };
 
 enum class FrameFlag : std::uint8_t {
   none = 0,
-  last = 1,      ///< worker to engine: the chunk is done; `extra` is the time spent on it in nanoseconds
-  announce = 2,  ///< engine to worker, on `chunk`: send `began` for each item and publish each outcome at once
-  timed = 4,     ///< engine to worker, on `chunk`: send `times` of all items
+  last = 1,           ///< worker to engine: the chunk is done; `extra` is the time spent on it in nanoseconds
+  announce = 2,       ///< engine to worker, on `chunk`: send `began` for each item and publish each outcome at once
+  announce_only = 4,  ///< likewise, but what the item returns is not wanted: `skipped` stands for it
+  timed = 8,          ///< engine to worker, on `chunk`: send `times` of all items
 };
 
 constexpr FrameFlag operator|(FrameFlag a, FrameFlag b) noexcept {

@@ -1,6 +1,7 @@
 #include "worker/worker.hpp"
 
 #include "wire/frames.hpp"
+#include "worker/frame_line.hpp"
 #include "worker/side_client.hpp"
 #include "worker/worker_rings.hpp"
 
@@ -74,6 +75,7 @@ class Worker final : public detail::TaskContext {
 
   // TaskContext
   void end_with_encoded(std::span<const std::byte> first, std::span<const std::byte> second) override {
+    if (unwanted_) return end_with_frame(FrameKind::skipped, {});
     end_with_frame(FrameKind::value, first, second);
   }
   void end_with_current_exception() override {
@@ -93,6 +95,7 @@ class Worker final : public detail::TaskContext {
 
   void end_with_value_slowly(const void* value, std::size_t size) override {
     publish_open();
+    if (unwanted_) return end_with_frame(FrameKind::skipped, {});
     if (size + sizeof(FrameHeader) > channel::Channel::kRing / 2) {
       end_with_frame(FrameKind::values, {static_cast<const std::byte*>(value), size});
       return;
@@ -205,7 +208,19 @@ class Worker final : public detail::TaskContext {
         return init(payload);
       case FrameKind::chunk:
         return chunk(header, payload);
+      case FrameKind::serve_group: {
+        const detail::Bytes plan(payload);
+        if (payload.data() == rings_.input()) rings_.take_input(payload.size());
+        FrameLine line(rings_);
+        hooks_.serve_group(plan, line);
+        ::_exit(0);
+      }
+      case FrameKind::join_group:
+        hooks_.join_group(payload);
+        in_group_ = true;
+        return;
       case FrameKind::stop:
+        if (in_group_) hooks_.leave_group();
         std::fflush(nullptr);
         ::_exit(0);
       default:
@@ -288,7 +303,8 @@ class Worker final : public detail::TaskContext {
     if (count_ > 1 && items_before <= 1) rings_.wake_host();  // it is to harvest from time to time
     if (!has_the_next()) rings_.ring_if_owed();
     name_ = nullptr;
-    announce_ = wire::has(header.flags, FrameFlag::announce);
+    unwanted_ = wire::has(header.flags, FrameFlag::announce_only);
+    announce_ = wire::has(header.flags, FrameFlag::announce) || unwanted_;
     timed_ = wire::has(header.flags, FrameFlag::timed);
     input_ = &items;
     flush_after_ = std::max(kFlushAfter, std::chrono::nanoseconds(static_cast<std::int64_t>(header.first)));
@@ -372,6 +388,8 @@ class Worker final : public detail::TaskContext {
   WorkerRings rings_;
   const WorkerHooks& hooks_;
   SideClient side_;
+  bool in_group_ = false;
+  bool unwanted_ = false;        ///< what the items of the chunk return
   std::uint64_t frame_end_ = 0;  ///< of the frame that is being served, in the input
   FrameHeader chunk_;
   std::uint64_t chunk_base_ = 0;

@@ -42,6 +42,9 @@ struct WorkOptions {
   std::uint32_t chunk = 0;     ///< items for each chunk; 0: the library chooses
   std::size_t item_bytes = 0;  ///< mean encoded size of an item: bounds the chunks that the library chooses
   std::shared_ptr<const WorkLabel> label = nullptr;
+  int ranks = 0;  ///< processes for each item, which make up an MPI job of their own; 0: it is no such task
+  std::optional<int> max_retries;                        ///< in place of the pool's
+  std::optional<std::chrono::nanoseconds> task_timeout;  ///< in place of the pool's
 };
 
 /// The public classes' way to the engine: one open executor or pool. Thread-safe. The pool lives on in the engine until
@@ -61,7 +64,8 @@ class PoolLink {
   virtual void check_open() = 0;
   /// Hands in a single task. Throws as `check_open` does; the sink is then untouched.
   virtual void submit(Ref<Sink> sink) = 0;
-  /// Hands in work of many items.
+  /// Hands in work of many items, or with wishes of its own. Throws std::invalid_argument if it asks for more than the
+  /// pool has, Error if tasks of several ranks cannot run here.
   virtual std::shared_ptr<WorkControl> submit(Ref<Sink> sink, const WorkOptions& options) = 0;
 
   /// Takes no more work; what was submitted is finished, or cancelled if it has not begun.

@@ -23,6 +23,7 @@ struct Failure {
     task_timeout,       ///< TaskTimeoutError
     shut_down,          ///< ShutdownError
     serialization,      ///< SerializationError
+    error,              ///< Error
   };
   Kind kind = Kind::broken;
   std::string text;

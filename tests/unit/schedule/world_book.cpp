@@ -192,6 +192,9 @@ void World::execute(const FailItems& action) {
     case Reason::task_timeout:
       if (pool.policy.task_timeout.count() == 0) return wrong("an item without a limit ran past it");
       break;
+    case Reason::cannot_start:
+    case Reason::no_places:
+      return wrong("an item fails as only groups do");
   }
   end_range(*work, action.first, action.count);
   ++items_failed;
