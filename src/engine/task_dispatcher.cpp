@@ -87,7 +87,7 @@ void TaskDispatcher::handle(ListenToTasks& command) {
   for (const auto& [id, pool] : pools_) events_->tell(PoolOpened{id, pool->max_workers});
   workers_.for_each([&](WorkerId id, const Worker& worker) {
     events_->tell(WorkerStarted{id, worker.pool->id, worker.rank});
-    if (worker.ready) events_->tell(WorkerReady{id, worker.pid});
+    if (worker.ready && worker.pid != 0) events_->tell(WorkerReady{id, worker.pid});
   });
 }
 

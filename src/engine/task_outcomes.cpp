@@ -166,7 +166,8 @@ std::vector<WorkerId> TaskDispatcher::rank_lost(Rank rank, const RankEnd& end) {
 void TaskDispatcher::worker_started(WorkerId id, pid_t pid) {
   Worker* const worker = workers_.find(id);
   if (worker == nullptr) return;
-  worker->pid = pid;
+  // Its own word may come before its keeper's: an event that names it waits for both.
+  if (std::exchange(worker->pid, pid) == 0 && worker->ready) tell([&] { return WorkerReady{id, pid}; });
   if (worker->tally != nullptr) worker->tally->pid = pid;
 }
 
@@ -212,7 +213,7 @@ bool TaskDispatcher::worker_ended(WorkerId id, const host::WorkerEnd& end) {
 
 void TaskDispatcher::became_ready(WorkerId id, Worker& worker) {
   worker.ready = true;
-  tell([&] { return WorkerReady{id, worker.pid}; });
+  if (worker.pid != 0) tell([&] { return WorkerReady{id, worker.pid}; });
   scheduler_.worker_ready(id);
   update_alive(*worker.pool);
   {
