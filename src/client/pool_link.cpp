@@ -9,7 +9,6 @@
 #include <rankpool/run.hpp>
 
 #include <algorithm>
-#include <chrono>
 #include <future>
 #include <span>
 #include <string_view>
@@ -31,6 +30,8 @@ std::string name_in_tally(std::string_view task) {
   const std::string name = text ? std::string(task) : codec::name_of_task(std::as_bytes(std::span(task)));
   return name.empty() ? "task" : name;
 }
+
+Insights insights_of(const watch::Tally& tally) { return tally.insights(watch::Observer::now(), &name_in_tally); }
 
 class WorkHandle final : public WorkControl {
  public:
@@ -86,14 +87,13 @@ class EnginePoolLink final : public PoolLink {
   Insights insights() const override {
     auto answer = std::make_shared<std::promise<watch::Tally>>();
     auto tally = answer->get_future();
-    const auto now = std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
     if (job_->engine().mailbox().post_if_open(engine::AskTally{state_, std::move(answer)})) {
       try {
-        return tally.get().insights(now, &name_in_tally);
+        return insights_of(tally.get());
       } catch (const std::future_error&) {  // the engine ended before it came to it
       }
     }
-    return state_->tally.insights(now, &name_in_tally);
+    return insights_of(state_->tally);
   }
 
  private:
