@@ -3,6 +3,7 @@
 #include "measure.hpp"
 
 #include "liveness/lifeline.hpp"
+#include "transport/mpi_session.hpp"
 #include "transport/mpi_transport.hpp"
 
 #include <poll.h>
@@ -89,7 +90,8 @@ void measure_lifelines(long rounds, bench::Report& report) {
 
 int main(int argc, char** argv) {
   const long rounds = bench::option(argc, argv, "rounds", 1000);
-  transport::MpiTransport transport;
+  transport::MpiSession session;
+  transport::MpiTransport transport(session.world());
   if (transport.rank() == kZero) {
     bench::Report report;
     measure(transport, rounds, report);
@@ -98,5 +100,6 @@ int main(int argc, char** argv) {
   } else {
     echo(transport);
   }
-  transport.finalize();
+  transport.close();
+  session.finalize();
 }

@@ -73,7 +73,7 @@ class Longs final : public detail::Sink {
 
 class RankZero {
  public:
-  RankZero(int nodes, int workers) : port_(running_), dispatcher_(roster_) {
+  RankZero(int nodes, int workers) : port_(running_), dispatcher_(roster_, Rank{0}) {
     for (int rank = 0; rank < nodes; ++rank) {
       dispatcher_.set_port(Rank{rank}, &port_);
       engine::RankFacts facts;

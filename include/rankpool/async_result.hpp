@@ -7,7 +7,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace rankpool {
+namespace rankpool::inline v0_2 {
 
 /// The result of `apply_async` and its kin. Python: `multiprocessing.pool.AsyncResult`.
 ///
@@ -79,4 +79,4 @@ void finish_async(const Ref<typename Future<T>::State>& to, const typename Callb
 
 }  // namespace detail
 
-}  // namespace rankpool
+}  // namespace rankpool::inline v0_2

@@ -3,9 +3,8 @@
 #include <rankpool/detail/archive.hpp>
 #include <rankpool/detail/codec.hpp>
 #include <rankpool/detail/pins.hpp>
+#include <rankpool/detail/type_name.hpp>
 #include <rankpool/serialization.hpp>
-
-#include <boost/core/demangle.hpp>
 
 #include <functional>
 #include <string>
@@ -15,7 +14,7 @@
 #include <typeinfo>
 #include <utility>
 
-namespace rankpool {
+namespace rankpool::inline v0_2 {
 
 namespace detail {
 
@@ -118,10 +117,12 @@ template <class F>
 std::string task_name(const F& f) {
   if constexpr (is_function_pointer<F>) {
     return code_name(reinterpret_cast<const void*>(f));
+  } else if constexpr (requires { f.name_of_task(); }) {
+    return f.name_of_task();
   } else if constexpr (requires { f.name_of_function(); }) {
     return "partial(" + f.name_of_function() + ")";
   } else {
-    return boost::core::demangle(typeid(F).name());
+    return type_name(typeid(F));
   }
 }
 
@@ -243,4 +244,4 @@ class Function<void()> {
   detail::Pins pins_;  ///< shared objects whose handles it holds
 };
 
-}  // namespace rankpool
+}  // namespace rankpool::inline v0_2

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace rankpool {
+namespace rankpool::inline v0_2 {
 
 /// Base of every error of the library's own.
 class Error : public std::runtime_error {
@@ -110,4 +110,4 @@ class RemoteError : public Error {
 std::string remote_traceback(const std::exception_ptr& error);
 std::string remote_traceback(const std::exception& error);
 
-}  // namespace rankpool
+}  // namespace rankpool::inline v0_2

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <rankpool/callable.hpp>
+#include <rankpool/detail/group_task.hpp>
 #include <rankpool/detail/pool_link.hpp>
 #include <rankpool/detail/submit.hpp>
 #include <rankpool/errors.hpp>
 #include <rankpool/future.hpp>
 #include <rankpool/map_results.hpp>
+#include <rankpool/task_options.hpp>
 #include <rankpool/timeout.hpp>
 
 #include <concepts>
@@ -19,7 +21,7 @@
 #include <utility>
 #include <vector>
 
-namespace rankpool {
+namespace rankpool::inline v0_2 {
 
 /// What the loss of a worker or a rank does to its executor.
 enum class OnWorkerDeath {
@@ -61,6 +63,9 @@ struct MapOptions {
   Timeout timeout = {};
   /// Results as they finish, not in the order of the input.
   bool unordered = false;
+  /// As in TaskOptions, for each item.
+  int ranks = 1;
+  std::optional<int> max_retries = std::nullopt;
 };
 
 struct ShutdownOptions {
@@ -90,8 +95,18 @@ class ProcessPoolExecutor {
 
   /// Runs `f(args...)` in a worker. @throws ShutdownError, BrokenProcessPool
   template <class F, class... Args>
-  auto submit(F&& f, Args&&... args) {
-    return detail::submit_task(*link_, std::forward<F>(f), std::forward<Args>(args)...);
+  requires(!std::is_same_v<std::remove_cvref_t<F>, TaskOptions>) auto submit(F&& f, Args&&... args) {
+    return detail::submit_task(*link_, nullptr, std::forward<F>(f), std::forward<Args>(args)...);
+  }
+  /// The same for a task with wishes of its own. @throws std::invalid_argument too
+  template <class F, class... Args>
+  auto submit(TaskOptions options, F&& f, Args&&... args) {
+    detail::WorkOptions work;
+    auto task = detail::group_or_plain<Args...>(std::forward<F>(f), options.ranks);
+    work.ranks = options.ranks;
+    detail::check_not_negative(options.max_retries, "max_retries");
+    work.max_retries = options.max_retries;
+    return detail::submit_task(*link_, &work, std::move(task), std::forward<Args>(args)...);
   }
 
   /// Runs `f` on the elements of one or more ranges, in step, until the shortest ends. The input is read at the call,
@@ -104,7 +119,8 @@ class ProcessPoolExecutor {
   }
   template <class F, std::ranges::input_range... Ranges>
   requires(sizeof...(Ranges) > 0) auto map(MapOptions options, F f, Ranges&&... iterables) {
-    return detail::map_ranges(*link_, wish_of(options), f, std::forward<Ranges>(iterables)...);
+    const auto task = detail::group_or_plain<std::ranges::range_reference_t<Ranges>...>(std::move(f), options.ranks);
+    return detail::map_ranges(*link_, wish_of(options), task, std::forward<Ranges>(iterables)...);
   }
   template <class F, class T>
   auto map(F f, std::initializer_list<T> items) {
@@ -118,7 +134,9 @@ class ProcessPoolExecutor {
   }
   template <class F, std::ranges::input_range Range>
   auto starmap(MapOptions options, F f, Range&& tuples) {
-    return detail::starmap_range(*link_, wish_of(options), f, std::forward<Range>(tuples));
+    const auto task = detail::group_or_plain_star<std::remove_cvref_t<std::ranges::range_reference_t<Range>>>(
+        std::move(f), options.ranks);
+    return detail::starmap_range(*link_, wish_of(options), task, std::forward<Range>(tuples));
   }
 
   /// Takes no more work. What was submitted still finishes, unless `cancel_futures`. May be called again, to wait after
@@ -171,10 +189,13 @@ class ProcessPoolExecutor {
     if (options.buffersize) wish.buffersize = static_cast<std::uint64_t>(*options.buffersize);
     wish.timeout = options.timeout;
     wish.unordered = options.unordered;
+    wish.ranks = options.ranks;
+    detail::check_not_negative(options.max_retries, "max_retries");
+    wish.max_retries = options.max_retries;
     return wish;
   }
 
   std::shared_ptr<detail::PoolLink> link_;
 };
 
-}  // namespace rankpool
+}  // namespace rankpool::inline v0_2

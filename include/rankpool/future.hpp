@@ -11,7 +11,7 @@
 #include <utility>
 #include <variant>
 
-namespace rankpool {
+namespace rankpool::inline v0_2 {
 
 /// The result of a task that may still be on its way. Python: `concurrent.futures.Future`.
 ///
@@ -100,4 +100,4 @@ class Future {
   detail::Ref<State> state_;
 };
 
-}  // namespace rankpool
+}  // namespace rankpool::inline v0_2

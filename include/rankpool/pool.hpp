@@ -23,7 +23,7 @@
 #include <utility>
 #include <vector>
 
-namespace rankpool {
+namespace rankpool::inline v0_2 {
 
 struct PoolOptions {
   /// Worker processes. Default: $RANKPOOL_MAX_WORKERS, else every core of the job. Below 1: std::invalid_argument.
@@ -167,7 +167,7 @@ class Pool {
   }
   template <class F, class... Args>
   auto submit(const F& f, const std::tuple<Args...>& args) {
-    return std::apply([&](const Args&... each) { return detail::submit_task(*link_, f, each...); }, args);
+    return std::apply([&](const Args&... each) { return detail::submit_task(*link_, nullptr, f, each...); }, args);
   }
   /// All results; each has ended before the first error is thrown.
   template <class R>
@@ -176,7 +176,7 @@ class Pool {
     std::exception_ptr first;
     while (true) {
       try {
-        auto rest = results.to_vector();
+        auto rest = results.to_vector_as_thrown();
         if (first) std::rethrow_exception(std::exchange(first, nullptr));
         if (all.empty()) return rest;
         std::move(rest.begin(), rest.end(), std::back_inserter(all));
@@ -213,4 +213,4 @@ class Pool {
   std::atomic<bool> closed_{false};
 };
 
-}  // namespace rankpool
+}  // namespace rankpool::inline v0_2

@@ -10,6 +10,7 @@
 #include <rankpool/future.hpp>
 #include <rankpool/map_results.hpp>
 #include <rankpool/pool.hpp>
+#include <rankpool/queue.hpp>
 #include <rankpool/run.hpp>
 #include <rankpool/serialization.hpp>
 #include <rankpool/shared.hpp>

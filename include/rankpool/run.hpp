@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-namespace rankpool {
+namespace rankpool::inline v0_2 {
 
 namespace detail {
 /// What `run` is once its argument has one type.
@@ -81,4 +81,4 @@ struct RankInfo {
 /// @throws Error outside of `run` or in a worker
 [[nodiscard]] std::vector<RankInfo> ranks();
 
-}  // namespace rankpool
+}  // namespace rankpool::inline v0_2

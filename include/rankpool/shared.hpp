@@ -19,7 +19,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace rankpool {
+namespace rankpool::inline v0_2 {
 
 // Handles of shared objects are task arguments, parts of arguments, and arguments of initializers. The object lives on
 // rank 0 as long as one of these does: a handle on rank 0, an open pool whose initializer was given one, a task that
@@ -189,4 +189,4 @@ Broadcast<T> broadcast(T value) {
   return made;
 }
 
-}  // namespace rankpool
+}  // namespace rankpool::inline v0_2

@@ -3,7 +3,7 @@
 #include <chrono>
 #include <optional>
 
-namespace rankpool {
+namespace rankpool::inline v0_2 {
 
 /// How long a call may wait: any `std::chrono::duration`, or nothing for as long as it takes.
 ///
@@ -38,4 +38,4 @@ class Timeout {
   std::optional<Clock::duration> length_;
 };
 
-}  // namespace rankpool
+}  // namespace rankpool::inline v0_2

@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-namespace rankpool {
+namespace rankpool::inline v0_2 {
 
 /// When `wait` returns. Python: FIRST_COMPLETED, FIRST_EXCEPTION, ALL_COMPLETED.
 enum class ReturnWhen { FIRST_COMPLETED, FIRST_EXCEPTION, ALL_COMPLETED };
@@ -85,9 +85,10 @@ auto wait(Range&& futures, WaitOptions options = {}) {
   return result;
 }
 
-/// The futures in the order in which they complete: an input range. Made by `as_completed`.
+/// The futures in the order in which they complete: an input range and a view, so that it can be piped. Made by
+/// `as_completed`. Move-only; one thread at a time uses it.
 template <class T>
-class AsCompleted {
+class AsCompleted : public std::ranges::view_base {
  public:
   class iterator {
    public:
@@ -98,7 +99,9 @@ class AsCompleted {
     using reference = Future<T>;
     iterator() = default;
     explicit iterator(AsCompleted* all) : all_(all) {}
-    Future<T> operator*() const { return std::move(all_->current_); }
+    /// The same future until `++`.
+    Future<T> operator*() const { return all_->current_; }
+    const Future<T>* operator->() const { return std::addressof(all_->current_); }
     iterator& operator++() {
       if (!all_->advance()) all_ = nullptr;
       return *this;
@@ -118,8 +121,12 @@ class AsCompleted {
         deadline_(timeout.deadline()) {
     for (std::size_t i = 0; i < pending_.size(); ++i) waiter_->watch(pending_[i].state(), i);
   }
-  AsCompleted(AsCompleted&&) noexcept = default;
-  AsCompleted& operator=(AsCompleted&&) = delete;
+  AsCompleted(AsCompleted&& other) noexcept : AsCompleted() { swap(other); }
+  AsCompleted& operator=(AsCompleted&& other) noexcept {
+    AsCompleted taken(std::move(other));
+    swap(taken);
+    return *this;
+  }
   ~AsCompleted() {
     if (!waiter_) return;
     for (const auto& future : pending_) {
@@ -131,6 +138,17 @@ class AsCompleted {
   iterator end() const noexcept { return iterator(); }
 
  private:
+  AsCompleted() = default;
+  void swap(AsCompleted& other) noexcept {
+    std::swap(waiter_, other.waiter_);
+    std::swap(pending_, other.pending_);
+    std::swap(completed_, other.completed_);
+    std::swap(next_, other.next_);
+    std::swap(left_, other.left_);
+    std::swap(total_, other.total_);
+    std::swap(deadline_, other.deadline_);
+    std::swap(current_, other.current_);
+  }
   bool advance() {
     current_ = Future<T>();
     if (left_ == 0) return false;
@@ -154,8 +172,8 @@ class AsCompleted {
   std::vector<Future<T>> pending_;
   std::vector<std::size_t> completed_;
   std::size_t next_ = 0;
-  std::size_t left_;
-  std::size_t total_;
+  std::size_t left_ = 0;
+  std::size_t total_ = 0;
   std::optional<Timeout::Clock::time_point> deadline_;
   Future<T> current_;
 };
@@ -170,4 +188,4 @@ auto as_completed(Range&& futures, Timeout timeout = {}) {
   return AsCompleted<Value>(detail::distinct_futures(std::forward<Range>(futures)), timeout);
 }
 
-}  // namespace rankpool
+}  // namespace rankpool::inline v0_2

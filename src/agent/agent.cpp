@@ -14,7 +14,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr Rank kRank0{0};
 /// A batch is sent on its own from this size on.
 constexpr std::size_t kPiece = std::size_t{256} << 10U;
 /// So much may be on its way to rank 0 before workers have to wait: it bounds this process's memory.
@@ -62,14 +61,15 @@ Ending Agent::run() {
 
 /// Rank 0 and the transport say so: asking MPI would take longer.
 bool Agent::nothing_under_way() const {
-  return bell_ && bell_->connected() && !transport_.busy() && !bell_->under_way(transport_.received_from(kRank0));
+  return bell_ && bell_->connected() && !transport_.busy() &&
+         !bell_->under_way(transport_.received_from(transport_.root()));
 }
 
 bool Agent::take_messages() {
   if (nothing_under_way()) return false;
   const bool any = transport_.poll(arrived_);
   for (auto& incoming : arrived_) {
-    if (incoming.from != kRank0 || ending_) continue;
+    if (incoming.from != transport_.root() || ending_) continue;
     const auto bytes = std::make_shared<detail::Bytes>(std::move(incoming.bytes));
     try {
       wire::EnvelopeReader envelope(*bytes);
@@ -82,7 +82,7 @@ bool Agent::take_messages() {
   arrived_.clear();
   if (any) {
     for (const auto& broken : transport_.take_broken()) {
-      if (broken.peer != kRank0 || ending_) continue;
+      if (broken.peer != transport_.root() || ending_) continue;
       base::log_error("rank 0 cannot be reached any more: " + broken.how);
       ending_ = Ending::rank_0_lost;
     }
@@ -114,7 +114,7 @@ void Agent::handle(const wire::Message& message, const std::shared_ptr<const det
   } else if (const auto* forget = std::get_if<wire::ForgetBlob>(&message)) {
     blobs_.erase(forget->id);
   } else if (const auto* start = std::get_if<wire::StartWorker>(&message)) {
-    host_.start(start->worker);
+    host_.start(start->worker, start->with_folders);
   } else if (const auto* kill = std::get_if<wire::KillWorker>(&message)) {
     host_.kill(kill->worker, kill->signal);
   } else if (std::holds_alternative<wire::StopRequested>(message)) {
@@ -168,8 +168,8 @@ void Agent::tell_taken() {
 
 void Agent::send_batch() {
   if (batch_.empty()) return;
-  transport_.send(kRank0, std::exchange(batch_, detail::Bytes()));
-  if (bell_) bell_->sent(transport_.sent_to(kRank0));
+  transport_.send(transport_.root(), std::exchange(batch_, detail::Bytes()));
+  if (bell_) bell_->sent(transport_.sent_to(transport_.root()));
   if (std::exchange(rank_0_asleep_, false)) lifeline_->ring();
 }
 
@@ -190,7 +190,7 @@ void Agent::handle(const liveness::LifelineEvent& event) {
       if (!ending_) ending_ = Ending::rank_0_lost;
       break;
     case liveness::LifelineEvent::Kind::asleep:
-      if (transport_.sent_to(kRank0) > event.received) {
+      if (transport_.sent_to(transport_.root()) > event.received) {
         lifeline_->ring();
       } else {
         rank_0_asleep_ = true;
@@ -206,7 +206,7 @@ void Agent::handle(const liveness::LifelineEvent& event) {
 
 /// False if something is under way to us.
 bool Agent::tell_that_we_sleep() {
-  const std::uint64_t received = transport_.received_from(kRank0);
+  const std::uint64_t received = transport_.received_from(transport_.root());
   if (bell_->connected()) return bell_->prepare_sleep(received);
   if (!std::exchange(knows_we_sleep_, true)) lifeline_->asleep(received);
   return true;

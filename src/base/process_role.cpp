@@ -2,8 +2,7 @@
 
 #include <rankpool/run.hpp>
 
-namespace rankpool {
-namespace base {
+namespace rankpool::base {
 namespace {
 
 ProcessRole g_role = ProcessRole::program;
@@ -13,8 +12,10 @@ ProcessRole g_role = ProcessRole::program;
 void set_process_role(ProcessRole role) noexcept { g_role = role; }
 ProcessRole process_role() noexcept { return g_role; }
 
-}  // namespace base
+}  // namespace rankpool::base
+
+namespace rankpool::inline v0_2 {
 
 bool in_worker() noexcept { return base::process_role() == base::ProcessRole::worker; }
 
-}  // namespace rankpool
+}  // namespace rankpool::inline v0_2

@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <mutex>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 namespace {
 
 /// Sizes are multiples of it, so that payloads of nearly one size share their runs.
@@ -170,4 +170,4 @@ void advise_huge(void* begin, std::size_t size) noexcept {
   if (first < end) ::madvise(static_cast<std::byte*>(begin) + (first - address), end - first, MADV_HUGEPAGE);
 }
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail

@@ -1,4 +1,6 @@
+#include <rankpool/detail/exception_codec.hpp>
 #include <rankpool/detail/future_base.hpp>
+#include <rankpool/detail/what_of.hpp>
 
 #include "base/log.hpp"
 #include "client/callbacks.hpp"
@@ -7,7 +9,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <array>
-#include <boost/core/demangle.hpp>
 #include <cerrno>
 #include <climits>
 #include <ctime>
@@ -15,7 +16,7 @@
 #include <typeinfo>
 #include <utility>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 namespace {
 
 std::mutex& lock_of(const void* address) {
@@ -73,6 +74,7 @@ bool FutureBase::cancel() {
     if (now != State::pending || (word & kClaimed) != 0) return false;
     if (word_.compare_exchange_weak(word, word | kClaimed, std::memory_order_acq_rel)) break;
   }
+  drop_input();  // nobody reads it: the task was not handed out, and will not be
   finish(State::cancelled, true);
   return true;
 }
@@ -205,7 +207,7 @@ std::string FutureBase::describe() {
   try {
     std::rethrow_exception(error);
   } catch (const std::exception& e) {
-    return "finished with " + boost::core::demangle(typeid(e).name());
+    return "finished with " + exception_type_name(typeid(e));
   } catch (...) {
     return "finished with an exception";
   }
@@ -226,8 +228,8 @@ void report_callback_error(const std::string& future) noexcept {
     try {
       throw;
     } catch (const std::exception& e) {
-      base::log_error("a callback of a future (" + future + ") threw " + boost::core::demangle(typeid(e).name()) +
-                      ": " + e.what());
+      base::log_error("a callback of a future (" + future + ") threw " + exception_type_name(typeid(e)) + ": " +
+                      what_of(e));
     } catch (...) {
       base::log_error("a callback of a future (" + future + ") threw something that is not a std::exception");
     }
@@ -236,15 +238,15 @@ void report_callback_error(const std::string& future) noexcept {
   }
 }
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail
 
 #include <rankpool/detail/future_state.hpp>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 
 std::recursive_mutex& decode_lock(const void* address) noexcept {
   static std::array<std::recursive_mutex, 64> locks;
   return locks[(reinterpret_cast<std::uintptr_t>(address) >> 6U) % locks.size()];
 }
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail

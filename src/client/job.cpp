@@ -115,16 +115,23 @@ void wait_ended(engine::Engine& engine, engine::PoolState& state) {
   if (!client::on_callback_thread()) client::drain_callbacks();
 }
 
-void wait_ready(engine::Engine& engine, engine::PoolState& state) {
-  const auto check = [&] { engine.mailbox().locked([&] { engine::pool::check_intake(state); }); };
+void wait_ready(engine::Mailbox& mailbox, engine::PoolState& state) {
+  const auto check = [&] { mailbox.locked([&] { engine::pool::check_intake(state); }); };
   check();
-  std::unique_lock lock(state.mutex);
-  // Fewer than were asked for may be all there is: starts can fail, ranks can be lost.
-  const auto ready = [&] { return state.ready > 0 && state.ready >= std::min(state.max_workers, state.alive.load()); };
-  state.changed.wait(lock, [&] { return ready() || state.broken || state.ended; });
-  if (ready()) return;
-  lock.unlock();
+  {
+    std::unique_lock lock(state.mutex);
+    const auto over = [&] { return state.broken || state.ended; };
+    // Fewer than were asked for may be all there is: starts can fail, ranks can be lost. But a pool of which nobody is
+    // alive is on its way to its end, even if that has not been told yet.
+    const auto ready = [&] {
+      const int alive = state.alive.load();
+      return alive > 0 && state.ready >= std::min(state.max_workers, alive);
+    };
+    state.changed.wait(lock, [&] { return over() || ready(); });
+    if (!over()) return;
+  }
   check();
+  throw ShutdownError("the pool has ended before all its workers were ready");
 }
 
 }  // namespace pool

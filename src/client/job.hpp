@@ -40,7 +40,8 @@ class Job {
 /// Waits of a pool's owner. Thread-safe.
 namespace pool {
 void wait_ended(engine::Engine& engine, engine::PoolState& state);
-void wait_ready(engine::Engine& engine, engine::PoolState& state);
+/// Returns once each worker has run its initializer; throws ShutdownError or BrokenProcessPool if that will never be.
+void wait_ready(engine::Mailbox& mailbox, engine::PoolState& state);
 }  // namespace pool
 
 }  // namespace rankpool::client

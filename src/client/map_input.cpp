@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 
 void MapItems::append_row(const std::byte* from, std::size_t count, std::size_t size) {
   const std::size_t per_block = std::max<std::size_t>(kBlock / size, 1);
@@ -83,4 +83,4 @@ void MapItems::release(std::uint64_t first, std::uint64_t count) noexcept {
   while (!blocks_.empty() && blocks_.front().living == 0) blocks_.pop_front();
 }
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail

@@ -2,13 +2,14 @@
 
 #include "client/job.hpp"
 #include "engine/pool_commands.hpp"
+#include "group/pmix_library.hpp"
 
 #include <rankpool/errors.hpp>
 #include <rankpool/run.hpp>
 
 #include <algorithm>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 namespace {
 
 using client::Job;
@@ -41,7 +42,11 @@ class EnginePoolLink final : public PoolLink {
   }
   void submit(Ref<Sink> sink) override { post(std::move(sink), schedule::WorkSpec{}); }
   std::shared_ptr<WorkControl> submit(Ref<Sink> sink, const WorkOptions& options) override {
+    if (options.ranks > 0) check_ranks(options.ranks);
     schedule::WorkSpec spec;
+    spec.ranks = static_cast<std::uint32_t>(options.ranks);
+    spec.max_retries = options.max_retries;
+    spec.task_timeout = options.task_timeout;
     spec.items = options.items;
     spec.open = options.open;
     spec.chunk = options.chunk;
@@ -54,7 +59,7 @@ class EnginePoolLink final : public PoolLink {
   void close(bool cancel_pending) override { engine::pool::close(mailbox(), *state_, cancel_pending); }
   void stop(int signal) override { engine::pool::stop(mailbox(), *state_, signal); }
   void wait_ended() override { client::pool::wait_ended(job_->engine(), *state_); }
-  void wait_ready() override { client::pool::wait_ready(job_->engine(), *state_); }
+  void wait_ready() override { client::pool::wait_ready(mailbox(), *state_); }
   int workers_alive() const override {
     // The user's own closing shows at once, not when the engine gets to it.
     const bool open = job_->engine().mailbox().locked([&] { return state_->intake == engine::Intake::open; });
@@ -63,6 +68,14 @@ class EnginePoolLink final : public PoolLink {
   int max_workers() const override { return state_->max_workers; }
 
  private:
+  void check_ranks(int ranks) const {
+    if (ranks > state_->max_workers) {
+      throw std::invalid_argument("a task asks for " + std::to_string(ranks) + " ranks, and its executor has only " +
+                                  std::to_string(state_->max_workers) + " workers");
+    }
+    static const std::string trouble = group::trouble();
+    if (!trouble.empty()) throw Error("tasks of several ranks cannot run here: " + trouble);
+  }
   [[nodiscard]] engine::Mailbox& mailbox() { return job_->engine().mailbox(); }
   WorkId post(Ref<Sink> sink, const schedule::WorkSpec& spec) {
     return mailbox().post_work([&](WorkId work) {
@@ -89,9 +102,9 @@ std::shared_ptr<PoolLink> PoolLink::open(PoolConfig config) {
   return std::make_shared<EnginePoolLink>(std::move(job), std::move(state));
 }
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail
 
-namespace rankpool {
+namespace rankpool::inline v0_2 {
 
 std::vector<RankInfo> ranks() {
   const auto job = client::Job::current();
@@ -99,4 +112,4 @@ std::vector<RankInfo> ranks() {
   return job->engine().roster().ranks();
 }
 
-}  // namespace rankpool
+}  // namespace rankpool::inline v0_2

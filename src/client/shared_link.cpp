@@ -18,7 +18,7 @@
 #include <string>
 #include <utility>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 namespace {
 
 using client::Job;
@@ -106,6 +106,11 @@ Bytes request(SharedOp op, std::uint64_t id, std::int64_t number = 0, NumberKind
   return Bytes(std::as_bytes(std::span(&header, 1)));
 }
 
+/// As requests have it: -1 is as long as it takes.
+std::int64_t nanoseconds_of(const std::optional<std::chrono::nanoseconds>& limit) {
+  return limit ? std::max<std::int64_t>(limit->count(), 0) : -1;
+}
+
 struct Reply {
   SharedStatus status{};
   Bytes bytes;
@@ -169,6 +174,13 @@ SharedHandle make_shared_lock() {
   return pinned(job, id);
 }
 
+SharedHandle make_shared_queue(std::uint64_t maxsize) {
+  const auto job = job_to_make_in("a Queue");
+  const std::uint64_t id = next_id();
+  job->engine().mailbox().post_if_open(engine::MakeSharedQueue{id, maxsize});
+  return pinned(job, id);
+}
+
 SharedHandle make_shared_blob(std::span<const std::byte> encoded) {
   const auto job = job_to_make_in("a broadcast");
   const std::uint64_t id = next_id();
@@ -203,9 +215,20 @@ bool shared_exchange(std::uint64_t id, std::span<std::byte> expected, std::span<
   return false;
 }
 
+bool shared_put(std::uint64_t id, std::span<const std::byte> item, std::optional<std::chrono::nanoseconds> limit) {
+  Bytes asked = request(SharedOp::put, id, nanoseconds_of(limit));
+  asked.append(item.data(), item.size());
+  return ask(asked).status == SharedStatus::done;
+}
+
+std::optional<Bytes> shared_take(std::uint64_t id, std::optional<std::chrono::nanoseconds> limit) {
+  const Reply reply = ask(request(SharedOp::take, id, nanoseconds_of(limit)));
+  if (reply.status != SharedStatus::done) return std::nullopt;
+  return Bytes(reply.body());
+}
+
 bool shared_lock(std::uint64_t id, std::optional<std::chrono::nanoseconds> limit) {
-  const std::int64_t wait = limit ? std::max<std::int64_t>(limit->count(), 0) : -1;
-  const Reply reply = ask(request(SharedOp::lock, id, wait));
+  const Reply reply = ask(request(SharedOp::lock, id, nanoseconds_of(limit)));
   if (reply.status != SharedStatus::done) return false;
   if (SideClient::instance() != nullptr) {
     const std::lock_guard lock(objects().mutex);
@@ -273,7 +296,7 @@ SharedHandle shared_handle(std::uint64_t id) {
   return {id, found == objects().pins.end() ? nullptr : found->second.lock()};
 }
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail
 
 namespace rankpool::client {
 

@@ -1,6 +1,5 @@
 #include <rankpool/detail/code_ref.hpp>
-
-#include <boost/core/demangle.hpp>
+#include <rankpool/detail/type_name.hpp>
 
 #include <dlfcn.h>
 #include <cstdio>
@@ -9,7 +8,7 @@
 #include <backtrace.h>
 #endif
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 namespace {
 
 #ifdef RANKPOOL_HAS_BACKTRACE
@@ -35,7 +34,7 @@ std::string code_name(const void* code) {
   Dl_info info{};
   const bool found = ::dladdr(code, &info) != 0;
   std::string symbol = found && info.dli_saddr == code && info.dli_sname != nullptr ? info.dli_sname : symbol_at(code);
-  if (!symbol.empty()) return boost::core::demangle(symbol.c_str());
+  if (!symbol.empty()) return readable_name(symbol.c_str());
   if (!found || info.dli_fname == nullptr) return "a function without a name";
   char place[32];
   std::snprintf(place, sizeof place, "%zx",
@@ -44,4 +43,4 @@ std::string code_name(const void* code) {
   return "the function at 0x" + std::string(place) + " in " + module.substr(module.rfind('/') + 1);
 }
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail

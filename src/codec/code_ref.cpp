@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 namespace {
 
 struct Segment {
@@ -151,4 +151,4 @@ std::uint64_t build_identity() {
   return found.value_or(0);
 }
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail

@@ -25,13 +25,10 @@ constexpr std::size_t kKeptCommands = 4096;
 /// or two between SIGTERM and SIGKILL.
 constexpr std::chrono::milliseconds kGrace{1000};
 
+/// What is under way to agents may take so long to leave at the end.
+constexpr std::chrono::seconds kFarewell{2};
 /// What is due so soon is not slept over: sleeping ends by milliseconds.
 constexpr std::chrono::microseconds kSoon{200};
-
-class ToldToEnd : public std::runtime_error {
- public:
-  explicit ToldToEnd(int signal) : std::runtime_error("the job was told to end by " + base::signal_name(signal)) {}
-};
 
 /// What the signal would have done without us.
 [[noreturn]] void end_process_by(int signal) {
@@ -81,51 +78,85 @@ void Engine::end() {
 void Engine::thread_main() noexcept {
   pthread_setname_np(pthread_self(), "rankpool engine");
   try {
-    dispatcher_.emplace(roster_);
-    local_.emplace(*options_.host, *dispatcher_);
-    dispatcher_->set_port(Rank{0}, &*local_);
-    if (options_.connect) transport_ = options_.connect();
-    if (transport_ && transport_->size() > 1) {
-      remote_ = std::make_unique<RemoteRanks>(*transport_, options_.settings, options_.own, *dispatcher_);
-      for (std::int32_t rank = 1; rank < transport_->size(); ++rank) {
-        dispatcher_->set_port(Rank{rank}, remote_->port(Rank{rank}));
-      }
-    } else {
-      dispatcher_->rank_joined(options_.own.facts);
-    }
-    loop();
-    leave(dispatcher_->any_rank_lost());
-  } catch (const ToldToEnd& e) {
-    refuse(e.what());
-    try {
-      leave(true);  // why it was told is not known: a node may be gone
-    } catch (const std::exception& error) {
-      base::log_error(std::string("the job could not be ended in order: ") + error.what());
-    }
+    assemble();
+    while (phase_ == Phase::serving && !dispatcher_->job_ended()) turn();
   } catch (const std::exception& e) {
-    const std::string why = std::string("the engine has failed: ") + e.what();
-    if (told_assembled_) base::log_error(why);
-    refuse(why);
+    stop_serving(Phase::failed, std::string("the engine has failed: ") + e.what());
   } catch (...) {
-    refuse("the engine has failed");
+    stop_serving(Phase::failed, "the engine has failed");
   }
+  if (phase_ != Phase::serving) refuse();
+  if (phase_ != Phase::failed) leave();
   close_mailbox();
 }
 
-void Engine::close_mailbox() noexcept {
-  std::vector<Command> rest;
-  mailbox_.close(rest);
-  for (auto& command : rest) {
-    if (auto* const call = std::get_if<CallShared>(&command)) call->caller->fail("the job has ended");
+void Engine::assemble() {
+  const Rank own = options_.own.facts.rank;
+  dispatcher_.emplace(roster_, own);
+  local_.emplace(*options_.host);
+  dispatcher_->set_port(own, &*local_);
+  if (options_.connect) transport_ = options_.connect();
+  if (transport_ != nullptr && transport_->size() > 1) {
+    remote_ = std::make_unique<RemoteRanks>(*transport_, options_.settings, options_.own, *dispatcher_);
+    for (const Rank rank : remote_->ranks()) dispatcher_->set_port(rank, remote_->port(rank));
+  } else {
+    dispatcher_->rank_joined(options_.own.facts);
   }
 }
 
-void Engine::refuse(const std::string& why) noexcept {
-  try {
-    if (dispatcher_) dispatcher_->fail_everything(why);
-    if (!std::exchange(told_assembled_, true)) {
-      assembled_.set_exception(std::make_exception_ptr(std::runtime_error(why)));
+void Engine::turn() {
+  const auto now = Clock::now();
+  dispatcher_->tick(now.time_since_epoch());
+  if (stop_signal_.load() != 0 && !stop_passed_on_) pass_on_stop();
+  bool any = take_commands();
+  any |= options_.host->poll(*dispatcher_);
+  any |= options_.host->harvest(*dispatcher_, now);
+  if (remote_) any |= remote_->poll(now);
+  any |= dispatcher_->carry_out();
+  if (!told_assembled_ && (!remote_ || remote_->assembled())) note_assembled();
+  if (phase_ != Phase::serving || dispatcher_->job_ended()) return;
+  if (dispatcher_->keeper_gone()) {
+    throw std::runtime_error("the keeper process of rank 0 is gone, and all its workers with it");
+  }
+  if (any) {
+    idler_.worked(now);
+  } else if (!idler_.look_again(now, options_.host->crowded(), [&] { return options_.host->core_to_spare(); })) {
+    const auto deadline = dispatcher_->next_deadline();
+    if (deadline && *deadline - now.time_since_epoch() < kSoon) {
+      ::sched_yield();
+    } else {
+      sleep(now);
     }
+  }
+}
+
+void Engine::note_assembled() {
+  told_assembled_ = true;
+  assembled_.set_value();
+}
+
+void Engine::pass_on_stop() {
+  if (end_on_stop_.load()) {
+    stop_serving(Phase::told_to_end, "the job was told to end by " + base::signal_name(stop_signal_.load()));
+    return;
+  }
+  stop_passed_on_ = true;
+  options_.host->tell_to_stop();
+  if (remote_) remote_->tell_to_stop();
+  for (const auto& state : dispatcher_->pools_to_stop()) pool::close(mailbox_, *state, true);
+}
+
+void Engine::stop_serving(Phase to, const std::string& why) noexcept {
+  phase_ = to;
+  if (told_assembled_ && to == Phase::failed) base::log_error(why);
+  if (dispatcher_) dispatcher_->fail_everything(why);
+  if (!std::exchange(told_assembled_, true)) {
+    assembled_.set_exception(std::make_exception_ptr(std::runtime_error(why)));
+  }
+}
+
+void Engine::refuse() noexcept {
+  try {
     const auto until = Clock::now() + kGrace;
     const bool end_by_signal = end_on_stop_.load();
     while (dispatcher_ && !dispatcher_->job_ended()) {
@@ -141,42 +172,32 @@ void Engine::refuse(const std::string& why) noexcept {
   }
 }
 
-void Engine::pass_on_stop() {
-  if (end_on_stop_.load()) throw ToldToEnd(stop_signal_.load());
-  stop_passed_on_ = true;
-  options_.host->tell_to_stop();
-  if (remote_) remote_->tell_to_stop();
-  for (const auto& state : dispatcher_->pools_to_stop()) pool::close(mailbox_, *state, true);
+void Engine::leave() noexcept {
+  try {
+    // Why it was told to end is not known: a node may be gone.
+    const bool rank_lost = phase_ == Phase::told_to_end || dispatcher_->any_rank_lost();
+    if (remote_) {
+      remote_->dismiss(rank_lost);
+      // What is under way to the living leaves before MPI does; the dead do not count, and nobody waits for ever.
+      const auto enough = Clock::now() + kFarewell;
+      while (transport_->unsent() != 0 && Clock::now() < enough) remote_->poll(Clock::now());
+    }
+    // Ports go after the dispatcher that uses them.
+    dispatcher_.reset();
+    local_.reset();
+    options_.host.reset();
+    if (options_.disconnect) options_.disconnect(rank_lost);
+    remote_.reset();
+  } catch (const std::exception& error) {
+    base::log_error(std::string("the job could not be ended in order: ") + error.what());
+  }
 }
 
-void Engine::loop() {
-  while (true) {
-    const auto now = Clock::now();
-    dispatcher_->tick(now.time_since_epoch());
-    if (stop_signal_.load() != 0 && !stop_passed_on_) pass_on_stop();
-    bool any = take_commands();
-    any |= local_->poll();
-    any |= local_->harvest(now);
-    if (remote_) any |= remote_->poll(now);
-    any |= dispatcher_->carry_out();
-    if (!told_assembled_ && (!remote_ || remote_->assembled())) {
-      told_assembled_ = true;
-      assembled_.set_value();
-    }
-    if (dispatcher_->job_ended()) return;
-    if (local_->keeper_gone()) {
-      throw std::runtime_error("the keeper process of rank 0 is gone, and all its workers with it");
-    }
-    if (any) {
-      idler_.worked(now);
-    } else if (!idler_.look_again(now, options_.host->crowded(), [&] { return options_.host->core_to_spare(); })) {
-      const auto deadline = dispatcher_->next_deadline();
-      if (deadline && *deadline - now.time_since_epoch() < kSoon) {
-        ::sched_yield();
-      } else {
-        sleep(now);
-      }
-    }
+void Engine::close_mailbox() noexcept {
+  std::vector<Command> rest;
+  mailbox_.close(rest);
+  for (auto& command : rest) {
+    if (auto* const call = std::get_if<CallShared>(&command)) call->caller->fail("the job has ended");
   }
 }
 
@@ -229,21 +250,6 @@ channel::Bell Engine::serve(Command& command) noexcept {
   }
   if (stand_in_failed_ || options_.host->has_backlog()) mailbox_.wake();
   return bell;
-}
-
-void Engine::leave(bool rank_lost) {
-  if (remote_) {
-    remote_->dismiss(rank_lost);
-    // What is under way to the living leaves before MPI does; the dead do not count, and nobody waits for ever.
-    const auto enough = Clock::now() + std::chrono::seconds(2);
-    while (transport_->unsent() != 0 && Clock::now() < enough) remote_->poll(Clock::now());
-  }
-  // Ports go after the dispatcher that uses them.
-  dispatcher_.reset();
-  local_.reset();
-  options_.host.reset();
-  if (options_.disconnect) options_.disconnect(std::move(transport_), rank_lost);
-  remote_.reset();
 }
 
 }  // namespace rankpool::engine

@@ -30,9 +30,9 @@ struct EngineOptions {
   /// Rank 0's own workers.
   std::unique_ptr<host::WorkerHost> host;
   /// Called on the engine thread, the one that will use the transport; empty for a job of this one rank.
-  std::function<std::unique_ptr<transport::Transport>()> connect;
-  /// Called on the engine thread at the very end, with the transport of `connect` and whether a rank was lost.
-  std::function<void(std::unique_ptr<transport::Transport>, bool rank_lost)> disconnect;
+  std::function<transport::Transport*()> connect;
+  /// Called on the engine thread at the very end: nobody uses the transport of `connect` any more.
+  std::function<void(bool rank_lost)> disconnect;
 };
 
 /// Rank 0's engine: one thread that carries tasks to workers and outcomes home.
@@ -68,29 +68,48 @@ class Engine : private StandIn {
   bool takes(const SubmitWork& command) override { return dispatcher_->goes_to_own_worker(command); }
   channel::Bell serve(Command& command) noexcept override;
 
+  /// What the engine thread does for those who ask.
+  ///
+  ///     serving ───────────────────────────► (leaves)     the job has ended
+  ///        ├──► told_to_end ── grace over ──► (the process ends by the signal)
+  ///        │         └──────────────────────► (leaves)     the job has ended: the program was quicker
+  ///        └──► failed ─────────────────────► (stays)      the job has ended; MPI is left as it is
+  enum class Phase : std::uint8_t {
+    serving,
+    told_to_end,  ///< by a signal that the program does not see to: what was pending has failed, whatever comes fails
+    failed,       ///< likewise, since the engine can do nothing any more
+  };
+
   void thread_main() noexcept;
-  void loop();
-  bool take_commands();
+  void assemble();
+  /// One look at all there is to do.
+  void turn();
   void sleep(std::chrono::steady_clock::time_point now);
-  void leave(bool rank_lost);
+  bool take_commands();
+  void note_assembled();
   void pass_on_stop();
+  /// From `serving` to another phase: all that is pending fails with `why`.
+  void stop_serving(Phase to, const std::string& why) noexcept;
+  /// Until the job ends: whatever is asked for fails.
+  void refuse() noexcept;
+  /// Goes out of MPI in order.
+  void leave() noexcept;
   /// The thread ends: nobody is left waiting for it.
   void close_mailbox() noexcept;
-  /// The engine can do nothing any more: whatever is asked of it fails, until the job ends.
-  void refuse(const std::string& why) noexcept;
 
   EngineOptions options_;
   Mailbox mailbox_;
   Roster roster_;
   std::promise<void> assembled_;
   std::future<void> assembled_future_;
-  bool told_assembled_ = false;
   std::atomic<int> stop_signal_{0};
   std::atomic<bool> end_on_stop_{false};
 
   // Engine thread only, or who stands in for it.
+  Phase phase_ = Phase::serving;
+  bool told_assembled_ = false;
   std::optional<Dispatcher> dispatcher_;
-  std::unique_ptr<transport::Transport> transport_;
+  transport::Transport* transport_ = nullptr;  ///< or null: this rank is alone
   std::optional<LocalPort> local_;
   std::unique_ptr<RemoteRanks> remote_;
   std::vector<Command> commands_;

@@ -5,6 +5,7 @@
 #include "channel/channel.hpp"
 #include "engine/pool_state.hpp"
 #include "engine/shared_caller.hpp"
+#include "engine/task_events.hpp"
 #include "schedule/scheduler.hpp"
 
 #include <rankpool/detail/sink.hpp>
@@ -51,10 +52,19 @@ struct StopPool {
   PoolId pool;
   int signal;
 };
+/// From now on these are told of tasks, or nobody (task_events.hpp).
+struct ListenToTasks {
+  std::shared_ptr<TaskEvents> events;
+};
 // The shared state, of which rank 0's handles are one client.
 struct MakeSharedValue {
   std::uint64_t id;
   detail::Bytes value;
+};
+/// `maxsize` 0: as many items as memory holds.
+struct MakeSharedQueue {
+  std::uint64_t id = 0;
+  std::uint64_t maxsize = 0;
 };
 struct MakeSharedBlob {
   std::uint64_t id;
@@ -69,8 +79,9 @@ struct CallShared {
 /// The job is over: all pools have ended, nothing follows.
 struct EndJob {};
 
-using Command = std::variant<SubmitWork, ExtendWork, SealWork, CancelWork, OpenPool, ClosePool, SealPool, StopPool,
-                             MakeSharedValue, MakeSharedBlob, ForgetShared, CallShared, EndJob>;
+using Command =
+    std::variant<SubmitWork, ExtendWork, SealWork, CancelWork, OpenPool, ClosePool, SealPool, StopPool, ListenToTasks,
+                 MakeSharedValue, MakeSharedQueue, MakeSharedBlob, ForgetShared, CallShared, EndJob>;
 
 /// Does what the engine would do for a submission, in the thread that submits, while the engine sleeps.
 class StandIn {

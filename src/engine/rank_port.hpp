@@ -2,6 +2,7 @@
 
 #include "base/ids.hpp"
 #include "channel/blob.hpp"
+#include "host/worker_host.hpp"
 
 #include <rankpool/detail/sink.hpp>
 #include <rankpool/errors.hpp>
@@ -9,17 +10,11 @@
 #include <sys/types.h>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
 namespace rankpool::engine {
-
-/// How a worker process ended, wherever it was.
-struct WorkerExit {
-  pid_t pid = 0;
-  int wait_status = 0;
-  bool inside_item = false;
-};
 
 /// What a rank turned out to be.
 struct RankFacts {
@@ -31,21 +26,20 @@ struct RankFacts {
   int cores_of_node = 1;  ///< for the workers of all ranks there
 };
 
-/// What ranks have to tell the engine. Engine thread.
-class PortListener {
+/// How a rank was lost.
+struct RankEnd {
+  std::string text;                ///< "connection closed", if there is no more to tell
+  std::optional<int> wait_status;  ///< as waitpid gave it to the rank's keeper
+};
+
+/// What ranks and their workers have to tell the engine. Engine thread.
+class RankListener : public host::HostListener {
  public:
   virtual void rank_joined(const RankFacts& facts) = 0;
-  virtual void rank_lost(Rank rank, const std::string& how) = 0;
-  virtual void worker_started(WorkerId worker, pid_t pid) = 0;
-  virtual void worker_failed_to_start(WorkerId worker, const std::string& why) = 0;
-  /// Bytes of the worker's stream of frames; valid during the call.
-  virtual void worker_output(WorkerId worker, std::span<const std::byte> bytes) = 0;
-  /// Bytes of its side stream, likewise.
-  virtual void worker_side_output(WorkerId worker, std::span<const std::byte> bytes) = 0;
-  virtual void worker_ended(WorkerId worker, const WorkerExit& exit) = 0;
+  virtual void rank_lost(Rank rank, const RankEnd& end) = 0;
 
  protected:
-  ~PortListener() = default;
+  ~RankListener() = default;
 };
 
 /// The engine's way to the workers of one rank: its own (LocalPort) or another's (RemoteRanks::Port). Engine thread;
@@ -53,7 +47,8 @@ class PortListener {
 class RankPort {
  public:
   virtual ~RankPort() = default;
-  virtual void start(WorkerId worker) = 0;
+  /// `with_folders`: it has folders of its own, which go with it (keeper/folders.hpp).
+  virtual void start(WorkerId worker, bool with_folders) = 0;
   /// Appends `header` and then `body` to the worker's input. `keep_alive` owns the bytes of `body`.
   virtual void write(WorkerId worker, std::span<const std::byte> header, const detail::Gather& body,
                      const detail::Ref<detail::Sink>& keep_alive) = 0;

@@ -29,9 +29,11 @@ std::atomic<std::uint64_t> g_broadcast_bytes{0};
 /// The way to one rank's workers: messages are gathered until `flush`.
 class RemoteRanks::Port final : public RankPort {
  public:
-  Port(RemoteRanks& ranks, Rank rank) : ranks_(ranks), rank_(rank) {}
+  Port(RemoteRanks& ranks, Peer& peer) : ranks_(ranks), peer_(peer) {}
 
-  void start(WorkerId worker) override { wire::append(batch_, wire::StartWorker{worker}); }
+  void start(WorkerId worker, bool with_folders) override {
+    wire::append(batch_, wire::StartWorker{worker, with_folders});
+  }
   void kill(WorkerId worker, int signal) override {
     queues_.drop(worker);
     wire::append(batch_, wire::KillWorker{worker, signal});
@@ -92,7 +94,7 @@ class RemoteRanks::Port final : public RankPort {
       g_broadcast_bytes += part.size();
       if (part.size() == bytes.size()) {
         for (const auto& [worker, request] : blob.waiting) wire::append(batch_, wire::BlobReady{worker, request, id});
-        base::log_info("broadcast " + std::to_string(id) + " sent to rank " + std::to_string(raw(rank_)) + ": " +
+        base::log_info("broadcast " + std::to_string(id) + " sent to rank " + std::to_string(raw(peer_.rank)) + ": " +
                        std::to_string(blob.sent) + " bytes");
         blob = {};
         --ranks_.blobs_under_way_;
@@ -103,7 +105,7 @@ class RemoteRanks::Port final : public RankPort {
     return false;
   }
   void flush() override {
-    if (!batch_.empty()) ranks_.send(rank_, std::exchange(batch_, detail::Bytes()));
+    if (!batch_.empty()) ranks_.send(peer_, std::exchange(batch_, detail::Bytes()));
   }
 
  private:
@@ -118,23 +120,22 @@ class RemoteRanks::Port final : public RankPort {
       if (batch_.size() >= kPiece) flush();
     });
   }
-  std::map<std::uint64_t, Blob>& blobs() { return ranks_.peer(rank_).blobs; }
+  std::map<std::uint64_t, Blob>& blobs() { return peer_.blobs; }
 
   RemoteRanks& ranks_;
-  Rank rank_;
+  Peer& peer_;
   detail::Bytes batch_;
   InputQueues queues_;
 };
 
 RemoteRanks::RemoteRanks(transport::Transport& transport, const base::Settings& settings, OwnFacts own,
-                         PortListener& listener)
+                         RankListener& listener)
     : transport_(transport),
       listener_(listener),
       settings_(settings),
       own_(std::move(own)),
-      lifelines_(transport.size(), {settings.lost_after, settings.interface}),
+      lifelines_(transport.size(), {settings.lost_after, settings.interface}, transport.rank()),
       bells_(transport.size()),
-      peers_(static_cast<std::size_t>(transport.size())),
       give_up_waiting_(std::chrono::steady_clock::now() + kAssembly) {
   const liveness::Invitation& invitation = lifelines_.invitation();
   wire::Welcome welcome;
@@ -148,25 +149,40 @@ RemoteRanks::RemoteRanks(transport::Transport& transport, const base::Settings& 
   welcome.bell_fd = bell.fd;
   welcome.bell_number = bell.number;
   welcome.bell_pid_space = bell.pid_space;
-  for (std::int32_t number = 1; number < transport_.size(); ++number) {
-    peer(Rank{number}).port = std::make_unique<Port>(*this, Rank{number});
+  for (std::int32_t number = 0; number < transport_.size(); ++number) {
+    const Rank rank{number};
+    if (rank == transport_.rank()) continue;
+    Peer& peer = peers_[rank];
+    peer.rank = rank;
+    peer.port = std::make_unique<Port>(*this, peer);
     detail::Bytes message;
     wire::append(message, welcome);
-    transport_.send(Rank{number}, std::move(message));
+    transport_.send(rank, std::move(message));  // it is not asleep yet
   }
   assemble();
 }
 
 RemoteRanks::~RemoteRanks() = default;
 
-RankPort* RemoteRanks::port(Rank rank) { return peer(rank).port.get(); }
+std::vector<Rank> RemoteRanks::ranks() const {
+  std::vector<Rank> all;
+  for (const auto& [rank, peer] : peers_) all.push_back(rank);
+  return all;
+}
 
-void RemoteRanks::send(Rank rank, detail::Bytes message) {
-  Peer& to = peer(rank);
+RankPort* RemoteRanks::port(Rank rank) { return peers_.at(rank).port.get(); }
+
+void RemoteRanks::send(Peer& to, detail::Bytes message) {
   if (to.standing == Standing::lost) return;
-  transport_.send(rank, std::move(message));
-  bells_.sent(rank, transport_.sent_to(rank));
-  if (std::exchange(to.peer_asleep, false)) lifelines_.ring(rank);
+  transport_.send(to.rank, std::move(message));
+  bells_.sent(to.rank, transport_.sent_to(to.rank));
+  if (std::exchange(to.peer_asleep, false)) lifelines_.ring(to.rank);
+}
+
+void RemoteRanks::send(Peer& to, const wire::Message& message) {
+  detail::Bytes bytes;
+  wire::append(bytes, message);
+  send(to, std::move(bytes));
 }
 
 /// The ranks and the transport say so: asking MPI would take longer.
@@ -177,9 +193,8 @@ bool RemoteRanks::nothing_under_way() {
 
 void RemoteRanks::count_bells() {
   all_by_bell_ = assembled_;
-  for (std::size_t number = 1; number < peers_.size(); ++number) {
-    const bool there = peers_[number].standing == Standing::member;
-    if (there && !bells_.connected(Rank{static_cast<std::int32_t>(number)})) all_by_bell_ = false;
+  for (const auto& [rank, peer] : peers_) {
+    if (peer.standing == Standing::member && !bells_.connected(rank)) all_by_bell_ = false;
   }
 }
 
@@ -188,7 +203,7 @@ bool RemoteRanks::poll(std::chrono::steady_clock::time_point now) {
   for (const auto& message : arrived_) receive(message);
   arrived_.clear();
   if (any) {
-    for (const auto& broken : transport_.take_broken()) lose(broken.peer, broken.how);
+    for (const auto& broken : transport_.take_broken()) lose(peers_.at(broken.peer), {broken.how, {}});
   }
   any |= send_blobs();
   if (std::exchange(quiet_, false)) next_look_ = now + kLookEvery;
@@ -198,13 +213,11 @@ bool RemoteRanks::poll(std::chrono::steady_clock::time_point now) {
     for (const auto& event : events_) handle(event);
     events_.clear();
     if (!assembled_ && now >= give_up_waiting_) {
-      for (std::int32_t number = 1; number < transport_.size(); ++number) {
-        const Peer& member = peer(Rank{number});
-        if (member.standing == Standing::invited || (member.standing == Standing::greeted && !member.on_the_line)) {
-          base::log_error("rank " + std::to_string(number) + " has not reported within " +
-                          std::to_string(kAssembly.count()) + " s of the start; the job goes on without it");
-          lose(Rank{number}, "no report at the start");
-        }
+      for (auto& [rank, peer] : peers_) {
+        if (!is_awaited(peer)) continue;
+        base::log_error("rank " + std::to_string(raw(rank)) + " has not reported within " +
+                        std::to_string(kAssembly.count()) + " s of the start; the job goes on without it");
+        lose(peer, {"no report at the start", {}});
       }
       assemble();
     }
@@ -215,8 +228,9 @@ bool RemoteRanks::poll(std::chrono::steady_clock::time_point now) {
 bool RemoteRanks::send_blobs() {
   if (blobs_under_way_ == 0) return false;
   bool any = false;
-  for (std::size_t number = 1; number < peers_.size() && transport_.unsent() < kMaxUnsent; ++number) {
-    any |= peers_[number].port->send_blobs();
+  for (auto& [rank, peer] : peers_) {
+    if (transport_.unsent() >= kMaxUnsent) break;
+    any |= peer.port->send_blobs();
   }
   return any;
 }
@@ -224,13 +238,13 @@ bool RemoteRanks::send_blobs() {
 std::uint64_t RemoteRanks::broadcast_bytes_sent() noexcept { return g_broadcast_bytes.load(); }
 
 void RemoteRanks::receive(const transport::Incoming& message) {
-  Peer& from = peer(message.from);
+  Peer& from = peers_.at(message.from);
   if (from.standing == Standing::lost) return;
   try {
     wire::EnvelopeReader envelope(message.bytes);
     while (auto next = envelope.next()) {
       if (auto* hello = std::get_if<wire::Hello>(&*next)) {
-        greet(from, message.from, *hello);
+        greet(from, *hello);
       } else if (from.standing != Standing::member) {
         throw wire::ProtocolError("a message before its greeting");
       } else if (const auto* output = std::get_if<wire::Output>(&*next)) {
@@ -247,7 +261,7 @@ void RemoteRanks::receive(const transport::Incoming& message) {
         from.port->forget_input(ended->worker);
         listener_.worker_ended(ended->worker, {static_cast<pid_t>(ended->pid), ended->wait_status, ended->inside_item});
       } else if (const auto* farewell = std::get_if<wire::Farewell>(&*next)) {
-        lose(message.from, farewell->why);
+        lose(from, {farewell->why, {}});
         return;
       } else {
         throw wire::ProtocolError("a message that only rank 0 sends");
@@ -255,47 +269,43 @@ void RemoteRanks::receive(const transport::Incoming& message) {
     }
     from.port->flush();
   } catch (const wire::ProtocolError& e) {
-    lose(message.from, std::string("it sent what makes no sense: ") + e.what());
+    lose(from, {std::string("it sent what makes no sense: ") + e.what(), {}});
   }
 }
 
-void RemoteRanks::greet(Peer& from, Rank rank, wire::Hello& hello) {
+void RemoteRanks::greet(Peer& from, wire::Hello& hello) {
   if (from.standing != Standing::invited) throw wire::ProtocolError("a second greeting");
   if (hello.build != own_.build) {
-    base::log_error("rank " + std::to_string(raw(rank)) + " on " + hello.host + " runs another build of the program (" +
-                    hello.program + ") than rank 0 and takes no part: install the same binary on all nodes");
+    base::log_error("rank " + std::to_string(raw(from.rank)) + " on " + hello.host +
+                    " runs another build of the program (" + hello.program +
+                    ") than rank 0 and takes no part: install the same binary on all nodes");
     from.standing = Standing::refused;
   } else {
     from.standing = Standing::greeted;
     from.hello = std::move(hello);
-    bells_.connect(rank, static_cast<pid_t>(from.hello.pid), from.hello.bell_pipe, transport_.sent_to(rank));
+    bells_.connect(from.rank, static_cast<pid_t>(from.hello.pid), from.hello.bell_pipe, transport_.sent_to(from.rank));
   }
   assemble();
 }
 
 void RemoteRanks::assemble() {
   if (assembled_) return;
-  for (std::size_t number = 1; number < peers_.size(); ++number) {
-    const Peer& member = peers_[number];
-    // Without its lifeline a rank could be neither woken nor missed.
-    if (member.standing == Standing::invited || (member.standing == Standing::greeted && !member.on_the_line)) return;
-  }
+  if (std::any_of(peers_.begin(), peers_.end(), [](const auto& entry) { return is_awaited(entry.second); })) return;
   assembled_ = true;
-  std::vector<RankClaim> claims{{Rank{0}, own_.facts.host, own_.claim, settings_.workers.value_or(0)}};
-  for (std::size_t number = 1; number < peers_.size(); ++number) {
-    const Peer& member = peers_[number];
-    if (member.standing != Standing::greeted) continue;
-    claims.push_back({Rank{static_cast<std::int32_t>(number)},
-                      member.hello.host,
-                      {member.hello.cores, member.hello.core_limit, member.hello.core_grant},
-                      member.hello.workers != 0 ? member.hello.workers : settings_.workers.value_or(0)});
+  std::vector<RankClaim> claims{{own_.facts.rank, own_.facts.host, own_.claim, settings_.workers.value_or(0)}};
+  for (const auto& [rank, peer] : peers_) {
+    if (peer.standing != Standing::greeted) continue;
+    claims.push_back({rank,
+                      peer.hello.host,
+                      {peer.hello.cores, peer.hello.core_limit, peer.hello.core_grant},
+                      peer.hello.workers != 0 ? peer.hello.workers : settings_.workers.value_or(0)});
   }
   for (const auto& [rank, workers, cores_of_node] : share_nodes(claims)) {
     RankFacts facts = own_.facts;
-    if (rank != Rank{0}) {
-      const wire::Hello& hello = peer(rank).hello;
+    if (rank != own_.facts.rank) {
+      const wire::Hello& hello = peers_.at(rank).hello;
       facts = {rank, hello.host, static_cast<pid_t>(hello.pid), static_cast<pid_t>(hello.keeper_pid)};
-      peer(rank).standing = Standing::member;
+      peers_.at(rank).standing = Standing::member;
     }
     facts.workers = workers;
     facts.cores_of_node = cores_of_node;
@@ -308,21 +318,21 @@ void RemoteRanks::handle(const liveness::LifelineEvent& event) {
   using Kind = liveness::LifelineEvent::Kind;
   switch (event.kind) {
     case Kind::joined:
-      peer(event.rank).on_the_line = true;
+      peers_.at(event.rank).on_the_line = true;
       assemble();
       break;
     case Kind::lost:
-      lose(event.rank, event.text);
+      lose(peers_.at(event.rank), {event.text, event.wait_status});
       break;
     case Kind::asleep:
       if (transport_.sent_to(event.rank) > event.received) {
         lifelines_.ring(event.rank);
       } else {
-        peer(event.rank).peer_asleep = true;
+        peers_.at(event.rank).peer_asleep = true;
       }
       break;
     case Kind::ring:
-      peer(event.rank).knows_we_sleep = false;
+      peers_.at(event.rank).knows_we_sleep = false;
       break;
     case Kind::stranger:
       base::log_warn(event.text);
@@ -330,54 +340,45 @@ void RemoteRanks::handle(const liveness::LifelineEvent& event) {
   }
 }
 
-void RemoteRanks::lose(Rank rank, const std::string& how) {
-  Peer& gone = peer(rank);
+void RemoteRanks::lose(Peer& gone, const RankEnd& end) {
   if (gone.standing == Standing::lost) return;
   gone.standing = Standing::lost;
   for (const auto& [id, blob] : gone.blobs) blobs_under_way_ -= blob.content ? 1 : 0;
   gone.blobs.clear();
   gone.port->forget_all_input();
-  transport_.forget(rank);
-  lifelines_.drop(rank);
-  bells_.disconnect(rank);
-  listener_.rank_lost(rank, how);
+  transport_.forget(gone.rank);
+  lifelines_.drop(gone.rank);
+  bells_.disconnect(gone.rank);
+  listener_.rank_lost(gone.rank, end);
   assemble();
   count_bells();
 }
 
 void RemoteRanks::tell_to_stop() {
-  for (std::int32_t number = 1; number < transport_.size(); ++number) {
-    detail::Bytes message;
-    wire::append(message, wire::StopRequested{});
-    send(Rank{number}, std::move(message));
-  }
+  for (auto& [rank, peer] : peers_) send(peer, wire::StopRequested{});
 }
 
 void RemoteRanks::dismiss(bool rank_lost) {
-  for (std::int32_t number = 1; number < transport_.size(); ++number) {
-    Peer& member = peer(Rank{number});
-    if (member.standing == Standing::lost) continue;
-    member.port->forget_all_input();
-    member.port->flush();
-    detail::Bytes message;
-    wire::append(message, wire::Quit{rank_lost});
-    send(Rank{number}, std::move(message));
+  for (auto& [rank, peer] : peers_) {
+    if (peer.standing == Standing::lost) continue;
+    peer.port->forget_all_input();
+    peer.port->flush();
+    send(peer, wire::Quit{rank_lost});
     // Nobody looks at its lifeline here from now on: should it be about to sleep, this wakes it.
-    lifelines_.ring(Rank{number});
+    lifelines_.ring(rank);
   }
 }
 
 bool RemoteRanks::prepare_sleep() {
   if (transport_.busy() || blobs_under_way_ != 0) return false;
-  for (std::int32_t number = 1; number < transport_.size(); ++number) {
-    Peer& member = peer(Rank{number});
-    if (!member.on_the_line) {
-      if (member.standing == Standing::lost) continue;
+  for (auto& [rank, peer] : peers_) {
+    if (!peer.on_the_line) {
+      if (peer.standing == Standing::lost) continue;
       return false;  // nobody could wake us for it
     }
-    if (member.standing == Standing::lost || bells_.connected(Rank{number})) continue;
-    if (std::exchange(member.knows_we_sleep, true)) continue;
-    lifelines_.asleep(Rank{number}, transport_.received_from(Rank{number}));
+    if (peer.standing == Standing::lost || bells_.connected(rank)) continue;
+    if (std::exchange(peer.knows_we_sleep, true)) continue;
+    lifelines_.asleep(rank, transport_.received_from(rank));
   }
   return bells_.prepare_sleep([this](Rank rank) { return transport_.received_from(rank); });
 }

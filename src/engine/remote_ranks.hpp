@@ -25,14 +25,16 @@ struct OwnFacts {
   base::CoreClaim claim;
 };
 
-/// All ranks but rank 0, seen from rank 0: messages over the transport, life and death over the lifelines. Engine
+/// All ranks but the root, seen from the root: messages over the transport, life and death over the lifelines. Engine
 /// thread.
 class RemoteRanks {
  public:
   /// Invites all ranks. The transport must outlive this.
-  RemoteRanks(transport::Transport& transport, const base::Settings& settings, OwnFacts own, PortListener& listener);
+  RemoteRanks(transport::Transport& transport, const base::Settings& settings, OwnFacts own, RankListener& listener);
   ~RemoteRanks();
 
+  /// All of them, whether they have joined or not.
+  [[nodiscard]] std::vector<Rank> ranks() const;
   [[nodiscard]] RankPort* port(Rank rank);
   /// Takes what has come in. True if there was anything.
   bool poll(std::chrono::steady_clock::time_point now);
@@ -69,6 +71,7 @@ class RemoteRanks {
     std::vector<std::pair<WorkerId, std::uint64_t>> waiting;  ///< requests to be answered then
   };
   struct Peer {
+    Rank rank{};
     std::unique_ptr<Port> port;
     Standing standing = Standing::invited;
     bool on_the_line = false;     ///< its lifeline is there
@@ -79,24 +82,29 @@ class RemoteRanks {
   };
 
   void receive(const transport::Incoming& message);
-  void greet(Peer& peer, Rank rank, wire::Hello& hello);
+  void greet(Peer& peer, wire::Hello& hello);
   void assemble();
   [[nodiscard]] bool nothing_under_way();
   void count_bells();
   void handle(const liveness::LifelineEvent& event);
   /// Sends the next pieces of broadcasts, if the wire is not busy enough. True if there were any.
   bool send_blobs();
-  void lose(Rank rank, const std::string& how);
-  void send(Rank rank, detail::Bytes message);
-  [[nodiscard]] Peer& peer(Rank rank) { return peers_[static_cast<std::size_t>(raw(rank))]; }
+  void lose(Peer& peer, const RankEnd& end);
+  void send(Peer& peer, detail::Bytes message);
+  void send(Peer& peer, const wire::Message& message);
+  /// Somebody still waits for what it says at the start.
+  [[nodiscard]] static bool is_awaited(const Peer& peer) {
+    // Without its lifeline a rank could be neither woken nor missed.
+    return peer.standing == Standing::invited || (peer.standing == Standing::greeted && !peer.on_the_line);
+  }
 
   transport::Transport& transport_;
-  PortListener& listener_;
+  RankListener& listener_;
   const base::Settings settings_;
   const OwnFacts own_;
   liveness::LifelineServer lifelines_;
   liveness::DoorBells bells_;
-  std::vector<Peer> peers_;  ///< by rank; the first is rank 0 itself and unused
+  std::map<Rank, Peer> peers_;  ///< entries stay where they are
   std::size_t blobs_under_way_ = 0;
   std::vector<transport::Incoming> arrived_;
   std::vector<liveness::LifelineEvent> events_;

@@ -14,6 +14,10 @@ void SharedStore::made(std::uint64_t id, std::shared_ptr<const channel::Blob> bl
   objects_[id].blob = std::move(blob);
 }
 
+void SharedStore::made_queue(std::uint64_t id, std::uint64_t maxsize) {
+  objects_[id].queue.emplace(Queue{maxsize, {}});
+}
+
 void SharedStore::forgotten(std::uint64_t id) {
   const auto found = objects_.find(id);
   if (found == objects_.end()) return;
@@ -22,7 +26,8 @@ void SharedStore::forgotten(std::uint64_t id) {
   objects_.erase(found);
   for (const Waiter& waiter : object.waiters) {
     if (waiter.until) deadlines_.erase({*waiter.until, id, waiter.call});
-    refuse(waiter.call, "the lock is gone: its last handle was dropped");
+    refuse(waiter.call, object.queue ? "the queue is gone: its last handle was dropped"
+                                     : "the lock is gone: its last handle was dropped");
   }
   for (const WorkerId worker : object.users) actions_.emplace_back(ForgetAtWorker{worker, id});
   if (object.blob) actions_.emplace_back(ForgetBlob{id});
@@ -41,11 +46,20 @@ void SharedStore::serve(const SharedCall& call, const wire::SharedRequest& reque
     return refuse(call, "a shared object was used after its last handle on rank 0 had gone");
   }
   Object& object = found->second;
+  const bool for_queues = request.op == SharedOp::put || request.op == SharedOp::take;
+  if (object.queue.has_value() != for_queues) {
+    return refuse(
+        call, for_queues ? "a shared object that is no queue was used as one" : "a queue was used as something else");
+  }
   if (object.kept_until) {
     end_keeping(request.id, object);
     if (request.op != SharedOp::lock || call.client != object.runner) pass_on(object);
   }
   switch (request.op) {
+    case SharedOp::put:
+      return put(call, request, body, object, now);
+    case SharedOp::take:
+      return take(call, request, object, now);
     case SharedOp::lock:
       return lock(call, request, object, now);
     case SharedOp::unlock:
@@ -67,13 +81,49 @@ void SharedStore::serve(const SharedCall& call, const wire::SharedRequest& reque
 
 void SharedStore::lock(const SharedCall& call, const wire::SharedRequest& request, Object& object, Time now) {
   if (!object.holder) return give_lock(object, {call.client, request.thread}, call);
+  await(call, request, {}, object, now);
+}
+
+void SharedStore::await(const SharedCall& call, const wire::SharedRequest& request, std::span<const std::byte> body,
+                        Object& object, Time now) {
   if (request.number == 0) return reply(call, wire::shared_reply(SharedStatus::refused));
-  Waiter waiter{call, request, {}, {}};
+  Waiter waiter{call, request, detail::Bytes(body), {}};
   if (request.number > 0) {
     waiter.until = request.number > (Time::max() - now).count() ? Time::max() : now + Time(request.number);
     deadlines_.insert({*waiter.until, request.id, call});
   }
   object.waiters.push_back(std::move(waiter));
+}
+
+SharedStore::Waiter SharedStore::first_waiter(Object& object) {
+  Waiter first = std::move(object.waiters.front());
+  object.waiters.pop_front();
+  if (first.until) deadlines_.erase({*first.until, first.request.id, first.call});
+  return first;
+}
+
+void SharedStore::put(const SharedCall& call, const wire::SharedRequest& request, std::span<const std::byte> body,
+                      Object& object, Time now) {
+  Queue& queue = *object.queue;
+  if (!object.waiters.empty() && object.waiters.front().request.op == SharedOp::take) {
+    reply(first_waiter(object).call, wire::shared_reply(SharedStatus::done, body));
+  } else if (queue.maxsize == 0 || queue.items.size() < queue.maxsize) {
+    queue.items.emplace_back(body);
+  } else {
+    return await(call, request, body, object, now);
+  }
+  reply(call, wire::shared_reply(SharedStatus::done));
+}
+
+void SharedStore::take(const SharedCall& call, const wire::SharedRequest& request, Object& object, Time now) {
+  Queue& queue = *object.queue;
+  if (queue.items.empty()) return await(call, request, {}, object, now);
+  reply(call, wire::shared_reply(SharedStatus::done, queue.items.front().view()));
+  queue.items.pop_front();
+  if (object.waiters.empty()) return;  // who waits while there are items waits for room
+  Waiter next = first_waiter(object);
+  queue.items.push_back(std::move(next.body));
+  reply(next.call, wire::shared_reply(SharedStatus::done));
 }
 
 void SharedStore::unlock(const SharedCall& call, const wire::SharedRequest& request, std::span<const std::byte> body,
@@ -108,9 +158,7 @@ void SharedStore::pass_on(Object& object) {
   object.holder.reset();
   object.run_began.reset();
   while (!object.waiters.empty() && !object.holder) {
-    const Waiter next = std::move(object.waiters.front());
-    object.waiters.pop_front();
-    if (next.until) deadlines_.erase({*next.until, next.request.id, next.call});
+    const Waiter next = first_waiter(object);
     if (next.request.op == SharedOp::lock) {
       give_lock(object, {next.call.client, next.request.thread}, next.call);
     } else {

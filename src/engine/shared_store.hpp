@@ -54,7 +54,8 @@ struct ForgetBlob {
 };
 using SharedAction = std::variant<SendReply, GiveBlob, ForgetAtWorker, ForgetBlob>;
 
-/// The values, locks and broadcasts of the job, as they live on rank 0: events in, actions out. It trusts no request.
+/// The values, locks, queues and broadcasts of the job, as they live on rank 0: events in, actions out. It trusts no
+/// request.
 ///
 /// A lock is given to those who wait for it in the order in which they came, but for this: a client that has just given
 /// it back may have it again at once, for up to kRun. A hand-over costs a change of processes, and who works in a loop
@@ -76,6 +77,8 @@ class SharedStore {
   /// `value` is empty for a lock. Numbers are not used twice.
   void made(std::uint64_t id, detail::Bytes value);
   void made(std::uint64_t id, std::shared_ptr<const channel::Blob> blob);
+  /// `maxsize` 0: it is never full.
+  void made_queue(std::uint64_t id, std::uint64_t maxsize);
   /// The last handle has gone.
   void forgotten(std::uint64_t id);
   void called(const SharedCall& call, std::span<const std::byte> request, Time now);
@@ -94,16 +97,22 @@ class SharedStore {
     std::uint64_t thread = 0;
     bool operator==(const Holder&) const = default;
   };
-  /// A call that has to wait until the lock is free: for it, or for the value that its holder may be changing.
+  /// A call that has to wait until the lock is free: for it, or for the value that its holder may be changing; or
+  /// until a queue has room, or an item.
   struct Waiter {
     SharedCall call;
     wire::SharedRequest request;
     detail::Bytes body;
     std::optional<Time> until;
   };
+  struct Queue {
+    std::uint64_t maxsize = 0;
+    std::deque<detail::Bytes> items;
+  };
   struct Object {
     detail::Bytes value;
     std::shared_ptr<const channel::Blob> blob;
+    std::optional<Queue> queue;
     std::optional<Holder> holder;
     std::deque<Waiter> waiters;
     Client runner;                   ///< who had the lock last
@@ -116,6 +125,14 @@ class SharedStore {
   void serve(const SharedCall& call, const wire::SharedRequest& request, std::span<const std::byte> body, Time now);
   /// The end of what is kept for the runner.
   void end_keeping(std::uint64_t id, Object& object);
+  void put(const SharedCall& call, const wire::SharedRequest& request, std::span<const std::byte> body, Object& object,
+           Time now);
+  void take(const SharedCall& call, const wire::SharedRequest& request, Object& object, Time now);
+  /// The call waits as long as it says; not at all if it says so.
+  void await(const SharedCall& call, const wire::SharedRequest& request, std::span<const std::byte> body,
+             Object& object, Time now);
+  /// The first that waits, and waits no more.
+  Waiter first_waiter(Object& object);
   void lock(const SharedCall& call, const wire::SharedRequest& request, Object& object, Time now);
   void unlock(const SharedCall& call, const wire::SharedRequest& request, std::span<const std::byte> body,
               Object& object, Time now);
@@ -125,7 +142,7 @@ class SharedStore {
   void refuse(const SharedCall& to, const std::string& why, wire::SharedStatus status = wire::SharedStatus::error);
 
   std::map<std::uint64_t, Object> objects_;
-  std::set<std::tuple<Time, std::uint64_t, SharedCall>> deadlines_;  ///< of those who wait for a lock
+  std::set<std::tuple<Time, std::uint64_t, SharedCall>> deadlines_;  ///< of those who wait for a lock or a queue
   std::set<std::pair<Time, std::uint64_t>> keeps_;                   ///< locks that are kept for their runner
   std::vector<SharedAction> actions_;
 };

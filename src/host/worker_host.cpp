@@ -77,10 +77,11 @@ class WorkerHost::Impl {
 WorkerHost::WorkerHost(std::unique_ptr<keeper::KeeperLink> keeper) : impl_(std::make_unique<Impl>(std::move(keeper))) {}
 WorkerHost::~WorkerHost() = default;
 
-void WorkerHost::start(WorkerId worker) {
+void WorkerHost::start(WorkerId worker, bool with_folders) {
   try {
     auto line = std::make_unique<WorkerLine>(worker);
-    if (!impl_->keeper->send({keeper::KeeperMessage::Kind::spawn, raw(worker), 0, 0}, line->channel().fd())) {
+    if (!impl_->keeper->send({keeper::KeeperMessage::Kind::spawn, raw(worker), with_folders ? 1 : 0, 0},
+                             line->channel().fd())) {
       impl_->failed.emplace_back(worker, "the keeper is gone");
       return;
     }

@@ -55,8 +55,9 @@ class WorkerHost {
   explicit WorkerHost(std::unique_ptr<keeper::KeeperLink> keeper);
   ~WorkerHost();
 
-  /// Asks the keeper for a new worker process. `worker_started` or `worker_failed_to_start` follows.
-  void start(WorkerId worker);
+  /// Asks the keeper for a new worker process. `worker_started` or `worker_failed_to_start` follows. `with_folders`: it
+  /// has folders of its own, which go with it (keeper/folders.hpp).
+  void start(WorkerId worker, bool with_folders = false);
   /// Appends bytes to the worker's input stream. What does not fit the channel at once is copied and sent on in `poll`.
   /// `bytes` need not outlive the call. Ignored if the worker is gone.
   void write(WorkerId worker, std::span<const std::byte> bytes);

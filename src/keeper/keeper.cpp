@@ -163,7 +163,7 @@ int Keeper::run(KeeperDuties duties) {
         break;
       }
       if (message.kind == KeeperMessage::Kind::spawn && fd >= 0) {
-        spawn(message.worker, fd);
+        spawn(message.worker, fd, message.number != 0);
         fd = -1;
       } else if (message.kind == KeeperMessage::Kind::kill) {
         signal_worker(message.worker, message.number);
@@ -207,7 +207,16 @@ int Keeper::kill_overdue() {
   return next ? static_cast<int>(next->count()) : -1;
 }
 
-void Keeper::spawn(std::uint32_t worker, int fd) {
+void Keeper::spawn(std::uint32_t worker, int fd, bool with_folders) {
+  std::optional<Folders> folders;
+  if (with_folders) {
+    folders = Folders::make();
+    if (!folders) {
+      const int error = errno;
+      ::close(fd);
+      return report({KeeperMessage::Kind::spawn_failed, worker, error, 0});
+    }
+  }
   const pid_t keeper = ::getpid();
   const pid_t pid = ::fork();
   if (pid == 0) {
@@ -219,6 +228,7 @@ void Keeper::spawn(std::uint32_t worker, int fd) {
     for (int signal = 1; signal < 32; ++signal) ::signal(signal, SIG_DFL);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
     ::prctl(PR_SET_NAME, "rankpool-worker");  // no space: see keep()
+    if (folders) Folders::own() = folders->leave();
     const int null = ::open("/dev/null", O_RDONLY);
     ::dup2(null, STDIN_FILENO);
     // Only its channel, its door bell and what the program writes to.
@@ -248,6 +258,7 @@ void Keeper::spawn(std::uint32_t worker, int fd) {
   }
   pids_[worker] = pid;
   workers_[pid] = worker;
+  if (folders) folders_.emplace(pid, std::move(*folders));
   report({KeeperMessage::Kind::spawned, worker, pid, 0});
 }
 
@@ -263,14 +274,31 @@ void Keeper::reap() {
     int status = 0;
     ::waitpid(pid, &status, 0);
     if (found != workers_.end()) {
+      end_session(pid);
       const std::uint32_t worker = found->second;
       workers_.erase(found);
       pids_.erase(worker);
+      folders_.erase(pid);
       report({KeeperMessage::Kind::ended, worker, pid, status});
     } else if (pid == duties_.rank && !duties_.rank_is_parent) {
       rank_status_ = status;
       if (duties_.rank_ended) duties_.rank_ended(status);
     }
+  }
+}
+
+void Keeper::end_session(pid_t session) {
+  // Whom a worker leaves becomes a child of ours, and so does whom those leave.
+  for (int round = 0; round < 100; ++round) {
+    std::ifstream children("/proc/self/task/" + std::to_string(::getpid()) + "/children");
+    bool any = false;
+    for (pid_t child = 0; children >> child;) {
+      if (::getsid(child) != session) continue;
+      any = true;
+      ::kill(child, SIGKILL);
+      ::waitpid(child, nullptr, 0);
+    }
+    if (!any) return;
   }
 }
 

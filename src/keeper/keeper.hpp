@@ -2,6 +2,7 @@
 
 #include "base/ids.hpp"
 #include "channel/channel.hpp"
+#include "keeper/folders.hpp"
 
 #include <sys/types.h>
 #include <chrono>
@@ -21,7 +22,8 @@ struct KeeperMessage {
   enum class Kind : std::uint32_t { spawn, kill, hold, spawned, spawn_failed, ended };
   Kind kind{};
   std::uint32_t worker = 0;
-  std::int32_t number = 0;  ///< kill: signal; hold: what it is; spawned, ended: pid; spawn_failed: errno
+  std::int32_t number = 0;  ///< spawn: 1 with folders of its own; kill: signal; hold: what it is; spawned, ended: pid;
+                            ///< spawn_failed: errno
   std::int32_t status = 0;  ///< ended: as waitpid gives it
 };
 
@@ -72,13 +74,15 @@ class Keeper {
   int run(KeeperDuties duties);
 
  private:
-  void spawn(std::uint32_t worker, int fd);
+  void spawn(std::uint32_t worker, int fd, bool with_folders);
   void signal_worker(std::uint32_t worker, int signal);
   /// Kills those that were asked to end and have not; returns how long until the next is due, in milliseconds, or -1.
   int kill_overdue();
   void reap();
   void report(const KeeperMessage& message);
   void send_reports();
+  /// Ends the processes of a session whose leader, a worker, has ended: those in other process groups, too.
+  void end_session(pid_t session);
   void end_all_children();
 
   int control_;
@@ -87,6 +91,7 @@ class Keeper {
   KeeperDuties duties_;
   std::unordered_map<std::uint32_t, pid_t> pids_;
   std::unordered_map<pid_t, std::uint32_t> workers_;
+  std::unordered_map<pid_t, Folders> folders_;  ///< of workers that have such
   std::unordered_map<std::uint32_t, std::chrono::steady_clock::time_point> asked_to_end_;
   std::deque<KeeperMessage> unsent_;  ///< reports for which the socket had no room
   std::optional<int> rank_status_;

@@ -9,6 +9,7 @@
 #include "launch/report.hpp"
 #include "launch/task_hooks.hpp"
 #include "liveness/lifeline.hpp"
+#include "transport/mpi_session.hpp"
 #include "transport/mpi_transport.hpp"
 
 #include <poll.h>
@@ -85,7 +86,7 @@ void await_end_of_job(int lifeline) {
     if (what == static_cast<std::int32_t>(Held::lifeline)) lifeline = fd;
   };
   duties.rank_ended = [&](int status) {
-    if (WIFSIGNALED(status) && lifeline >= 0) liveness::send_epitaph(lifeline, status);
+    if (WIFSIGNALED(status) && lifeline >= 0) liveness::send_exit_notice(lifeline, status);
   };
   const int status = pair.keeper->run(std::move(duties));
   if (number == 0) report_exit(status);
@@ -105,22 +106,26 @@ void share_pmix(keeper::KeeperLink& keeper) {
   }
 }
 
-void leave_mpi(std::unique_ptr<transport::MpiTransport> transport, bool rank_lost) {
-  if (rank_lost) {
-    leave_by_pmix();
-  } else {
-    transport->finalize();
+/// The MPI of a job that was launched: the session, and the transport over all its ranks, which serve rank 0.
+struct MpiOfJob {
+  transport::MpiSession session;
+  transport::MpiTransport transport{session.world(), Rank{0}};
+
+  void leave(bool rank_lost) {
+    if (rank_lost) return leave_by_pmix();
+    transport.close();
+    session.finalize();
   }
-}
+};
 
 int serve_as_agent(std::unique_ptr<keeper::KeeperLink> link, const base::Settings& settings) {
   // What is meant for the program is rank 0's business; agents end when rank 0 says so, or is gone.
   for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE}) ::signal(signal, SIG_IGN);
   keeper::KeeperLink& keeper = *link;
-  auto transport = std::make_unique<transport::MpiTransport>();
+  MpiOfJob mpi;
   share_pmix(keeper);
   const engine::OwnFacts own = own_facts(::getppid());
-  base::set_log_origin("rank " + std::to_string(raw(transport->rank())) + " on " + own.facts.host);
+  base::set_log_origin("rank " + std::to_string(raw(mpi.transport.rank())) + " on " + own.facts.host);
   agent::AgentOptions options;
   options.settings = settings;
   options.hello.build = own.build;
@@ -136,13 +141,13 @@ int serve_as_agent(std::unique_ptr<keeper::KeeperLink> link, const base::Setting
     keeper.send({keeper::KeeperMessage::Kind::hold, 0, static_cast<std::int32_t>(Held::lifeline), 0}, fd);
   };
   auto host = std::make_unique<host::WorkerHost>(std::move(link));
-  agent::Agent agent(*transport, *host, std::move(options));
+  agent::Agent agent(mpi.transport, *host, std::move(options));
   switch (agent.run()) {
     case agent::Ending::dismissed:
-      leave_mpi(std::move(transport), false);
+      mpi.leave(false);
       return 0;
     case agent::Ending::dismissed_with_loss:
-      leave_mpi(std::move(transport), true);
+      mpi.leave(true);
       ::_exit(0);
     case agent::Ending::rank_0_lost:
       host.reset();  // ends the workers
@@ -150,7 +155,7 @@ int serve_as_agent(std::unique_ptr<keeper::KeeperLink> link, const base::Setting
       // It may live, behind a cable that was cut: a launcher that hears of us again must not end the job for us.
       ::signal(SIGALRM, SIG_DFL);
       ::alarm(kLastWords);
-      leave_mpi(std::move(transport), true);
+      mpi.leave(true);
       ::_exit(0);
     case agent::Ending::keeper_lost:
       break;
@@ -168,15 +173,13 @@ int serve_as_launched_rank_zero(std::unique_ptr<keeper::KeeperLink> link, const 
   if (settings.workers) options.own.facts.workers = *settings.workers;
   options.started_by = base::started_by(base::environment);
   options.host = std::make_unique<host::WorkerHost>(std::move(link));
-  options.connect = [keeper]() -> std::unique_ptr<transport::Transport> {
-    auto transport = std::make_unique<transport::MpiTransport>();
+  auto mpi = std::make_shared<std::optional<MpiOfJob>>();
+  options.connect = [keeper, mpi]() -> transport::Transport* {
+    mpi->emplace();
     share_pmix(*keeper);
-    return transport;
+    return &(*mpi)->transport;
   };
-  options.disconnect = [](std::unique_ptr<transport::Transport> transport, bool rank_lost) {
-    leave_mpi(std::unique_ptr<transport::MpiTransport>(static_cast<transport::MpiTransport*>(transport.release())),
-              rank_lost);
-  };
+  options.disconnect = [mpi](bool rank_lost) { (*mpi)->leave(rank_lost); };
   if (const std::string trouble = pmix_trouble(); !trouble.empty()) {
     base::log_warn("the death of a rank will end this job: " + trouble);
   }

@@ -5,10 +5,11 @@
 #include "client/job.hpp"
 #include "engine/stop_signals.hpp"
 
+#include <rankpool/detail/exception_codec.hpp>
+#include <rankpool/detail/what_of.hpp>
 #include <rankpool/errors.hpp>
 
-#include <boost/core/demangle.hpp>
-
+#include <cxxabi.h>
 #include <unistd.h>
 #include <cstdlib>
 #include <exception>
@@ -26,12 +27,14 @@ void report_uncaught(const std::exception_ptr& error) noexcept {
     try {
       std::rethrow_exception(error);
     } catch (const std::exception& e) {
-      text += boost::core::demangle(typeid(e).name()) + ": " + e.what();
+      text += detail::exception_type_name(typeid(e)) + ": " + detail::what_of(e);
     } catch (...) {
       text += "not a std::exception";
     }
     const std::string trace = remote_traceback(error);
     if (!trace.empty()) text += "\n  thrown in " + trace;
+    const std::string others = detail::failed_beside(error);
+    if (!others.empty()) text += "\n  " + others;
     base::log_error(text);
   } catch (...) {
     base::log_error("an exception has left main");
@@ -94,6 +97,10 @@ int serve_as_rank_zero(engine::EngineOptions options, const std::function<int(in
   int status = 1;
   try {
     status = main(argc, argv);
+  } catch (const abi::__forced_unwind&) {
+    // pthread_exit: this thread ends, but not before the job. The process ends with its last thread.
+    Ending::instance().end();
+    throw;
   } catch (...) {
     report_uncaught(std::current_exception());
   }

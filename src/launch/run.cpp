@@ -22,8 +22,7 @@
 #include <system_error>
 #include <utility>
 
-namespace rankpool {
-namespace launch {
+namespace rankpool::launch {
 namespace {
 
 /// Started bare: this process stays rank 0, its child is the keeper, and MPI is not used.
@@ -50,7 +49,7 @@ int run_bare(int argc, char** argv, const base::Settings& settings, const std::f
   if (settings.workers) options.own.facts.workers = *settings.workers;
   options.started_by = base::started_by(base::environment);
   options.host = std::make_unique<host::WorkerHost>(std::move(pair.link));
-  options.disconnect = [keeper](std::unique_ptr<transport::Transport>, bool) { await_end_of(keeper); };
+  options.disconnect = [keeper](bool) { await_end_of(keeper); };
   return serve_as_rank_zero(std::move(options), main, argc, argv);
 }
 
@@ -63,9 +62,9 @@ void warn_of_strays() {
 }
 
 }  // namespace
-}  // namespace launch
+}  // namespace rankpool::launch
 
-namespace detail {
+namespace rankpool::inline v0_2::detail {
 
 int run_main(int argc, char** argv, const std::function<int(int, char**)>& main) {
   static std::atomic<bool> used{false};
@@ -84,5 +83,4 @@ int run_main(int argc, char** argv, const std::function<int(int, char**)>& main)
   return launch::run_bare(argc, argv, settings, main);
 }
 
-}  // namespace detail
-}  // namespace rankpool
+}  // namespace rankpool::inline v0_2::detail

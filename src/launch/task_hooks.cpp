@@ -3,6 +3,8 @@
 #include "base/process_role.hpp"
 #include "client/shared_link.hpp"
 #include "engine/stop_signals.hpp"
+#include "group/member.hpp"
+#include "group/nursery.hpp"
 #include "launch/batch_signals.hpp"
 
 #include <rankpool/callable.hpp>
@@ -16,9 +18,7 @@
 #include <cstring>
 #include <string>
 
-#include <boost/core/demangle.hpp>
-
-namespace rankpool {
+namespace rankpool::inline v0_2 {
 namespace {
 
 const channel::RankPage* g_page = nullptr;
@@ -43,7 +43,9 @@ bool stop_requested() noexcept {
   return engine::stop_signals::requested();
 }
 
-namespace launch {
+}  // namespace rankpool::inline v0_2
+
+namespace rankpool::launch {
 
 void become_worker(const channel::RankPage& page) {
   base::set_process_role(base::ProcessRole::worker);
@@ -75,10 +77,12 @@ const worker::WorkerHooks& task_hooks() {
       return detail::encode_current_exception(task.empty() ? place() : place() + " in " + task);
     };
     own.forget_shared = client::forget_shared;
+    own.serve_group = group::serve_group;
+    own.join_group = group::join_group;
+    own.leave_group = group::leave_group;
     return own;
   }();
   return hooks;
 }
 
-}  // namespace launch
-}  // namespace rankpool
+}  // namespace rankpool::launch

@@ -43,10 +43,10 @@ class Lifeline::Impl {
  public:
   int fd = -1;
   LifelineOptions options;
-  SignalReader reader;
+  LifelineReader reader;
 
-  void send(Signal signal) const {
-    if (fd >= 0) (void)!::send(fd, &signal, sizeof signal, MSG_NOSIGNAL | MSG_DONTWAIT);
+  void send(LifelineMessage message) const {
+    if (fd >= 0) (void)!::send(fd, &message, sizeof message, MSG_NOSIGNAL | MSG_DONTWAIT);
   }
 };
 
@@ -83,8 +83,8 @@ bool Lifeline::poll(std::vector<LifelineEvent>& to) {
   std::array<std::byte, 4096> bytes;
   const ssize_t got = ::recv(impl_->fd, bytes.data(), bytes.size(), MSG_DONTWAIT);
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return false;
-  std::vector<Signal> signals;
-  if (got <= 0 || !impl_->reader.feed(bytes.data(), static_cast<std::size_t>(got), signals)) {
+  std::vector<LifelineMessage> messages;
+  if (got <= 0 || !impl_->reader.feed(bytes.data(), static_cast<std::size_t>(got), messages)) {
     const char* const how = got == 0  ? "connection closed"
                             : got < 0 ? std::strerror(errno)
                                       : "it sent what makes no sense on the lifeline";
@@ -92,19 +92,21 @@ bool Lifeline::poll(std::vector<LifelineEvent>& to) {
     ::close(std::exchange(impl_->fd, -1));
     return true;
   }
-  for (const auto& signal : signals) {
-    if (signal.kind == Signal::Kind::asleep) to.push_back({LifelineEvent::Kind::asleep, Rank{0}, signal.number, ""});
-    if (signal.kind == Signal::Kind::ring) to.push_back({LifelineEvent::Kind::ring, Rank{0}, 0, ""});
+  for (const auto& message : messages) {
+    if (message.kind == LifelineMessage::Kind::asleep)
+      to.push_back({LifelineEvent::Kind::asleep, Rank{0}, message.number, ""});
+    if (message.kind == LifelineMessage::Kind::ring) to.push_back({LifelineEvent::Kind::ring, Rank{0}, 0, ""});
   }
   return true;
 }
 
-void Lifeline::ring() { impl_->send({Signal::Kind::ring, 0}); }
-void Lifeline::asleep(std::uint64_t received) { impl_->send({Signal::Kind::asleep, received}); }
+void Lifeline::ring() { impl_->send({LifelineMessage::Kind::ring, 0}); }
+void Lifeline::asleep(std::uint64_t received) { impl_->send({LifelineMessage::Kind::asleep, received}); }
 
-void send_epitaph(int fd, int wait_status) noexcept {
-  const Signal signal{Signal::Kind::epitaph, static_cast<std::uint64_t>(static_cast<std::uint32_t>(wait_status))};
-  (void)!::send(fd, &signal, sizeof signal, MSG_NOSIGNAL | MSG_DONTWAIT);
+void send_exit_notice(int fd, int wait_status) noexcept {
+  const LifelineMessage message{LifelineMessage::Kind::exit_notice,
+                                static_cast<std::uint64_t>(static_cast<std::uint32_t>(wait_status))};
+  (void)!::send(fd, &message, sizeof message, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 }  // namespace rankpool::liveness

@@ -12,9 +12,9 @@
 #include <vector>
 
 /// Lifelines: one TCP connection from each rank to rank 0. Its end tells of a death, whatever the fabric; keep-alive
-/// and TCP_USER_TIMEOUT tell of a silent node. It is the door bell too: MPI cannot wake a process that sleeps.
+/// and TCP_USER_TIMEOUT tell of a silent node. It wakes sleepers too, which MPI cannot.
 ///
-/// The door bell. A side that is about to sleep sends *asleep(n)*, n being the messages it has received from its peer
+/// How. A side that is about to sleep sends *asleep(n)*, n being the messages it has received from its peer
 /// so far. The peer answers with *ring* at once if it has sent more than n, and otherwise rings before (or right after)
 /// it next posts a message. So no message is slept through.
 namespace rankpool::liveness {
@@ -37,7 +37,7 @@ struct LifelineOptions {
 struct LifelineEvent {
   enum class Kind : std::uint8_t {
     joined,    ///< rank 0: the rank has connected
-    lost,      ///< the connection ended; `text` says how ("connection closed", "no sign of life for 10 s", ...)
+    lost,      ///< the rank is gone: `wait_status` if its keeper could say, else `text` ("connection closed", ...)
     asleep,    ///< the peer is about to sleep, having received `received` messages
     ring,      ///< the peer has something: wake up (nothing more to do)
     stranger,  ///< rank 0: a connection was refused; `text` says from where and why. For the log
@@ -46,13 +46,14 @@ struct LifelineEvent {
   Rank rank{};
   std::uint64_t received = 0;
   std::string text;
+  std::optional<int> wait_status = {};  ///< as waitpid gave it
 };
 
 /// Rank 0's end of all lifelines. One thread. Nothing blocks.
 class LifelineServer {
  public:
-  /// Listens. Throws std::system_error.
-  LifelineServer(int ranks, LifelineOptions options);
+  /// Listens for so many ranks but `own`. Throws std::system_error.
+  LifelineServer(int ranks, LifelineOptions options, Rank own = Rank{0});
   ~LifelineServer();
   [[nodiscard]] const Invitation& invitation() const;
   /// To wait on: readable when `poll` has something to do.
@@ -85,6 +86,6 @@ class Lifeline {
 };
 
 /// What a rank's keeper says on the rank's lifeline, of which it holds a duplicate, when the rank has died.
-void send_epitaph(int fd, int wait_status) noexcept;
+void send_exit_notice(int fd, int wait_status) noexcept;
 
 }  // namespace rankpool::liveness

@@ -1,6 +1,5 @@
 #include "liveness/lifeline.hpp"
 
-#include "base/wait_status.hpp"
 #include "liveness/socket_tools.hpp"
 
 #include <fcntl.h>
@@ -14,6 +13,7 @@
 #include <cerrno>
 #include <cstring>
 #include <list>
+#include <map>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -41,7 +41,7 @@ class LifelineServer::Impl {
     int fd = -1;
     bool had = false;
     bool kept = false;  ///< the rank is dead, its keeper is not
-    SignalReader reader;
+    LifelineReader reader;
   };
   struct HalfOpen {
     int fd = -1;
@@ -51,8 +51,11 @@ class LifelineServer::Impl {
     std::size_t filled = 0;
   };
 
-  Impl(int ranks, LifelineOptions given) : options(std::move(given)), lines(static_cast<std::size_t>(ranks)) {
-    make_room_for_descriptors(static_cast<std::size_t>(ranks) + 1024);
+  Impl(int ranks, LifelineOptions given, Rank own) : options(std::move(given)) {
+    for (std::int32_t rank = 0; rank < ranks; ++rank) {
+      if (Rank{rank} != own) lines.try_emplace(Rank{rank});
+    }
+    make_room_for_descriptors(lines.size() + 1024);
     invitation.addresses = own_addresses(options.interface);
     invitation.token = random_token();
     epoll = ::epoll_create1(EPOLL_CLOEXEC);
@@ -61,7 +64,7 @@ class LifelineServer::Impl {
     open_listener();
   }
   ~Impl() {
-    for (auto& line : lines) {
+    for (auto& [rank, line] : lines) {
       if (line.fd >= 0) ::close(line.fd);
     }
     for (auto& one : half_open) ::close(one.fd);
@@ -160,11 +163,11 @@ class LifelineServer::Impl {
     if (hello.magic != wanted.magic || hello.version != wanted.version || !same_token(hello.token, invitation.token)) {
       return refuse(one, "it did not bring this job's token", to);
     }
-    if (hello.rank < 1 || static_cast<std::size_t>(hello.rank) >= lines.size() ||
-        lines[static_cast<std::size_t>(hello.rank)].had) {
+    const auto awaited = lines.find(Rank{hello.rank});
+    if (awaited == lines.end() || awaited->second.had) {
       return refuse(one, "it claims to be rank " + std::to_string(hello.rank) + ", which is not awaited", to);
     }
-    Line& line = lines[static_cast<std::size_t>(hello.rank)];
+    Line& line = awaited->second;
     line.fd = fd;
     line.had = true;
     half_open.erase(one);
@@ -175,8 +178,8 @@ class LifelineServer::Impl {
     ::epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &event);
     to.push_back({LifelineEvent::Kind::joined, Rank{hello.rank}, 0, ""});
   }
-  void read_line(std::int32_t rank, std::vector<LifelineEvent>& to) {
-    Line& line = lines[static_cast<std::size_t>(rank)];
+  void read_line(Rank rank, std::vector<LifelineEvent>& to) {
+    Line& line = lines.at(rank);
     if (line.fd < 0) return;
     std::array<std::byte, 4096> bytes;
     const ssize_t got = ::recv(line.fd, bytes.data(), bytes.size(), 0);
@@ -188,52 +191,51 @@ class LifelineServer::Impl {
                             : std::strerror(errno);
       return lose(rank, how, to);
     }
-    std::vector<Signal> signals;
-    const bool sensible = line.reader.feed(bytes.data(), static_cast<std::size_t>(got), signals);
-    for (const auto& signal : signals) {
-      switch (signal.kind) {
-        case Signal::Kind::asleep:
-          to.push_back({LifelineEvent::Kind::asleep, Rank{rank}, signal.number, ""});
+    std::vector<LifelineMessage> messages;
+    const bool sensible = line.reader.feed(bytes.data(), static_cast<std::size_t>(got), messages);
+    for (const auto& message : messages) {
+      switch (message.kind) {
+        case LifelineMessage::Kind::asleep:
+          to.push_back({LifelineEvent::Kind::asleep, rank, message.number, ""});
           break;
-        case Signal::Kind::ring:
-          to.push_back({LifelineEvent::Kind::ring, Rank{rank}, 0, ""});
+        case LifelineMessage::Kind::ring:
+          to.push_back({LifelineEvent::Kind::ring, rank, 0, ""});
           break;
-        case Signal::Kind::epitaph:
+        case LifelineMessage::Kind::exit_notice:
           // The keeper still holds the other end, and takes the end of this one for the end of the job.
           line.kept = true;
           ::epoll_ctl(epoll, EPOLL_CTL_DEL, line.fd, nullptr);
-          to.push_back(
-              {LifelineEvent::Kind::lost, Rank{rank}, 0, base::how_it_ended(static_cast<int>(signal.number)).text});
+          to.push_back({LifelineEvent::Kind::lost, rank, 0, "", static_cast<int>(message.number)});
           return;
       }
     }
     if (!sensible) lose(rank, "it sent what makes no sense on its lifeline", to);
   }
-  void lose(std::int32_t rank, const std::string& how, std::vector<LifelineEvent>& to) {
+  void lose(Rank rank, const std::string& how, std::vector<LifelineEvent>& to) {
     close_line(rank);
-    to.push_back({LifelineEvent::Kind::lost, Rank{rank}, 0, how});
+    to.push_back({LifelineEvent::Kind::lost, rank, 0, how});
   }
-  void close_line(std::int32_t rank) {
-    Line& line = lines[static_cast<std::size_t>(rank)];
+  void close_line(Rank rank) {
+    Line& line = lines.at(rank);
     if (line.fd >= 0 && !line.kept) ::close(std::exchange(line.fd, -1));
   }
-  void send(Rank rank, Signal signal) {
-    Line& line = lines[static_cast<std::size_t>(raw(rank))];
+  void send(Rank rank, LifelineMessage message) {
+    const Line& line = lines.at(rank);
     // A peer whose buffer is full has unread bells enough.
-    if (line.fd >= 0) (void)!::send(line.fd, &signal, sizeof signal, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (line.fd >= 0) (void)!::send(line.fd, &message, sizeof message, MSG_NOSIGNAL | MSG_DONTWAIT);
   }
 
   LifelineOptions options;
   Invitation invitation;
-  std::vector<Line> lines;
+  std::map<Rank, Line> lines;  ///< of all ranks that are awaited or have come
   std::list<HalfOpen> half_open;
   int listener = -1;
   int epoll = -1;
   int spare = -1;  ///< a descriptor to give up when there are no others
 };
 
-LifelineServer::LifelineServer(int ranks, LifelineOptions options)
-    : impl_(std::make_unique<Impl>(ranks, std::move(options))) {}
+LifelineServer::LifelineServer(int ranks, LifelineOptions options, Rank own)
+    : impl_(std::make_unique<Impl>(ranks, std::move(options), own)) {}
 LifelineServer::~LifelineServer() = default;
 const Invitation& LifelineServer::invitation() const { return impl_->invitation; }
 int LifelineServer::fd() const { return impl_->epoll; }
@@ -249,7 +251,7 @@ bool LifelineServer::poll(std::vector<LifelineEvent>& to) {
     } else if (word >= kHalfOpen) {
       impl_->read_handshake(static_cast<int>(word - kHalfOpen), to);
     } else {
-      impl_->read_line(static_cast<std::int32_t>(word), to);
+      impl_->read_line(Rank{static_cast<std::int32_t>(word)}, to);
     }
   }
   while (!impl_->half_open.empty() && Clock::now() - impl_->half_open.front().since > kHandshake) {
@@ -258,11 +260,13 @@ bool LifelineServer::poll(std::vector<LifelineEvent>& to) {
   return to.size() != before || count > 0;
 }
 
-void LifelineServer::ring(Rank rank) { impl_->send(rank, {Signal::Kind::ring, 0}); }
-void LifelineServer::asleep(Rank rank, std::uint64_t received) { impl_->send(rank, {Signal::Kind::asleep, received}); }
+void LifelineServer::ring(Rank rank) { impl_->send(rank, {LifelineMessage::Kind::ring, 0}); }
+void LifelineServer::asleep(Rank rank, std::uint64_t received) {
+  impl_->send(rank, {LifelineMessage::Kind::asleep, received});
+}
 void LifelineServer::drop(Rank rank) {
-  impl_->lines[static_cast<std::size_t>(raw(rank))].had = true;
-  impl_->close_line(raw(rank));
+  impl_->lines.at(rank).had = true;
+  impl_->close_line(rank);
 }
 
 }  // namespace rankpool::liveness

@@ -129,7 +129,7 @@ void make_room_for_descriptors(std::size_t wanted) {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-bool SignalReader::feed(const std::byte* bytes, std::size_t size, std::vector<Signal>& to) {
+bool LifelineReader::feed(const std::byte* bytes, std::size_t size, std::vector<LifelineMessage>& to) {
   while (size > 0) {
     const std::size_t part = std::min(size, sizeof buffer_ - filled_);
     std::memcpy(buffer_ + filled_, bytes, part);
@@ -138,10 +138,10 @@ bool SignalReader::feed(const std::byte* bytes, std::size_t size, std::vector<Si
     size -= part;
     if (filled_ < sizeof buffer_) return true;
     filled_ = 0;
-    Signal signal;
-    std::memcpy(&signal, buffer_, sizeof signal);
-    if (signal.kind < Signal::Kind::asleep || signal.kind > Signal::Kind::epitaph) return false;
-    to.push_back(signal);
+    LifelineMessage message;
+    std::memcpy(&message, buffer_, sizeof message);
+    if (message.kind < LifelineMessage::Kind::asleep || message.kind > LifelineMessage::Kind::exit_notice) return false;
+    to.push_back(message);
   }
   return true;
 }

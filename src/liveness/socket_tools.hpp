@@ -21,12 +21,12 @@ struct Handshake {
 static_assert(sizeof(Handshake) == 48);
 
 /// Everything that follows, in both directions.
-struct Signal {
-  enum class Kind : std::uint64_t { asleep = 1, ring = 2, epitaph = 3 };
+struct LifelineMessage {
+  enum class Kind : std::uint64_t { asleep = 1, ring = 2, exit_notice = 3 };
   Kind kind{};
-  std::uint64_t number = 0;  ///< asleep: messages received; epitaph: wait status
+  std::uint64_t number = 0;  ///< asleep: messages received; exit notice: wait status
 };
-static_assert(sizeof(Signal) == 16);
+static_assert(sizeof(LifelineMessage) == 16);
 
 /// A numeric address, IPv4 or IPv6.
 struct Address {
@@ -49,14 +49,14 @@ Token random_token();
 /// Raises the soft limit of open files so far that `wanted` fit, as far as the hard one allows.
 void make_room_for_descriptors(std::size_t wanted);
 
-/// Cuts a stream of bytes into signals.
-class SignalReader {
+/// Cuts a stream of bytes into messages.
+class LifelineReader {
  public:
   /// Appends those that are complete; false if one is none.
-  bool feed(const std::byte* bytes, std::size_t size, std::vector<Signal>& to);
+  bool feed(const std::byte* bytes, std::size_t size, std::vector<LifelineMessage>& to);
 
  private:
-  std::byte buffer_[sizeof(Signal)];
+  std::byte buffer_[sizeof(LifelineMessage)];
   std::size_t filled_ = 0;
 };
 

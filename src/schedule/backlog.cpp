@@ -43,6 +43,7 @@ ChunkSize Backlog::next_size() const {
 
 void Backlog::append(WorkId work, std::uint64_t more) {
   items_ += more;
+  come_ += more;
   if (ManyItems* const many = works_.find_many(work)) {
     if (many->queued) return;
     many->queued = true;
@@ -52,6 +53,7 @@ void Backlog::append(WorkId work, std::uint64_t more) {
 
 void Backlog::give_back(Range range) {
   items_ += range.count;
+  come_ += range.count;
   given_back_.push_front(range);
 }
 

@@ -30,6 +30,9 @@ class Backlog {
   /// Items that wait.
   [[nodiscard]] std::uint64_t items() const noexcept { return items_; }
   [[nodiscard]] bool empty() const noexcept { return items_ == 0; }
+  /// Items that have ever come, and of these how many wait no longer.
+  [[nodiscard]] std::uint64_t come() const noexcept { return come_; }
+  [[nodiscard]] std::uint64_t gone() const noexcept { return come_ - items_; }
   /// Whether more than `few` chunks wait; of the works that are not first each counts as one.
   [[nodiscard]] bool more_chunks_than(std::uint64_t few, Crew crew) const;
 
@@ -61,6 +64,7 @@ class Backlog {
 
   WorkTable& works_;
   std::uint64_t items_ = 0;
+  std::uint64_t come_ = 0;
   std::deque<Range> given_back_;
   std::deque<WorkId> queue_;  ///< singles, and others while `ManyItems::queued`; may name what was withdrawn since
   std::size_t withdrawn_ = 0;

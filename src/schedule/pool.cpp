@@ -16,14 +16,23 @@ constexpr std::size_t kFirstOnACore = 2;
 using Single = WorkTable::Single;
 
 Pool::Pool(PoolId id, const PoolPolicy& policy, Common& common)
-    : id_(id), policy_(policy), common_(common), backlog_(common.works), wanted_(std::max(policy.max_workers, 1)) {}
+    : id_(id),
+      policy_(policy),
+      common_(common),
+      backlog_(common.works),
+      queue_(common.works),
+      wanted_(std::max(policy.max_workers, 1)) {}
 
 // -- works
 
 void Pool::submitted(WorkId work, const WorkSpec& spec) {
   common_.works.add(work, id_, spec);
   ++works_;
-  if (spec.items > 0) backlog_.append(work, spec.items);
+  if (spec.ranks > 0 && spec.items > 0) {
+    queue_.append(work, backlog_.come());
+  } else if (spec.items > 0) {
+    backlog_.append(work, spec.items);
+  }
   if (spec.items == 0 && !spec.open) {
     end_work(work);
   } else if (phase_ == Phase::broken) {
@@ -43,7 +52,11 @@ void Pool::extended(WorkId work, std::uint64_t more) {
   if (many == nullptr || !many->open || more == 0) return;
   more = std::min(more, kNoEnd - many->items);
   many->items += more;
-  backlog_.append(work, more);
+  if (many->ranks > 0) {
+    queue_.append(work, backlog_.come());
+  } else {
+    backlog_.append(work, more);
+  }
   settle();
 }
 
@@ -58,7 +71,8 @@ void Pool::sealed(WorkId work) {
 void Pool::cancelled(WorkId work) {
   WorkTable::Entry* const entry = common_.works.find(work);
   if (entry == nullptr) return;
-  const auto ranges = backlog_.withdraw(work);
+  const ManyItems* const of_groups = common_.works.find_many(work);
+  const auto ranges = of_groups != nullptr && of_groups->ranks > 0 ? queue_.withdraw(work) : backlog_.withdraw(work);
   if (entry->single() == Single::no) {
     ManyItems& many = common_.works.many(*entry);
     many.cancelled = true;
@@ -123,6 +137,7 @@ void Pool::seal_all_open() {
 
 void Pool::end_backlog(const Ending& how) {
   for (const Range& range : backlog_.withdraw_all()) end_items(range, how);
+  for (const Range& range : queue_.withdraw_all()) end_items(range, how);
 }
 
 void Pool::end_items(const Range& range, const Ending& how) {
@@ -158,17 +173,22 @@ void Pool::end_work(WorkId work) {
 // -- who gets what
 
 void Pool::feed() {
+  if (!queue_.empty() || !kept_.empty()) serve_groups();
   while (!backlog_.empty()) {
     Worker* const worker = worker_for_next();
     if (worker == nullptr) return;
     const auto chunk = next_chunk();
     if (!chunk) return;
     hand(*worker, *chunk);
+    if (!waiting_on_.empty() && waited_for(*worker)) {
+      queue_.overtaken(1);
+      keep_places(waiting_on_);
+    }
   }
 }
 
 std::optional<WorkerId> Pool::next_idle() const noexcept {
-  if (phase_ != Phase::open || !backlog_.empty() || lacks_workers()) return {};
+  if (phase_ != Phase::open || !backlog_.empty() || !queue_.empty() || lacks_workers()) return {};
   const Worker* const worker = ready_.idle();
   return worker == nullptr ? std::nullopt : std::optional(worker->id);
 }
@@ -198,7 +218,8 @@ Worker* Pool::worker_for_next() {
   auto size = backlog_.next_size();
   if (size == ChunkSize::joined && !joins_chunks()) size = ChunkSize::given;
   while (Worker* const worker = ready_.least_busy()) {
-    if (worker->returned && worker->chunks.size() <= look_ahead_.allowed(crew.workers, size)) return worker;
+    if (worker->returned && !reserved(*worker) && worker->chunks.size() <= look_ahead_.allowed(crew.workers, size))
+      return worker;
     ready_.withhold(*worker);  // until one of its chunks has left it
   }
   return nullptr;
@@ -291,7 +312,7 @@ void Pool::settle() {
       for (Worker* const worker : members_) stop_gently(*worker);
     }
   }
-  if (phase_ == Phase::open || works_ > 0 || !members_.empty()) return;
+  if (phase_ == Phase::open || works_ > 0 || !members_.empty() || !groups_.empty()) return;
   over_ = true;
   common_.actions.emplace_back(PoolEnded{id_});
 }

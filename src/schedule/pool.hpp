@@ -3,7 +3,9 @@
 #include "base/ids.hpp"
 #include "base/paged_table.hpp"
 #include "schedule/backlog.hpp"
+#include "schedule/group_queue.hpp"
 #include "schedule/look_ahead.hpp"
+#include "schedule/places.hpp"
 #include "schedule/ranks.hpp"
 #include "schedule/ready_workers.hpp"
 #include "schedule/scheduler.hpp"
@@ -26,8 +28,10 @@ struct Common {
   Ranks ranks;
   WorkTable works;
   base::PagedTable<std::unique_ptr<Worker>> workers;
+  std::map<GroupId, PoolId> groups;  ///< that have processes
   std::vector<Action> actions;
   Time now{0};
+  std::uint32_t next_group = 0;
   std::uint32_t next_worker = 0;
   std::uint64_t next_chunk = 0;
   std::vector<PoolId> restless;  ///< pools to be brought to rest before the next actions are taken
@@ -75,6 +79,14 @@ class Pool {
   void chunk_declined(Worker& worker, ChunkId chunk);
   void ended(Worker& worker, LossId loss, bool inside_item);
 
+  void group_began(GroupId group);
+  void group_item_ended(GroupId group);
+  void group_declined(GroupId group);
+  void group_initializer_failed(LossId loss);
+  void group_cannot_start(GroupId group, LossId loss);
+  // It is gone when this returns.
+  void group_ended(GroupId group, LossId loss);
+
   /// Brings it to rest.
   void settle();
 
@@ -86,6 +98,16 @@ class Pool {
     LossId loss = LossId::none;
   };
   using ItemKey = std::pair<WorkId, std::uint64_t>;
+  /// A group that has processes. They run in the places of workers, which rest meanwhile.
+  struct Group {
+    WorkId work{};
+    std::uint64_t item = 0;
+    std::vector<Worker*> lenders;
+    std::vector<Rank> ranks;
+    int vacant = 0;  ///< places of lenders that have ended meanwhile, and are replaced afterwards
+    bool item_ended = false;
+    std::optional<Time> runs_out;
+  };
 
   // pool.cpp: works, and who gets what
   void feed();
@@ -113,6 +135,25 @@ class Pool {
   [[nodiscard]] bool is_cancelled(WorkId work);
   void rest_later();
 
+  // pool_groups.cpp
+  void serve_groups();
+  void fail_if_too_large();
+  [[nodiscard]] std::vector<NodePlaces> places() const;
+  [[nodiscard]] bool begin_group(const GroupQueue::Next& next, const std::vector<NodePlaces>& places);
+  void start_group(const GroupQueue::Next& next, const std::vector<NodeShare>& shares);
+  void keep_places(const std::vector<NodeId>& nodes);
+  void give_up_kept_places();
+  [[nodiscard]] bool waited_for(const Worker& worker) const;
+  [[nodiscard]] bool reserved(const Worker& worker) const;
+  void take_back_place(Worker& worker, bool to_be_replaced);
+  void give_places_back(const Group& group);
+  void end_group_item(Group& group, const Ending& how);
+  void kill_groups(int signal);
+  [[nodiscard]] int vacant_places() const noexcept;
+  [[nodiscard]] std::optional<Time> next_group_limit() const noexcept;
+  void tick_groups();
+  [[nodiscard]] int retries_of(WorkId work);
+
   // pool_workers.cpp: their lives
   [[nodiscard]] int count(WorkerState state) const noexcept { return counts_[static_cast<std::size_t>(state)]; }
   [[nodiscard]] int alive() const noexcept;
@@ -130,7 +171,8 @@ class Pool {
   void timed_out(Worker& worker);
   void take_back(Worker& worker, bool inside, const Ending& item_inside);
   void lost(Worker& worker, LossId loss, bool inside);
-  void break_up(Breakage why, LossId loss, const std::vector<Worker*>& inside);
+  /// `lost`: groups that are lost with it.
+  void break_up(Breakage why, LossId loss, const std::vector<Worker*>& inside, const std::vector<GroupId>& lost = {});
 
   const PoolId id_;
   const PoolPolicy policy_;
@@ -143,8 +185,12 @@ class Pool {
   LossId loss_ = LossId::none;
 
   Backlog backlog_;
-  std::uint64_t works_ = 0;         ///< that have not ended
-  std::map<ItemKey, int> retries_;  ///< of items that were tried before, and only of these
+  GroupQueue queue_;                 ///< groups that wait
+  std::map<GroupId, Group> groups_;  ///< groups that have processes
+  std::vector<NodeId> waiting_on_;   ///< where the first in line waits for places
+  std::vector<Worker*> kept_;        ///< whose places are kept for it
+  std::uint64_t works_ = 0;          ///< that have not ended
+  std::map<ItemKey, int> retries_;   ///< of items that were tried before, and only of these
   LookAhead look_ahead_;
   std::optional<Time> all_from_;  ///< when it ceases to feel its way; none: it does not
   bool restless_ = false;         ///< among `Common::restless`

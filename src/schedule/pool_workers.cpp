@@ -43,10 +43,10 @@ void Pool::start(Rank rank) {
 }
 
 bool Pool::lacks_workers() const noexcept {
-  if (!takes_chunks() || alive() >= wanted_) return false;
+  if (!takes_chunks() || alive() + vacant_places() >= wanted_) return false;
   // A closed pool needs no more than can still be given something to do.
   const auto coming = static_cast<std::uint64_t>(count(WorkerState::starting));
-  return phase_ == Phase::open || coming < backlog_.items();
+  return phase_ == Phase::open || coming < backlog_.items() || !queue_.empty();
 }
 
 void Pool::start_missing() {
@@ -108,6 +108,7 @@ void Pool::change(Worker& worker, WorkerState to) {
 void Pool::stop_gently(Worker& worker) {
   if (worker.state != WorkerState::starting && worker.state != WorkerState::ready) return;
   worker.chunks.clear();  // all items of it have ended, if it has not said yet that it is through
+  take_back_place(worker, false);
   ready_.remove(worker);
   change(worker, WorkerState::stopping);
   common_.actions.emplace_back(StopWorker{worker.id});
@@ -117,6 +118,7 @@ void Pool::kill(Worker& worker, int signal) {
   if (worker.state == WorkerState::killed) return;
   stop_timer(worker);
   worker.chunks.clear();
+  take_back_place(worker, false);
   ready_.remove(worker);
   change(worker, WorkerState::killed);
   --on_rank_[static_cast<std::size_t>(raw(worker.rank))];
@@ -125,10 +127,12 @@ void Pool::kill(Worker& worker, int signal) {
 
 void Pool::kill_all(int signal) {
   for (Worker* const worker : members_) kill(*worker, signal);
+  kill_groups(signal);
 }
 
 void Pool::forget(Worker& worker) {
   stop_timer(worker);
+  take_back_place(worker, true);
   ready_.remove(worker);
   --counts_[static_cast<std::size_t>(worker.state)];
   if (worker.state != WorkerState::killed) --on_rank_[static_cast<std::size_t>(raw(worker.rank))];
@@ -141,10 +145,12 @@ void Pool::forget(Worker& worker) {
 void Pool::stop(int signal) {
   if (phase_ == Phase::stopped) {  // once more, and more firmly
     for (const Worker* const worker : members_) common_.actions.emplace_back(KillWorker{worker->id, signal});
+    kill_groups(signal);
     return;
   }
   if (phase_ == Phase::broken) return;
   phase_ = Phase::stopped;
+  for (auto& [id, group] : groups_) end_group_item(group, {Reason::forced_stop});
   for (Worker* const worker : members_) {
     for (std::size_t i = 0; i < worker->chunks.size(); ++i) {
       const Chunk chunk = worker->chunks[i];
@@ -167,7 +173,7 @@ void Pool::stop(int signal) {
 }
 
 /// Every item of the pool fails: what the workers in `inside` were at with `worker_lost`, the rest with `pool_broken`.
-void Pool::break_up(Breakage why, LossId loss, const std::vector<Worker*>& inside) {
+void Pool::break_up(Breakage why, LossId loss, const std::vector<Worker*>& inside, const std::vector<GroupId>& lost) {
   phase_ = Phase::broken;
   loss_ = loss;
   common_.actions.emplace_back(PoolBroken{id_, why, loss});
@@ -178,7 +184,9 @@ void Pool::break_up(Breakage why, LossId loss, const std::vector<Worker*>& insid
     const std::uint64_t item = chunk.first + chunk.ended++;
     end_items({chunk.work, item, 1}, {Reason::worker_lost, loss});
   }
+  for (const GroupId id : lost) end_group_item(groups_.at(id), {Reason::worker_lost, loss});
   const Ending broken{Reason::pool_broken, loss};
+  for (auto& [id, group] : groups_) end_group_item(group, broken);
   for (Worker* const worker : members_) {
     for (std::size_t i = 0; i < worker->chunks.size(); ++i) {
       const Chunk chunk = worker->chunks[i];
@@ -214,8 +222,9 @@ void Pool::take_back(Worker& worker, bool inside, const Ending& item_inside) {
     give_back({rest.work, rest.first + 1, rest.count - 1});
     const auto tried = retries_.find({item.work, item.first});
     const int tries = tried == retries_.end() ? 0 : tried->second;
-    if (item_inside.reason == Reason::worker_lost && tries < policy_.max_retries) {
+    if (item_inside.reason == Reason::worker_lost && tries < retries_of(item.work)) {
       retries_[{item.work, item.first}] = tries + 1;
+      common_.actions.emplace_back(RetryItem{item.work, item.first, item_inside.loss});
       backlog_.give_back(item);  // cancelled or not: it had begun
     } else {
       end_items(item, item_inside);
@@ -264,13 +273,18 @@ void Pool::rank_lost(Rank rank, LossId loss) {
   if (gone.empty()) return;
   const bool breaks = !missed.empty() && !policy_.replace_lost_workers;
   if (breaks) {
-    break_up(Breakage::rank_lost, loss, missed);
+    std::vector<GroupId> lost_groups;
+    for (const auto& [id, group] : groups_) {
+      if (std::find(group.ranks.begin(), group.ranks.end(), rank) != group.ranks.end()) lost_groups.push_back(id);
+    }
+    break_up(Breakage::rank_lost, loss, missed, lost_groups);
   } else {
     // The pool goes on with the rest; those gone are replaced only if it has no rest.
     for (Worker* const worker : missed) take_back(*worker, true, {Reason::worker_lost, loss});
   }
   for (Worker* const worker : gone) {
     if (worker->state != WorkerState::killed) --wanted_;
+    take_back_place(*worker, false);
     forget(*worker);
   }
   if (breaks) kill_all(SIGKILL);
@@ -292,16 +306,19 @@ std::optional<Time> Pool::next_deadline() const noexcept {
     const Time runs_out = timed_.front()->item_began + policy_.task_timeout + Nanoseconds{1};
     next = next ? std::min(*next, runs_out) : runs_out;
   }
+  if (const auto runs_out = next_group_limit()) next = next ? std::min(*next, *runs_out) : runs_out;
   return next;
 }
 
 void Pool::tick() {
   const Time now = common_.now;
+  tick_groups();
   while (!timed_.empty() && now - timed_.front()->item_began > policy_.task_timeout) timed_out(*timed_.front());
   if (all_from_ && now >= *all_from_ && !backlog_.empty() && ready_.idle() != nullptr) settle();
   if (patience_ends_ && now >= *patience_ends_) {
     patience_ends_.reset();
     for (const Worker* const worker : members_) common_.actions.emplace_back(KillWorker{worker->id, SIGKILL});
+    kill_groups(SIGKILL);
   }
 }
 

@@ -7,10 +7,10 @@
 
 namespace rankpool::schedule {
 
-void Ranks::join(Rank rank, int capacity) {
+void Ranks::join(Rank rank, int capacity, NodeId node) {
   const auto number = static_cast<std::size_t>(raw(rank));
   if (number >= ranks_.size()) ranks_.resize(number + 1);
-  ranks_[number] = {std::max(capacity, 1), true};
+  ranks_[number] = {std::max(capacity, 1), true, node};
 }
 
 void Ranks::lose(Rank rank) {

@@ -13,9 +13,11 @@ namespace rankpool::schedule {
 /// The ranks of the job, and where a pool's workers are to be started.
 class Ranks {
  public:
-  void join(Rank rank, int capacity);
+  void join(Rank rank, int capacity, NodeId node = {});
   void lose(Rank rank);
   [[nodiscard]] bool alive(Rank rank) const;
+  /// Of a rank that has joined.
+  [[nodiscard]] NodeId node(Rank rank) const { return ranks_[static_cast<std::size_t>(raw(rank))].node; }
   /// Of all ranks that live.
   [[nodiscard]] int capacity() const;
   /// Of all nodes; not known until said.
@@ -32,6 +34,7 @@ class Ranks {
   struct Entry {
     int capacity = 0;
     bool alive = false;
+    NodeId node{};
   };
   std::vector<Entry> ranks_;  ///< by number
   std::size_t cores_ = std::numeric_limits<std::size_t>::max();

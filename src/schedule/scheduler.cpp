@@ -34,6 +34,11 @@ class Scheduler::Impl {
     if (pool.over()) pools.erase(pool.id());
   }
   template <class Event>
+  void with(GroupId id, Event&& event) {
+    const auto found = common.groups.find(id);
+    if (found != common.groups.end()) with(found->second, event);
+  }
+  template <class Event>
   void with_all(Event&& event) {
     for (auto& [id, pool] : pools) event(*pool);
     std::erase_if(pools, [](const auto& entry) { return entry.second->over(); });
@@ -48,8 +53,8 @@ Scheduler::~Scheduler() = default;
 
 void Scheduler::cores_changed(int cores) { impl_->common.ranks.set_cores(cores); }
 
-void Scheduler::rank_joined(Rank rank, int capacity) {
-  impl_->common.ranks.join(rank, capacity);
+void Scheduler::rank_joined(Rank rank, int capacity, NodeId node) {
+  impl_->common.ranks.join(rank, capacity, node);
   impl_->with_all([](Pool& pool) { pool.rank_joined(); });
 }
 
@@ -153,6 +158,42 @@ void Scheduler::chunk_declined(WorkerId id, ChunkId chunk) {
 
 void Scheduler::worker_ended(WorkerId id, LossId loss, bool inside_item) {
   impl_->with(id, [&](Pool& pool, Worker& worker) { pool.ended(worker, loss, inside_item); });
+}
+
+void Scheduler::group_began(GroupId id) {
+  impl_->with(id, [&](Pool& pool) { pool.group_began(id); });
+}
+
+void Scheduler::group_item_ended(GroupId id) {
+  impl_->with(id, [&](Pool& pool) { pool.group_item_ended(id); });
+}
+
+void Scheduler::group_declined(GroupId id) {
+  impl_->with(id, [&](Pool& pool) { pool.group_declined(id); });
+}
+
+void Scheduler::group_initializer_failed(GroupId id, LossId loss) {
+  impl_->with(id, [&](Pool& pool) { pool.group_initializer_failed(loss); });
+}
+
+void Scheduler::group_cannot_start(GroupId id, LossId loss) {
+  impl_->with(id, [&](Pool& pool) { pool.group_cannot_start(id, loss); });
+}
+
+void Scheduler::group_ended(GroupId id, LossId loss) {
+  impl_->with(id, [&](Pool& pool) { pool.group_ended(id, loss); });
+}
+
+std::optional<CurrentChunk> Scheduler::current_chunk(WorkerId id) const noexcept {
+  auto* const slot = impl_->common.workers.find(raw(id));
+  if (slot == nullptr || (*slot)->chunks.empty()) return {};
+  const Chunk& chunk = (*slot)->chunks.front();
+  return CurrentChunk{chunk.id, chunk.work, chunk.first, chunk.count, chunk.ended};
+}
+
+bool Scheduler::counts_on(WorkerId id) const noexcept {
+  auto* const slot = impl_->common.workers.find(raw(id));
+  return slot != nullptr && ((*slot)->state == WorkerState::starting || (*slot)->state == WorkerState::ready);
 }
 
 std::optional<WorkerId> Scheduler::next_idle(PoolId id) const {

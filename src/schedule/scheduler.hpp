@@ -39,6 +39,11 @@ struct WorkSpec {
   std::uint32_t chunk = 0;
   /// Upper limit of a chunk that the scheduler chooses (large items make large messages).
   std::uint32_t max_chunk = 1U << 16U;
+  /// Not 0: each item is run by so many fresh processes together, a group, and takes as many workers' places.
+  std::uint32_t ranks = 0;
+  /// In place of the pool's; groups only.
+  std::optional<int> max_retries = std::nullopt;
+  std::optional<Nanoseconds> task_timeout = std::nullopt;
 };
 
 /// Why items ended without an outcome.
@@ -47,6 +52,8 @@ enum class Reason : std::uint8_t {
   pool_broken,   ///< pending or running when the pool broke (BrokenProcessPool)
   forced_stop,   ///< running when the pool was stopped by force (BrokenProcessPool, "forcefully shut down")
   task_timeout,  ///< ran past the limit (TaskTimeoutError)
+  cannot_start,  ///< a group for which a node lacks something (Error)
+  no_places,     ///< a group that is larger than what the losses have left of the pool (BrokenProcessPool)
 };
 
 /// Why a pool broke.
@@ -77,6 +84,13 @@ struct SendChunk {
   std::uint64_t first;
   std::uint32_t count;
   bool operator==(const SendChunk&) const = default;
+};
+/// The item was running on a worker that was lost, and will be handed out again.
+struct RetryItem {
+  WorkId work;
+  std::uint64_t item;
+  LossId loss;
+  bool operator==(const RetryItem&) const = default;
 };
 /// These items have failed. Where the end of an open work is not known, `first` + `count` is the largest number there
 /// is: whatever is appended behind `first` has failed as well. So with CancelItems.
@@ -113,8 +127,37 @@ struct PoolEnded {
   bool operator==(const PoolEnded&) const = default;
 };
 
-using Action = std::variant<SendChunk, StartWorker, StopWorker, KillWorker, FailItems, CancelItems, WorkEnded,
-                            PoolBroken, PoolEnded>;
+/// Run the item in fresh processes, one on each of `ranks`, which stand node by node. It ends by `group_ended`.
+struct StartGroup {
+  GroupId group;
+  PoolId pool;
+  ChunkId chunk;
+  WorkId work;
+  std::uint64_t item;
+  std::vector<Rank> ranks;
+  /// Twice as many ids as processes are the group's, beginning here: for these, and for what else it needs on the
+  /// nodes.
+  WorkerId first_worker;
+  bool operator==(const StartGroup&) const = default;
+};
+/// End all its processes now. What they still send is to be ignored.
+struct KillGroup {
+  GroupId group;
+  int signal;
+  bool operator==(const KillGroup&) const = default;
+};
+
+using Action = std::variant<SendChunk, StartWorker, StopWorker, KillWorker, RetryItem, FailItems, CancelItems,
+                            WorkEnded, PoolBroken, PoolEnded, StartGroup, KillGroup>;
+
+/// The chunk that a worker is at, whose outcomes come next.
+struct CurrentChunk {
+  ChunkId chunk;
+  WorkId work;
+  std::uint64_t first;
+  std::uint32_t count;
+  std::uint32_t ended;  ///< the first so many of its items have
+};
 
 /// Decides which worker runs which items, and what becomes of the rest when something dies.
 ///
@@ -130,7 +173,8 @@ class Scheduler {
 
   // -- the job
   /// A rank can hold `capacity` workers (at least 1) before it counts as full. Rank 0 is announced like any other.
-  void rank_joined(Rank rank, int capacity);
+  void rank_joined(Rank rank, int capacity) { rank_joined(rank, capacity, NodeId{static_cast<std::uint32_t>(rank)}); }
+  void rank_joined(Rank rank, int capacity, NodeId node);
   void rank_lost(Rank rank, LossId loss);
   /// All nodes have so many cores together. Never said: a core for each worker.
   void cores_changed(int cores);
@@ -179,6 +223,24 @@ class Scheduler {
   void chunk_declined(WorkerId worker, ChunkId chunk);
   /// The process is gone. `inside_item`: it was running the next item of its current chunk.
   void worker_ended(WorkerId worker, LossId loss, bool inside_item);
+
+  // -- groups
+  /// The item has begun in all processes, or in the first of them: its time counts from now.
+  void group_began(GroupId group);
+  /// The item has ended with an outcome; the processes are still there.
+  void group_item_ended(GroupId group);
+  /// The item of the group that was just started had been cancelled by its owner: nothing was started.
+  void group_declined(GroupId group);
+  void group_initializer_failed(GroupId group, LossId loss);
+  /// A node lacks what groups need. The processes are to be ended by the engine itself.
+  void group_cannot_start(GroupId group, LossId loss);
+  /// None of its processes is left. `loss`: what it died of, if its item has not ended.
+  void group_ended(GroupId group, LossId loss);
+
+  /// What the worker is at; nothing if it holds nothing.
+  [[nodiscard]] std::optional<CurrentChunk> current_chunk(WorkerId worker) const noexcept;
+  /// False for a worker that was killed or told to stop, or has ended: it holds nothing, and what it says is ignored.
+  [[nodiscard]] bool counts_on(WorkerId worker) const noexcept;
 
   /// The idle worker that will be given a single item if it is submitted now, which has then no other consequence; if
   /// there is such a one.

@@ -6,7 +6,7 @@ namespace rankpool::schedule {
 
 void WorkTable::add(WorkId work, PoolId pool, const WorkSpec& spec) {
   Entry entry{pool, 0};
-  if (spec.items == 1 && !spec.open) {
+  if (spec.items == 1 && !spec.open && spec.ranks == 0 && !spec.max_retries) {
     entry.set(Single::queued);
     entries_.insert(raw(work), entry);
     return;
@@ -25,6 +25,9 @@ void WorkTable::add(WorkId work, PoolId pool, const WorkSpec& spec) {
   many.items = spec.items;
   many.chunk = spec.chunk;
   many.max_chunk = std::max(spec.max_chunk, 1U);
+  many.ranks = spec.ranks;
+  many.max_retries = spec.max_retries;
+  many.task_timeout = spec.task_timeout;
   many.used = true;
   many.open = spec.open;
   entry.state = place + kOffset;

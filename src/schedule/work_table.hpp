@@ -8,11 +8,12 @@
 #include <cstdint>
 #include <deque>
 #include <limits>
+#include <optional>
 #include <vector>
 
 namespace rankpool::schedule {
 
-/// A piece of work with many items, or with an open end.
+/// A piece of work with many items, with an open end, or for groups.
 struct ManyItems {
   WorkId work{};
   PoolId pool{};
@@ -21,6 +22,9 @@ struct ManyItems {
   std::uint64_t ended = 0;
   std::uint32_t chunk = 0;
   std::uint32_t max_chunk = 1;
+  std::uint32_t ranks = 0;  ///< not 0: each item is a group
+  std::optional<int> max_retries;
+  std::optional<Nanoseconds> task_timeout;
   bool used = false;
   bool open = false;
   bool queued = false;

@@ -78,6 +78,13 @@ enum class WorkerState : std::uint8_t {
   killed,    ///< holds nothing; only its end still counts
 };
 
+/// Whether a worker may be given chunks, or its place is a group's.
+enum class Seat : std::uint8_t {
+  own,
+  kept,  ///< it is idle and its place is kept for a group that waits for more of them
+  lent,  ///< a process of a group runs in its place
+};
+
 struct Worker {
   Worker(WorkerId worker_id, Pool& of, Rank on) : id(worker_id), rank(on), pool(&of) {}
 
@@ -85,9 +92,10 @@ struct Worker {
   Rank rank;
   Pool* pool;
   WorkerState state = WorkerState::starting;
-  bool returned = false;           ///< a chunk since it was idle
-  std::uint8_t level = 0;          ///< the number of chunks by which `among_equals` is linked
-  bool counted_busy = false;       ///< in its rank's count (ReadyWorkers)
+  bool returned = false;      ///< a chunk since it was idle
+  std::uint8_t level = 0;     ///< the number of chunks by which `among_equals` is linked
+  bool counted_busy = false;  ///< in its rank's count (ReadyWorkers)
+  Seat seat = Seat::own;
   std::uint32_t chunks_given = 0;  ///< in its life
   std::uint32_t member = 0;        ///< its place in the pool's list
   Time item_began{0};

@@ -9,7 +9,7 @@ namespace rankpool::tools {
 namespace {
 
 constexpr const char* kDescription =
-    R"(rankpool-run [-n RANKS] [--workers N] [--hostfile FILE] [launcher options] -- program args
+    R"(Usage: rankpool-run [-n RANKS] [--workers N] [--hostfile FILE] [launcher options] -- program args
 
 Starts a rankpool program and returns the exit status of its rank 0, whatever died meanwhile; 128 + signal
 if rank 0 was killed. Leaves no process behind.
@@ -31,10 +31,10 @@ SIGINT, SIGTERM, SIGHUP, SIGUSR1 and SIGUSR2 are handed on to the launcher; a se
 Exit status of rankpool-run's own errors: 2 usage, 126 program not executable, 127 program or launcher missing.
 
 Examples:
-  rankpool-run ./primes
-  rankpool-run -n 4 ./primes 1000
-  rankpool-run --hostfile hosts --mca btl tcp,self -- ./primes
-  sbatch -N 2 --exclusive --wrap 'rankpool-run ./primes')";
+  rankpool-run ./primes             on all cores of this machine
+  rankpool-run -n 4 ./primes 1000   as four ranks
+  rankpool-run --hostfile hosts --mca btl tcp,self -- ./primes   on other hosts, over TCP
+  sbatch -N 2 --exclusive --wrap 'rankpool-run ./primes'         on two nodes of a Slurm cluster)";
 
 /// The usual help without its line of usage, which knows nothing of launcher options.
 struct Help : CLI::Formatter {

@@ -2,20 +2,23 @@
 
 #include "transport/transport.hpp"
 
+#define OMPI_SKIP_MPICXX 1  // the C++ bindings of old are not ours to warn about
+#include <mpi.h>
+
 #include <memory>
-#include <string>
 
 namespace rankpool::transport {
 
-/// The transport over MPI, between all ranks of the job, on a communicator of its own. One thread: the one that makes
-/// it.
+/// The transport over MPI, between all ranks of a communicator. One thread: the one that makes it.
 class MpiTransport final : public Transport {
  public:
-  /// Initialises MPI in this thread. Throws std::runtime_error if MPI will not do what is needed.
-  MpiTransport();
+  /// Collective over `over`, which it duplicates: other messages there are not its own. Ranks are those of `over`, and
+  /// `root` is the one that the others serve. MPI must be initialised. Throws std::runtime_error if MPI fails.
+  explicit MpiTransport(MPI_Comm over, Rank root = Rank{0});
   ~MpiTransport() override;
 
   [[nodiscard]] Rank rank() const override;
+  [[nodiscard]] Rank root() const override;
   [[nodiscard]] int size() const override;
   void send(Rank to, detail::Bytes message) override;
   bool poll(std::vector<Incoming>& arrived) override;
@@ -26,10 +29,9 @@ class MpiTransport final : public Transport {
   [[nodiscard]] std::uint64_t sent_to(Rank peer) const override;
   [[nodiscard]] std::uint64_t received_from(Rank peer) const override;
 
-  /// MPI_Finalize: all ranks must be alive and do the same.
-  void finalize();
-  /// Open MPI's version, "4.1.4", for those who ask.
-  static std::string version();
+  /// Gives the communicator back; nothing is sent or received any more. All ranks must be alive and do the same. After
+  /// a loss it is left as it is.
+  void close();
 
  private:
   class Impl;

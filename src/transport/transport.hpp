@@ -22,7 +22,8 @@ struct BrokenPeer {
   std::string how;
 };
 
-/// The seam between ranks: reliable messages, in order between any two ranks, of any size.
+/// The seam between the ranks that work together, which may be some of the program's and are numbered among
+/// themselves: reliable messages, in order between any two ranks, of any size.
 ///
 /// Nothing here blocks and nothing waits for a peer. One thread uses it.
 class Transport {
@@ -30,6 +31,8 @@ class Transport {
   virtual ~Transport() = default;
 
   [[nodiscard]] virtual Rank rank() const = 0;
+  /// The rank that the others serve: the executor's.
+  [[nodiscard]] virtual Rank root() const = 0;
   [[nodiscard]] virtual int size() const = 0;
 
   /// Sends a message; messages above 2 GiB too. Dropped without a word if the peer was forgotten.

@@ -11,7 +11,7 @@
 namespace rankpool::wire {
 
 /// Raised with every change of a frame or message.
-inline constexpr std::uint16_t kVersion = 4;
+inline constexpr std::uint16_t kVersion = 5;
 inline constexpr std::uint16_t kFrameMagic = 0x5250;  // "PR" in memory on little-endian machines
 
 enum class FrameKind : std::uint8_t {
@@ -30,12 +30,17 @@ enum class FrameKind : std::uint8_t {
   error,        ///< one encoded exception
   skipped,      ///< `count` items that had failed before they were sent
   request,      ///< side stream: shared state; `chunk` is its number, 0 if it wants no reply; payload: see shared.hpp
+  // tasks of several ranks (group.hpp)
+  serve_group,  ///< engine to worker: be the nursery of a group from now on; payload: GroupPlan
+  join_group,   ///< engine to worker: become an MPI process; payload: its environment
+  nursery,      ///< both ways: `count` is a NurseryWord
 };
 
 enum class FrameFlag : std::uint8_t {
   none = 0,
-  last = 1,      ///< worker to engine: the chunk is done; `extra` is the time spent on it in nanoseconds
-  announce = 2,  ///< engine to worker, on `chunk`: send `began` for each item and publish each outcome at once
+  last = 1,           ///< worker to engine: the chunk is done; `extra` is the time spent on it in nanoseconds
+  announce = 2,       ///< engine to worker, on `chunk`: send `began` for each item and publish each outcome at once
+  announce_only = 3,  ///< likewise, but what the item returns is not wanted: `skipped` stands for it
 };
 
 /// Stands before every payload. Native byte order: all ranks run the same build.

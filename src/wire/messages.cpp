@@ -123,6 +123,8 @@ void fields(Each& each, auto& message) {
     each(message.size);
   } else if constexpr (std::is_same_v<M, ForgetBlob>) {
     each(message.id);
+  } else if constexpr (std::is_same_v<M, StartWorker>) {
+    each(message.with_folders);
   } else if constexpr (std::is_same_v<M, KillWorker>) {
     each(message.signal);
   } else if constexpr (std::is_same_v<M, Quit>) {
@@ -134,7 +136,7 @@ void fields(Each& each, auto& message) {
   } else if constexpr (std::is_same_v<M, WorkerEnded>) {
     each(message.pid), each(message.wait_status), each(message.inside_item);
   } else {
-    static_assert(std::is_same_v<M, StartWorker> || std::is_same_v<M, StopRequested>);
+    static_assert(std::is_same_v<M, StopRequested>);
   }
 }
 

@@ -35,6 +35,7 @@ struct Welcome {
 };
 struct StartWorker {
   WorkerId worker{};
+  bool with_folders = false;  ///< it is to have folders of its own, which go with it
   bool operator==(const StartWorker&) const = default;
 };
 /// Bytes for the worker's input stream.

@@ -9,8 +9,8 @@
 #include <string>
 #include <type_traits>
 
-/// Requests to the shared state and their replies: what values, locks and broadcasts say to rank 0, from a worker
-/// through its side stream, from rank 0's own threads through the mailbox. The format is told in PROTOCOL.md.
+/// Requests to the shared state and their replies: what values, locks, queues and broadcasts say to rank 0, from a
+/// worker through its side stream, from rank 0's own threads through the mailbox. The format is told in PROTOCOL.md.
 namespace rankpool::wire {
 
 enum class SharedOp : std::uint8_t {
@@ -21,6 +21,8 @@ enum class SharedOp : std::uint8_t {
   lock,      ///< `number`: nanoseconds to wait, or -1; reply `done`, and the value if it is small, or `refused`
   unlock,    ///< body: the value, if its holder has changed it meanwhile
   blob,      ///< a worker's reply is a BlobPlace
+  put,   ///< body: what is put into a queue; `number`: nanoseconds to wait for room, or -1; reply `done` or `refused`
+  take,  ///< `number`: nanoseconds to wait, or -1; reply `done` and the first of the queue, or `refused`
 };
 
 /// Stands before the body of a request.
@@ -37,7 +39,7 @@ static_assert(sizeof(SharedRequest) == 32);
 
 enum class SharedStatus : std::uint8_t {
   done,
-  refused,  ///< the lock was not free in time, the value was not the expected one
+  refused,  ///< the lock was not free or the queue not ready in time, the value was not the expected one
   misuse,   ///< std::logic_error; the text follows
   error,    ///< rankpool::Error; the text follows
 };

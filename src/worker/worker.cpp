@@ -1,6 +1,7 @@
 #include "worker/worker.hpp"
 
 #include "wire/frames.hpp"
+#include "worker/frame_line.hpp"
 #include "worker/side_client.hpp"
 #include "worker/worker_rings.hpp"
 
@@ -67,6 +68,7 @@ class Worker final : public detail::TaskContext {
 
   // TaskContext
   void end_with_encoded(std::span<const std::byte> first, std::span<const std::byte> second) override {
+    if (unwanted_) return end_with_frame(FrameKind::skipped, {});
     end_with_frame(FrameKind::value, first, second);
   }
   void end_with_current_exception() override {
@@ -86,6 +88,7 @@ class Worker final : public detail::TaskContext {
 
   void end_with_value_slowly(const void* value, std::size_t size) override {
     publish_open();
+    if (unwanted_) return end_with_frame(FrameKind::skipped, {});
     if (size + sizeof(FrameHeader) > channel::Channel::kRing / 2) {
       end_with_frame(FrameKind::values, {static_cast<const std::byte*>(value), size});
       return;
@@ -152,7 +155,19 @@ class Worker final : public detail::TaskContext {
         return init(payload);
       case FrameKind::chunk:
         return chunk(header, payload);
+      case FrameKind::serve_group: {
+        const detail::Bytes plan(payload);
+        if (payload.data() == rings_.input()) rings_.take_input(payload.size());
+        FrameLine line(rings_);
+        hooks_.serve_group(plan, line);
+        ::_exit(0);
+      }
+      case FrameKind::join_group:
+        hooks_.join_group(payload);
+        in_group_ = true;
+        return;
       case FrameKind::stop:
+        if (in_group_) hooks_.leave_group();
         std::fflush(nullptr);
         ::_exit(0);
       default:
@@ -235,7 +250,8 @@ class Worker final : public detail::TaskContext {
     if (count_ > 1 && items_before <= 1) rings_.wake_host();  // it is to harvest from time to time
     if (!has_the_next()) rings_.ring_if_owed();
     name_ = nullptr;
-    announce_ = header.flags == FrameFlag::announce;
+    unwanted_ = header.flags == FrameFlag::announce_only;
+    announce_ = header.flags == FrameFlag::announce || unwanted_;
     input_ = &items;
     flush_after_ = std::max(kFlushAfter, std::chrono::nanoseconds(static_cast<std::int64_t>(header.first)));
     const std::uint64_t output_before = rings_.output_end();
@@ -314,6 +330,8 @@ class Worker final : public detail::TaskContext {
   WorkerRings rings_;
   const WorkerHooks& hooks_;
   SideClient side_;
+  bool in_group_ = false;
+  bool unwanted_ = false;        ///< what the items of the chunk return
   std::uint64_t frame_end_ = 0;  ///< of the frame that is being served, in the input
   FrameHeader chunk_;
   std::uint64_t chunk_base_ = 0;

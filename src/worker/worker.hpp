@@ -11,6 +11,8 @@
 
 namespace rankpool::worker {
 
+class FrameLine;
+
 /// What the worker's loop needs of the layers above: how tasks are found and exceptions are encoded.
 struct WorkerHooks {
   /// Keeps the worker's own name.
@@ -21,6 +23,12 @@ struct WorkerHooks {
   detail::Bytes (*encode_current_exception)(const std::string& task) = nullptr;
   /// A shared object of that number is gone: what was decoded of it need not be kept.
   void (*forget_shared)(std::uint64_t id) = nullptr;
+  /// From now on the process serves a group of others; ends with it.
+  void (*serve_group)(std::span<const std::byte> plan, FrameLine& line) = nullptr;
+  /// The process becomes a rank of an MPI job of its own.
+  void (*join_group)(std::span<const std::byte> environment) = nullptr;
+  /// And leaves it.
+  void (*leave_group)() = nullptr;
 };
 
 /// Serves one channel until it is told to stop. The whole life of a worker process.

@@ -20,6 +20,28 @@ struct WithCode : std::exception {
     archive& code;
   }
 };
+struct Located : std::runtime_error {
+  int line = 0;
+  Located() : std::runtime_error("the default text") {}
+  Located(const std::string& what, int at) : std::runtime_error(what), line(at) {}
+  template <class Archive>
+  void serialize(Archive& archive, unsigned) {
+    archive& line;
+  }
+};
+struct Unloadable : std::runtime_error {
+  Unloadable() : std::runtime_error("") {}
+  explicit Unloadable(const std::string& what) : std::runtime_error(what) {}
+  template <class Archive>
+  void serialize(Archive&, unsigned) {
+    if (Archive::is_loading::value) throw std::domain_error("this cannot be loaded");
+  }
+};
+enum class Level { high = 9 };
+enum class Colour { green = 2 };
+struct NoText : std::exception {
+  const char* what() const noexcept override { return nullptr; }
+};
 struct Unknown : std::runtime_error {
   explicit Unknown(int line) : std::runtime_error("line " + std::to_string(line)) {}
 };
@@ -28,6 +50,9 @@ struct Unknown : std::runtime_error {
 
 RANKPOOL_REGISTER_EXCEPTION(app::ParseError)
 RANKPOOL_REGISTER_EXCEPTION(app::WithCode)
+RANKPOOL_REGISTER_EXCEPTION(app::Located)
+RANKPOOL_REGISTER_EXCEPTION(app::Unloadable)
+RANKPOOL_REGISTER_EXCEPTION(app::Level)
 
 namespace {
 
@@ -51,6 +76,9 @@ void throw_with_code(int code) {
   throw error;
 }
 void throw_unknown(int line) { throw app::Unknown(line); }
+void throw_located(std::string text, int line) { throw app::Located(text, line); }
+void throw_unloadable(std::string text) { throw app::Unloadable(text); }
+void throw_level() { throw app::Level::high; }
 void throw_int() { throw 42; }
 void throw_string() { throw std::string("just text"); }
 void throw_nested() {
@@ -138,11 +166,57 @@ TEST_F(Errors, what_is_no_exception_class_comes_as_RemoteError_with_a_text) {  /
   EXPECT_THAT(text, ::testing::HasSubstr("just text"));
 }
 
-TEST_F(Errors, nested_ones_are_told) {
+TEST_F(Errors, nested_ones_come_home_nested) {
   ProcessPoolExecutor executor(1);
-  const std::string text = thrown<rankpool::RemoteError>([&] { executor.submit(throw_nested).result(); });
-  EXPECT_THAT(text, ::testing::HasSubstr("outer"));
-  EXPECT_THAT(text, ::testing::HasSubstr("inner"));
+  const auto future = executor.submit(throw_nested);
+  try {
+    future.result();
+    FAIL();
+  } catch (const std::logic_error& e) {
+    EXPECT_STREQ(e.what(), "outer");
+    EXPECT_THAT(rankpool::remote_traceback(e), ::testing::EndsWith("outer; because of std::runtime_error: inner"));
+    EXPECT_EQ(thrown<std::runtime_error>([&] { std::rethrow_if_nested(e); }), "inner");
+  }
+  EXPECT_EQ(to_string(future), "finished with std::logic_error");
+}
+
+TEST_F(Errors, registered_types_come_home_with_text_and_members) {
+  ProcessPoolExecutor executor(1);
+  try {
+    executor.submit(throw_located, "my text", 42).result();
+    FAIL();
+  } catch (const app::Located& e) {
+    EXPECT_STREQ(e.what(), "my text");
+    EXPECT_EQ(e.line, 42);
+  }
+  const std::string text = thrown<rankpool::RemoteError>([&] { executor.submit(throw_unloadable, "kept").result(); });
+  EXPECT_EQ(text, "app::Unloadable: kept (it could not be made again: this cannot be loaded)");
+  EXPECT_THROW(executor.submit(throw_level).result(), app::Level);
+}
+
+TEST_F(Errors, whatever_is_thrown_arrives_with_type_value_and_place) {
+  ProcessPoolExecutor executor(1);
+  const auto expect = [&](void (*task)(), const std::string& type, const std::string& text) {
+    const auto future = executor.submit(task);
+    try {
+      future.result();
+      FAIL() << type;
+    } catch (const rankpool::RemoteError& e) {
+      EXPECT_EQ(e.type_name(), type);
+      EXPECT_EQ(e.what(), text);
+      EXPECT_THAT(rankpool::remote_traceback(e),
+                  ::testing::AllOf(::testing::HasSubstr("rank 0 on "), ::testing::EndsWith(text)));
+    }
+  };
+  expect([] { throw nullptr; }, "decltype(nullptr)", "decltype(nullptr): a null pointer");
+  expect([] { throw static_cast<const char*>(nullptr); }, "char const*", "char const*: a null pointer");
+  expect([] { throw app::NoText(); }, "app::NoText", "app::NoText");
+  expect([] { throw 1.5F; }, "float", "float: 1.5");
+  expect([] { throw 'x'; }, "char", "char: 'x'");
+  expect([] { throw ~0ULL; }, "unsigned long long", "unsigned long long: 18446744073709551615");
+  expect([] { throw app::Colour::green; }, "app::Colour", "app::Colour: 2");
+  ProcessPoolExecutor broken({.max_workers = 1, .initializer = [] { throw app::NoText(); }});
+  EXPECT_THAT(thrown<rankpool::BrokenProcessPool>([&] { broken.bootup(); }), ::testing::HasSubstr("app::NoText"));
 }
 
 TEST_F(Errors, the_traceback_says_where_it_happened) {  // EXC-01, EXC-02, EXC-07

@@ -74,6 +74,14 @@ TEST_F(Initializing, a_failure_in_one_worker_is_enough) {  // INI-14
   for (const auto& future : futures) EXPECT_THROW(future.result(kLong), rankpool::BrokenProcessPool);
 }
 
+TEST_F(Initializing, bootup_throws_whenever_one_worker_fails_though_others_are_ready) {
+  for (int round = 0; round < 25; ++round) {
+    Gate gate;
+    ProcessPoolExecutor executor({.max_workers = 3, .initializer = rankpool::partial(fail_in_one, gate.name())});
+    EXPECT_THAT(thrown<rankpool::BrokenProcessPool>([&] { executor.bootup(); }), ::testing::HasSubstr("the first one"));
+  }
+}
+
 TEST_F(Initializing, a_failing_pool_can_be_dropped_at_any_time) {  // INI-09, INI-11, INI-12, COM-10
   for (int round = 0; round < 5; ++round) {
     ProcessPoolExecutor executor({.max_workers = 2, .initializer = rankpool::partial(fail_to_start, "no")});

@@ -1,5 +1,6 @@
 #include "behaviour/support.hpp"
 
+#include <algorithm>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -10,6 +11,7 @@ using rankpool::Lock;
 using rankpool::OnWorkerDeath;
 using rankpool::partial;
 using rankpool::Pool;
+using rankpool::Queue;
 using rankpool::Value;
 
 struct Shared : Behaviour {};
@@ -374,6 +376,55 @@ TEST_F(Shared, threads_of_one_task_and_of_rank_0_share_a_lock) {
   future.result(kLong);
   EXPECT_GE(own, 400);
   EXPECT_EQ(value.get(), 800);
+}
+
+std::size_t put_numbers(const Queue<std::string>& queue, int from, int to) {
+  for (int i = from; i < to; ++i) queue.put(std::to_string(i));
+  return static_cast<std::size_t>(to - from);
+}
+std::string put_large(const Queue<std::string>& queue, std::size_t size) {
+  queue.put(std::string(size, 'x'));
+  return queue.try_put_for("y", 0s) ? "room" : "full";
+}
+int take_numbers(const Queue<int>& queue, int count) {
+  int sum = 0;
+  for (int i = 0; i < count; ++i) sum += queue.get();
+  return sum;
+}
+
+TEST_F(Shared, what_tasks_put_into_a_queue_rank_0_gets_each_once_and_in_order) {
+  ProcessPoolExecutor executor(2);
+  const Queue<std::string> queue(3);
+  auto low = executor.submit(put_numbers, queue, 0, 500);
+  auto high = executor.submit(put_numbers, queue, 1000, 1500);
+  std::vector<int> lows;
+  std::vector<int> highs;
+  for (int i = 0; i < 1000; ++i) {
+    const int number = std::stoi(queue.try_get_for(kLong).value());
+    (number < 1000 ? lows : highs).push_back(number);
+  }
+  EXPECT_EQ(low.result(kLong) + high.result(kLong), 1000U);
+  EXPECT_FALSE(queue.try_get_for(0s));
+  EXPECT_EQ(lows.size(), 500U);
+  EXPECT_TRUE(std::is_sorted(lows.begin(), lows.end()));
+  EXPECT_TRUE(std::is_sorted(highs.begin(), highs.end()));
+}
+
+TEST_F(Shared, an_item_of_a_queue_may_be_larger_than_any_ring_and_a_full_queue_says_so) {
+  ProcessPoolExecutor executor(1);
+  const Queue<std::string> queue(1);
+  constexpr std::size_t kSize = 20'000'000;
+  EXPECT_EQ(executor.submit(put_large, queue, kSize).result(kLong), "full");
+  EXPECT_EQ(queue.get(), std::string(kSize, 'x'));
+}
+
+TEST_F(Shared, tasks_take_from_a_queue_that_rank_0_fills) {
+  ProcessPoolExecutor executor(2);
+  const Queue<int> queue(0);
+  auto one = executor.submit(take_numbers, queue, 50);
+  auto two = executor.submit(take_numbers, queue, 50);
+  for (int i = 0; i < 100; ++i) queue.put(i);
+  EXPECT_EQ(one.result(kLong) + two.result(kLong), 4950);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "support.hpp"
 
 #include <list>
+#include <ranges>
 
 namespace {
 
@@ -144,6 +145,16 @@ TEST_F(Waiting, as_completed_gives_each_as_it_ends) {  // ASC-01, ASC-06
   }
   EXPECT_EQ(seen.size(), 4U);
   EXPECT_EQ(seen.back(), slow);
+}
+
+TEST_F(Waiting, as_completed_is_a_range_that_can_be_piped) {
+  std::vector<Future<long>> futures;
+  for (long i = 0; i < 6; ++i) futures.push_back(executor_.submit(square, i));
+  auto even = rankpool::as_completed(futures, kLong) |
+              std::views::filter([](const Future<long>& future) { return future.result() % 2 == 0; });
+  long sum = 0;
+  for (const Future<long>& future : even) sum += future.result();
+  EXPECT_EQ(sum, 0 + 4 + 16);
 }
 
 TEST_F(Waiting, as_completed_times_out_and_says_how_many_are_left) {  // ASC-02, ASC-03, ASC-04, ASC-08, ASC-11

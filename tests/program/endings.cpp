@@ -3,6 +3,7 @@
 #include <rankpool/rankpool.hpp>
 
 #include <poll.h>
+#include <pthread.h>
 #include <unistd.h>
 #include <csignal>
 #include <cstdlib>
@@ -38,6 +39,10 @@ void work_for_ever(const std::string& mark) {
   for (std::atomic<long> rounds{0};;) ++rounds;
 }
 int fail() { throw std::invalid_argument("thrown in a task"); }
+int fail_at_zero(int x) {
+  if (x == 0) throw std::domain_error("zero");
+  return x;
+}
 int square(int x) { return x * x; }
 
 void submit_ten(rankpool::ProcessPoolExecutor& executor) {
@@ -70,6 +75,31 @@ int app(int argc, char** argv) {
   if (how == "throw-from-task") {
     rankpool::ProcessPoolExecutor executor(1);
     return executor.submit(fail).result();
+  }
+  if (how == "throw-from-map" || how == "throw-from-to-vector" || how == "throw-from-pool-map") {
+    const std::vector<int> items{1, 0, 2, 0, 0};
+    if (how == "throw-from-pool-map") {
+      rankpool::Pool pool(2);
+      pool.map(fail_at_zero, items);
+    }
+    rankpool::ProcessPoolExecutor executor(2);
+    auto results = executor.map(fail_at_zero, items);
+    if (how == "throw-from-to-vector") results.to_vector();
+    for ([[maybe_unused]] const int result : results) continue;
+  }
+  if (how == "pthread-exit") {
+    rankpool::ProcessPoolExecutor executor(2);
+    submit_ten(executor);
+    ::pthread_exit(nullptr);
+  }
+  if (how == "pthread-exit-with-a-thread") {
+    static rankpool::ProcessPoolExecutor executor(2);
+    submit_ten(executor);
+    std::thread([] {
+      ::poll(nullptr, 0, 300);
+      leave_mark(g_folder + "/thread", "ended");
+    }).detach();
+    ::pthread_exit(nullptr);
   }
   if (how == "exit-3") {
     rankpool::ProcessPoolExecutor executor(2);

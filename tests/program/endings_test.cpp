@@ -46,6 +46,26 @@ TEST_P(Endings, ExceptionOfATaskIsToldWithItsPlace) {
   EXPECT_THAT(ended.err, AllOf(HasSubstr("thrown in a task"), HasSubstr("worker"), HasSubstr("rank 0")));
 }
 
+TEST_P(Endings, TheFirstFailureOfAMapTellsHowManyOthersFailed) {
+  for (const std::string how : {"throw-from-map", "throw-from-to-vector", "throw-from-pool-map"}) {
+    const Ended ended = end(how);
+    EXPECT_EQ(ended.status, 1) << how;
+    EXPECT_THAT(ended.err, AllOf(HasSubstr("std::domain_error: zero"), HasSubstr("\n  2 other items failed, too")))
+        << how;
+  }
+}
+
+TEST_P(Endings, PthreadExitInMainEndsTheJobInOrder) {
+  for (const std::string how : {"pthread-exit", "pthread-exit-with-a-thread"}) {
+    const Ended ended = end(how);
+    EXPECT_EQ(ended.status, 0) << how;
+    EXPECT_THAT(ended.err, Not(HasSubstr("FATAL"))) << how;
+    EXPECT_EQ(tasks_done(), 10) << how;
+    EXPECT_EQ(std::filesystem::exists(folder / "thread"), how == "pthread-exit-with-a-thread");
+    for (int i = 0; i < 10; ++i) std::filesystem::remove(folder / ("done-" + std::to_string(i)));
+  }
+}
+
 TEST_P(Endings, SubmittedWorkIsFinishedBeforeAnExceptionEndsTheProgram) {
   EXPECT_EQ(end("throw-with-open-executor").status, 1);
   EXPECT_EQ(tasks_done(), 10);

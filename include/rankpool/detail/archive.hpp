@@ -25,7 +25,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 
 class OArchive;
 class IArchive;
@@ -205,7 +205,7 @@ class IArchive : public boost::archive::detail::common_iarchive<IArchive> {
   Input& from_;
 };
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail
 
 BOOST_SERIALIZATION_REGISTER_ARCHIVE(rankpool::detail::OArchive)
 BOOST_SERIALIZATION_REGISTER_ARCHIVE(rankpool::detail::IArchive)

@@ -8,7 +8,7 @@
 #include <span>
 #include <utility>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 
 /// Large runs of memory. The first touch of a page costs more than the copy that it is touched for, so what was given
 /// back is kept for the next one, up to a limit, and the largest are made of huge pages. All of it is thread-safe.
@@ -127,4 +127,4 @@ class Bytes {
   std::size_t capacity_ = 0;
 };
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 
 /// A place in the program's code that means the same in every process that runs the same build, wherever it was loaded:
 /// the identity of the module (program or shared library) and the offset from where it begins.
@@ -23,4 +23,4 @@ std::string code_name(const void* code);
 /// The identity of the program itself: two processes with the same one run the same build.
 std::uint64_t build_identity();
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail

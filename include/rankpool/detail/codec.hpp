@@ -3,6 +3,7 @@
 #include <rankpool/detail/archive.hpp>
 #include <rankpool/detail/bytes.hpp>
 #include <rankpool/detail/code_ref.hpp>
+#include <rankpool/detail/what_of.hpp>
 #include <rankpool/errors.hpp>
 
 #include <cstring>
@@ -13,7 +14,7 @@
 #include <variant>
 #include <vector>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 
 template <class T>
 inline constexpr bool is_function_pointer = std::is_pointer_v<T>&& std::is_function_v<std::remove_pointer_t<T>>;
@@ -123,7 +124,7 @@ inline std::string current_exception_text() {
   try {
     throw;
   } catch (const std::exception& e) {
-    return e.what();
+    return what_of(e);
   } catch (...) {
     return "something that is not a std::exception";
   }
@@ -139,4 +140,4 @@ T decode_or_explain(std::span<const std::byte> from, const char* what) {
   }
 }
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail

@@ -19,7 +19,7 @@
 
 // What travels without Boost's archives: plain values as their bytes, and texts and the usual containers of such as the
 // number of their elements and these, one behind the other.
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 
 // Whether a type brings a `serialize` of its own: as a member (a private one too, hence by its name), or as a free
 // function that look-up finds by the type.
@@ -284,4 +284,4 @@ class DirectReader {
   Input& from_;
 };
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail

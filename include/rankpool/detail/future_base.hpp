@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 
 /// What stands behind a future, whatever its type: the states and who waits.
 ///
@@ -29,7 +29,7 @@ class FutureBase : public Sink {
     return static_cast<State>(word_.load(std::memory_order_acquire) & kState);
   }
   [[nodiscard]] bool done() const noexcept { return state() >= State::cancelled; }
-  /// True if it is cancelled now, by this call or before. Runs the callbacks.
+  /// True if it is cancelled now, by this call or before. Frees the task, and runs the callbacks.
   bool cancel();
   /// Waits until it is done; false if the time ran out.
   bool wait(const Timeout& timeout) const;
@@ -68,6 +68,8 @@ class FutureBase : public Sink {
   FutureBase();
   ~FutureBase() override;
   bool begin_running() noexcept;
+  /// Frees the encoded task and what it keeps alive. Called by who has claimed the outcome.
+  virtual void drop_input() noexcept = 0;
 
  private:
   struct Listeners;
@@ -91,4 +93,4 @@ void post_to_callback_thread(std::function<void()> callback) noexcept;
 /// Says on stderr what a callback threw.
 void report_callback_error(const std::string& future) noexcept;
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail

@@ -4,8 +4,7 @@
 #include <rankpool/detail/exception_codec.hpp>
 #include <rankpool/detail/future_base.hpp>
 #include <rankpool/detail/pins.hpp>
-
-#include <boost/core/demangle.hpp>
+#include <rankpool/detail/type_name.hpp>
 
 #include <atomic>
 #include <memory>
@@ -15,7 +14,7 @@
 #include <utility>
 #include <variant>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 
 /// The lock under which the outcome of the future at this address is decoded.
 std::recursive_mutex& decode_lock(const void* address) noexcept;
@@ -89,7 +88,7 @@ class FutureState final : public FutureBase {
     auto& value = *std::get<Value>(outcome_);
     return held_once() ? R(std::move(value)) : R(std::as_const(value));
   }
-  std::string value_type_name() const override { return boost::core::demangle(typeid(R).name()); }
+  std::string value_type_name() const override { return type_name(typeid(R)); }
 
  private:
   using Value = std::unique_ptr<R>;
@@ -131,7 +130,7 @@ class FutureState final : public FutureBase {
   }
 
   std::atomic<bool> settled_{false};
-  void drop_input() noexcept {
+  void drop_input() noexcept override {
     input_ = Bytes();
     pins_ = Pins();
   }
@@ -142,4 +141,4 @@ class FutureState final : public FutureBase {
   std::variant<std::monostate, Value, Bytes, RemoteFailure, FailurePtr, std::exception_ptr> outcome_;
 };
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail

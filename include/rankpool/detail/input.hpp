@@ -6,7 +6,7 @@
 #include <span>
 #include <utility>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 
 /// Bytes that are read in order. Most stand in a row; a large payload comes in windows, of which each is forgotten when
 /// the next is asked for. Not thread-safe.
@@ -95,4 +95,4 @@ class Input {
   std::size_t left_;
 };
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail

@@ -15,7 +15,7 @@
 #include <utility>
 #include <variant>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 
 /// The length of an item whose encoding has failed.
 inline constexpr std::uint64_t kSkippedItem = UINT64_MAX;
@@ -270,4 +270,4 @@ constexpr auto task_for() {
 template <class F, class... Given>
 using TaskType = typename decltype(task_for<F, Given...>())::type;
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail

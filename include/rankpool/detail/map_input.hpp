@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 
 /// The encoded items of a map: in blocks, which are freed when all their items have ended. Any run of items can be
 /// gathered.
@@ -106,4 +106,4 @@ class MapItems {
   std::deque<Block> blocks_;  // guarded by mutex_
 };
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail

@@ -22,7 +22,7 @@
 #include <variant>
 #include <vector>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 
 /// What stands behind MapResults<R>: the encoded items on their way out, and the outcomes on their way in.
 ///
@@ -37,6 +37,8 @@ class MapState final : public Sink {
     std::uint64_t index = 0;
     std::optional<typename ResultStore<R>::Cell> value;
     std::optional<Problem> problem;
+    /// True if it has ended: then there is a value or a problem.
+    [[nodiscard]] bool ended() const noexcept { return value || problem; }
   };
 
   explicit MapState(bool unordered) : unordered_(unordered) {}
@@ -51,9 +53,11 @@ class MapState final : public Sink {
     for (auto& [index, error] : items_.take_failures()) {
       unencoded_.insert(index);
       if (!abandoned_) problems_[index] = Problem(std::move(error));
+      ++tally_->failed;
       arrived(index, 1);
     }
     const std::uint64_t known = std::exchange(total_, items_.size());
+    tally_->known = total_;
     if (ended_beyond_) end_rest(known, total_ - known, *ended_beyond_);
   }
   /// The pool has ended: whatever is still appended will not be run.
@@ -80,27 +84,28 @@ class MapState final : public Sink {
     std::unique_lock lock(mutex_);
     if (!wait_for(lock, 1, deadline)) return Taken::timeout;
     if (at_end()) return Taken::end;
-    std::uint64_t index = 0;
-    if (unordered_) {
-      auto& [first, count] = arrivals_.front();
-      index = first++;
-      if (--count == 0) arrivals_.pop_front();
-    } else {
-      index = cursor_;
-    }
+    const std::uint64_t index = unordered_ ? next_arrival() : cursor_;
     ++cursor_;
-    to.index = index;
-    to.value.reset();
-    to.problem.reset();
-    if (const auto found = problems_.find(index); found != problems_.end()) {
-      to.problem = std::move(found->second);
-      problems_.erase(found);
-      store_.drop(index, 1);
-    } else {
-      to.value.emplace(store_.take(index));
-    }
+    take_locked(index, to);
     return Taken::outcome;
   }
+  /// The outcomes of all items that have not been taken; those that have not ended are without one. Nobody may take
+  /// anything afterwards.
+  std::vector<Outcome> take_rest() {
+    const std::lock_guard lock(mutex_);
+    std::vector<Outcome> rest;
+    if (!unordered_) {
+      while (cursor_ < total_) take_locked(cursor_++, rest.emplace_back());
+      return rest;
+    }
+    while (!arrivals_.empty()) take_locked(next_arrival(), rest.emplace_back());
+    for (std::uint64_t i = arrived_.prefix(); i < total_; ++i) {
+      if (!arrived_.contains(i)) take_locked(i, rest.emplace_back());
+    }
+    cursor_ = total_;
+    return rest;
+  }
+  [[nodiscard]] const std::shared_ptr<MapTally>& tally() const noexcept { return tally_; }
   /// Appends to `to` as many values as there are in a run; false if the next outcome is none, and `take` has to look.
   bool take_values(std::vector<R>& to, const std::optional<Timeout::Clock::time_point>& deadline) {
     if constexpr (!ResultStore<R>::fixed) {
@@ -185,6 +190,24 @@ class MapState final : public Sink {
   void tell_if_complete() noexcept {
     if (complete_ && sealed_ && arrived_.prefix() >= total_) post_to_callback_thread(std::exchange(complete_, nullptr));
   }
+  std::uint64_t next_arrival() {
+    auto& [first, count] = arrivals_.front();
+    const std::uint64_t index = first++;
+    if (--count == 0) arrivals_.pop_front();
+    return index;
+  }
+  void take_locked(std::uint64_t index, Outcome& to) {
+    to.index = index;
+    to.value.reset();
+    to.problem.reset();
+    if (const auto found = problems_.find(index); found != problems_.end()) {
+      to.problem = std::move(found->second);
+      problems_.erase(found);
+      store_.drop(index, 1);
+    } else if (arrived_.contains(index)) {
+      to.value.emplace(store_.take(index));
+    }
+  }
   [[nodiscard]] bool at_end() const { return sealed_ && cursor_ >= total_; }
   [[nodiscard]] bool enough() const {
     if (at_end()) return true;
@@ -229,6 +252,7 @@ class MapState final : public Sink {
   void end_locked(std::uint64_t first, std::uint64_t count, Problem problem) noexcept {
     if (end_unencoded(first)) return;
     if (!abandoned_) problems_[first] = std::move(problem);
+    tally_->failed += count;
     ended(first, count);
   }
   void ended(std::uint64_t first, std::uint64_t count) noexcept {
@@ -237,6 +261,7 @@ class MapState final : public Sink {
   }
   void arrived(std::uint64_t first, std::uint64_t count) noexcept {
     arrived_.add(first, count);
+    tally_->ended += count;
     if (abandoned_) return;
     if (unordered_) arrivals_.emplace_back(first, count);
     if (waiting_ && enough()) changed_.notify_one();
@@ -244,6 +269,7 @@ class MapState final : public Sink {
   }
 
   const bool unordered_;
+  const std::shared_ptr<MapTally> tally_ = std::make_shared<MapTally>();
   MapItems items_;
 
   std::mutex mutex_;
@@ -264,4 +290,4 @@ class MapState final : public Sink {
   std::function<void()> complete_;
 };
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail

@@ -4,7 +4,7 @@
 #include <utility>
 #include <vector>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 
 /// Keeps an object of the shared state alive on rank 0.
 using Pin = std::shared_ptr<const void>;
@@ -29,4 +29,4 @@ class PinScope {
   Pins* outer_;
 };
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail

@@ -9,7 +9,7 @@
 #include <memory>
 #include <optional>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 
 /// Which of Python's classes a pool is: it decides the words of the errors, and what the end of the program does to it.
 enum class Facade : std::uint8_t { executor, pool };
@@ -33,6 +33,9 @@ struct WorkOptions {
   bool open = false;           ///< more may follow through the WorkControl
   std::uint32_t chunk = 0;     ///< items for each chunk; 0: the library chooses
   std::size_t item_bytes = 0;  ///< mean encoded size of an item: bounds the chunks that the library chooses
+  int ranks = 0;  ///< processes for each item, which make up an MPI job of their own; 0: it is no such task
+  std::optional<int> max_retries;                        ///< in place of the pool's
+  std::optional<std::chrono::nanoseconds> task_timeout;  ///< in place of the pool's
 };
 
 /// The public classes' way to the engine: one open executor or pool. Thread-safe. The pool lives on in the engine until
@@ -52,7 +55,8 @@ class PoolLink {
   virtual void check_open() = 0;
   /// Hands in a single task. Throws as `check_open` does; the sink is then untouched.
   virtual void submit(Ref<Sink> sink) = 0;
-  /// Hands in work of many items.
+  /// Hands in work of many items, or with wishes of its own. Throws std::invalid_argument if it asks for more than the
+  /// pool has, Error if tasks of several ranks cannot run here.
   virtual std::shared_ptr<WorkControl> submit(Ref<Sink> sink, const WorkOptions& options) = 0;
 
   /// Takes no more work; what was submitted is finished, or cancelled if it has not begun.
@@ -69,4 +73,4 @@ class PoolLink {
   [[nodiscard]] virtual int max_workers() const = 0;
 };
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail

@@ -15,7 +15,7 @@
 #include <utility>
 #include <vector>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 
 /// Results of a map by index, in segments that are made when the first of their items comes and freed when the last was
 /// taken. Not thread-safe.
@@ -125,4 +125,4 @@ class ArrivedItems {
   std::map<std::uint64_t, std::uint64_t> ranges_;
 };
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail

@@ -11,7 +11,7 @@
 #include <optional>
 #include <span>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 
 /// How numbers are added where the value lives.
 enum class NumberKind : std::uint8_t { integer, floating };
@@ -28,6 +28,8 @@ struct SharedHandle {
 SharedHandle make_shared_value(std::span<const std::byte> initial);
 /// An empty handle in a worker, or outside of `run`.
 SharedHandle make_shared_lock();
+/// `maxsize` 0: it is never full.
+SharedHandle make_shared_queue(std::uint64_t maxsize);
 SharedHandle make_shared_blob(std::span<const std::byte> encoded);
 
 Bytes shared_get(std::uint64_t id);
@@ -40,6 +42,10 @@ bool shared_exchange(std::uint64_t id, std::span<std::byte> expected, std::span<
 bool shared_lock(std::uint64_t id, std::optional<std::chrono::nanoseconds> limit);
 /// Throws std::logic_error by another than the holder.
 void shared_unlock(std::uint64_t id);
+/// False if it was full for so long; no time: as long as it takes.
+bool shared_put(std::uint64_t id, std::span<const std::byte> item, std::optional<std::chrono::nanoseconds> limit);
+/// Nothing if it was empty for so long.
+std::optional<Bytes> shared_take(std::uint64_t id, std::optional<std::chrono::nanoseconds> limit);
 /// A worker's: gives the bytes of a broadcast, which are this node's.
 void shared_blob(std::uint64_t id, const std::function<void(std::span<const std::byte>)>& use);
 
@@ -66,4 +72,4 @@ SharedHandle load_handle(Archive& archive) {
   return shared_handle(id);
 }
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <rankpool/detail/bytes.hpp>
+#include <rankpool/detail/exception_trace.hpp>
 #include <rankpool/errors.hpp>
 
 #include <atomic>
@@ -12,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 
 /// Why items ended without an outcome of their own. One record may end many items; each makes its own exception of it.
 struct Failure {
@@ -22,13 +23,15 @@ struct Failure {
     task_timeout,       ///< TaskTimeoutError
     shut_down,          ///< ShutdownError
     serialization,      ///< SerializationError
+    error,              ///< Error
   };
   Kind kind = Kind::broken;
   std::string text;
   std::vector<Loss> causes;
 
-  /// A new exception object of the type that `kind` names.
-  [[nodiscard]] std::exception_ptr exception() const;
+  /// A new exception object of the type that `kind` names. `map` is the map that it ended an item of, if it did; `note`
+  /// stands behind its text.
+  [[nodiscard]] std::exception_ptr exception(const MapTallyPtr& map = {}, const std::string& note = {}) const;
 };
 using FailurePtr = std::shared_ptr<const Failure>;
 
@@ -123,4 +126,4 @@ class WorkControl {
   virtual void cancel() = 0;
 };
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail

@@ -22,15 +22,16 @@
 #include <type_traits>
 #include <utility>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 
 /// What Future and MapResults call a task's result: void is void for the one, std::monostate for the other.
 template <class TaskT>
 using FutureResult = std::conditional_t<std::is_void_v<typename TaskT::Returned>, void, typename TaskT::Result>;
 
-/// Hands in one task. An argument that cannot be encoded fails the future, not the call.
+/// Hands in one task; with `options` one that has wishes of its own. An argument that cannot be encoded fails the
+/// future, not the call.
 template <class F, class... Args>
-auto submit_task(PoolLink& pool, F&& f, Args&&... args) {
+auto submit_task(PoolLink& pool, const WorkOptions* options, F&& f, Args&&... args) {
   using T = TaskType<F, Args...>;
   using Result = FutureResult<T>;
   using State = typename Future<Result>::State;
@@ -48,7 +49,11 @@ auto submit_task(PoolLink& pool, F&& f, Args&&... args) {
     state->set_exception(std::current_exception());
     return Future<Result>(state);
   }
-  pool.submit(state);
+  if (options != nullptr) {
+    pool.submit(state, *options);
+  } else {
+    pool.submit(state);
+  }
   return Future<Result>(state);
 }
 
@@ -58,10 +63,16 @@ struct MapWish {
   std::optional<std::uint64_t> buffersize;
   Timeout timeout;
   bool unordered = false;
+  int ranks = 0;  ///< 0: no task of several ranks
+  std::optional<int> max_retries;
 };
 
 inline void check_positive(const std::optional<int>& number, const char* name) {
   if (number && *number < 1) throw std::invalid_argument(std::string(name) + " must be greater than 0");
+}
+
+inline void check_not_negative(const std::optional<int>& number, const char* name) {
+  if (number && *number < 0) throw std::invalid_argument(std::string(name) + " must not be negative");
 }
 
 /// Elements of a range that stand in a row and travel as they are.
@@ -160,6 +171,9 @@ MapResults<typename T::Result> submit_map(PoolLink& pool, const MapWish& wish, c
   options.items = got;
   options.open = rest != nullptr;
   options.chunk = static_cast<std::uint32_t>(std::min<std::uint64_t>(chunk, UINT32_MAX));
+  options.ranks = wish.ranks;
+  options.max_retries = wish.max_retries;
+  if (wish.ranks > 0) options.chunk = 1;
   options.item_bytes = got == 0 ? 0 : static_cast<std::size_t>(state->items().total_bytes() / got);
   auto control = pool.submit(state, options);
   return {state,
@@ -219,4 +233,4 @@ auto starmap_range_told(PoolLink& pool, const MapWish& wish, std::function<void(
                        std::move(told));
 }
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail

@@ -9,7 +9,7 @@
 #include <span>
 #include <string>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 
 /// What an invoker (detail/invoke.hpp) is given in the worker: one chunk, and where the outcomes of its items go.
 ///
@@ -87,4 +87,4 @@ class TaskContext {
 /// result types; named on the wire by a CodeRef.
 using Invoker = void (*)(TaskContext&);
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail

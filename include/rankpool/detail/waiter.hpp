@@ -9,7 +9,7 @@
 #include <optional>
 #include <vector>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 
 /// Collects the ends of many futures for one thread that waits. It must be taken off all of them before it goes.
 class Waiter final : public FutureBase::Watcher {
@@ -52,4 +52,4 @@ class Waiter final : public FutureBase::Watcher {
   bool waiting_ = false;
 };
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail

@@ -8,7 +8,7 @@
 #include <thread>
 #include <vector>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 namespace {
 
 constexpr std::size_t kMiB = std::size_t{1} << 20U;
@@ -113,4 +113,4 @@ TEST(Runs, huge_pages_may_be_wished_for_anywhere) {
 }
 
 }  // namespace
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail

@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <new>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 namespace {
 thread_local std::size_t g_largest = 0;
 }  // namespace
@@ -19,7 +19,7 @@ static void* allocate(std::size_t size) {
   return room;
 }
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail
 
 void* operator new(std::size_t size) { return rankpool::detail::allocate(size); }
 void* operator new[](std::size_t size) { return rankpool::detail::allocate(size); }

@@ -11,7 +11,7 @@
 #include <mutex>
 #include <thread>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 namespace {
 
 /// Callbacks in the order in which they ran.
@@ -148,4 +148,4 @@ TEST(Callbacks, their_thread_can_be_stopped_and_starts_again) {
 }
 
 }  // namespace
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail

@@ -14,7 +14,7 @@
 #include <thread>
 #include <vector>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 namespace {
 
 // FUT-06, FUT-07, FUT-08, FUT-09
@@ -164,6 +164,21 @@ TEST(FutureState, the_input_is_given_out_in_two_parts_and_kept_until_the_end) {
   }
 }
 
+TEST(FutureState, a_cancelled_task_frees_its_input_and_what_it_keeps_alive_at_once) {
+  Pair<int> pair;
+  const auto kept = std::make_shared<int>(7);
+  Bytes input;
+  input.append("headitem", 8);
+  pair.state->set_input(std::move(input), 4, {kept});
+  EXPECT_EQ(kept.use_count(), 2);
+  std::atomic<long> in_callback = 0;
+  pair.future.add_done_callback([&](const Future<int>&) { in_callback = kept.use_count(); });
+  EXPECT_TRUE(pair.future.cancel());
+  EXPECT_EQ(in_callback, 1);
+  EXPECT_EQ(kept.use_count(), 1);
+  EXPECT_FALSE(pair.state->begin(0, 1));  // a worker that comes by gets nothing
+}
+
 // FUT-15, FUT-16, FUT-20, FUT-21
 TEST(FutureState, a_wait_ends_at_its_timeout_and_changes_nothing) {
   Pair<int> pair;
@@ -246,4 +261,4 @@ TEST(FutureState, of_many_ends_at_once_exactly_one_counts) {
 }
 
 }  // namespace
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail

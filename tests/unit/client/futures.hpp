@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 
 using namespace std::chrono_literals;  // NOLINT: this is what the tests are written in
 using Ints = std::vector<int>;
@@ -41,4 +41,4 @@ inline FailurePtr some_failure() {
   return std::make_shared<const Failure>(Failure{Failure::Kind::terminated_worker, "killed", {Loss()}});
 }
 
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail

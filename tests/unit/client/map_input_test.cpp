@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 namespace {
 
 long twice(long x) { return 2 * x; }
@@ -134,4 +134,4 @@ TEST(MapItems, what_has_no_fixed_size_may_fail_item_by_item) {
 }
 
 }  // namespace
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail

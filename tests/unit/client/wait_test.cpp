@@ -6,9 +6,10 @@
 
 #include <latch>
 #include <list>
+#include <ranges>
 #include <thread>
 
-namespace rankpool {
+namespace rankpool::inline v0_2 {
 namespace {
 
 using detail::Pair;
@@ -109,5 +110,41 @@ TEST(AsCompleted, gives_all_of_many_that_other_threads_end) {
   EXPECT_EQ(sum, 999L * 1'000 / 2);
 }
 
+static_assert(std::ranges::input_range<AsCompleted<int>>);
+static_assert(std::ranges::view<AsCompleted<int>>);
+
+TEST(AsCompleted, gives_the_same_future_however_often_it_is_dereferenced) {
+  std::vector<Pair<int>> pairs(2);
+  pairs[1].state->set_value(7);
+  auto all = as_completed(futures_of(pairs));
+  auto at = all.begin();
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(*at, pairs[1].future);
+  EXPECT_EQ(at->result(), 7);
+  pairs[0].state->set_value(8);
+  ++at;
+  for (int i = 0; i < 3; ++i) EXPECT_EQ((*at).result(), 8);
+  ++at;
+  EXPECT_EQ(at, all.end());
+}
+
+TEST(AsCompleted, can_be_piped_and_moved) {
+  std::vector<Pair<int>> pairs(3);
+  for (int i : {2, 0, 1}) pairs[static_cast<std::size_t>(i)].state->set_value(i);
+  const auto odd_or_zero = [](const Future<int>& future) { return future.result() != 2; };
+  std::vector<int> values;
+  for (const int value : as_completed(futures_of(pairs)) | std::views::filter(odd_or_zero) |
+                             std::views::transform([](const Future<int>& future) { return future.result() * 10; })) {
+    values.push_back(value);
+  }
+  EXPECT_EQ(values, (std::vector{0, 10}));
+  std::vector<Pair<int>> others(2);
+  auto first = as_completed(futures_of(others));
+  auto second = as_completed(futures_of(pairs));
+  second = std::move(first);
+  for (auto& pair : others) pair.state->set_value(1);  // who waited for the others is not told of these
+  EXPECT_EQ(std::ranges::distance(second), 2);
+  EXPECT_EQ(first.begin(), first.end());  // NOLINT(bugprone-use-after-move)
+}
+
 }  // namespace
-}  // namespace rankpool
+}  // namespace rankpool::inline v0_2

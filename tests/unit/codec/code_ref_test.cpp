@@ -6,7 +6,7 @@
 
 #include <cstdlib>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 namespace {
 
 int seven() { return 7; }
@@ -54,4 +54,4 @@ TEST(CodeRef, an_offset_outside_of_the_modules_code_is_refused) {
 }
 
 }  // namespace
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail

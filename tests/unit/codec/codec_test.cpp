@@ -42,7 +42,7 @@ struct Refuses {
 }  // namespace rankpool::test
 BOOST_CLASS_EXPORT(rankpool::test::Square)
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 namespace {
 
 using test::Person;
@@ -261,4 +261,4 @@ TEST(Codec, fuzz) {
 }
 
 }  // namespace
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail

@@ -11,7 +11,7 @@
 #include <variant>
 #include <vector>
 
-namespace rankpool::detail {
+namespace rankpool::inline v0_2::detail {
 namespace {
 
 /// Gives a task one chunk and keeps the outcomes.
@@ -207,4 +207,4 @@ TEST(Invoke, fuzz_of_items) {
 }
 
 }  // namespace
-}  // namespace rankpool::detail
+}  // namespace rankpool::inline v0_2::detail

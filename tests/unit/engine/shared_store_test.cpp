@@ -279,13 +279,80 @@ TEST_F(Store, survives_any_request) {
   for (int round = 0; round < 20'000; ++round) {
     if (round % 50 == 0) store.made(random() % 4, detail::Bytes(8));
     std::string request(random() % 60, '\0');
-    for (char& byte : request) byte = static_cast<char>(random() % 5);
+    for (char& byte : request) byte = static_cast<char>(random() % 9);
     store.called({any_worker(), random() % 9}, std::as_bytes(std::span(request)), now);
     if (random() % 20 == 0) store.client_gone(any_worker());
     if (random() % 40 == 0) store.forgotten(random() % 4);
     pass_time(SharedStore::Time(random() % 50'000));
     answers();
   }
+}
+
+TEST_F(Store, a_queue_gives_items_in_the_order_in_which_they_were_put) {
+  store.made_queue(kObject, 0);
+  ask(kA, SharedOp::put, "one", -1);
+  ask(kB, SharedOp::put, "two", -1);
+  answers();
+  ask({}, SharedOp::take, {}, -1);
+  ask({}, SharedOp::take, {}, -1);
+  const auto taken = answers();
+  ASSERT_EQ(taken.size(), 2U);
+  EXPECT_EQ(taken[0].body, "one");
+  EXPECT_EQ(taken[1].body, "two");
+}
+
+TEST_F(Store, who_takes_from_an_empty_queue_waits_for_an_item_or_for_its_time) {
+  store.made_queue(kObject, 0);
+  const auto patient = ask({}, SharedOp::take, {}, -1);
+  const auto hasty = ask(kB, SharedOp::take, {}, 1000);
+  EXPECT_EQ(status_of(ask(kB, SharedOp::take, {}, 0)), SharedStatus::refused);
+  EXPECT_TRUE(answers().empty());
+  pass_time(1000ns);
+  const auto late = answers();
+  ASSERT_EQ(late.size(), 1U);
+  EXPECT_EQ(late[0].number, hasty);
+  ask(kA, SharedOp::put, "x", -1);
+  const auto given = answers();
+  ASSERT_EQ(given.size(), 2U);
+  EXPECT_EQ(given[0].number, patient);
+  EXPECT_EQ(given[0].body, "x");
+}
+
+TEST_F(Store, who_puts_into_a_full_queue_waits_for_room_and_a_dead_one_does_not) {
+  store.made_queue(kObject, 1);
+  ask(kA, SharedOp::put, "1", -1);
+  answers();
+  EXPECT_EQ(status_of(ask(kA, SharedOp::put, "none", 0)), SharedStatus::refused);
+  ask(kB, SharedOp::put, "lost", -1);
+  const auto second = ask(kA, SharedOp::put, "2", -1);
+  EXPECT_TRUE(answers().empty());
+  store.client_gone(kB);
+  ask({}, SharedOp::take, {}, -1);
+  const auto after = answers();
+  ASSERT_EQ(after.size(), 2U);
+  EXPECT_EQ(after[0].body, "1");
+  EXPECT_EQ(after[1].number, second);
+  ask({}, SharedOp::take, {}, -1);
+  EXPECT_EQ(answers().at(0).body, "2");
+}
+
+TEST_F(Store, a_queue_is_no_value_and_a_value_no_queue) {
+  make();
+  EXPECT_EQ(status_of(ask(kA, SharedOp::put, "x", -1)), SharedStatus::error);
+  EXPECT_EQ(status_of(ask(kA, SharedOp::take, {}, -1)), SharedStatus::error);
+  store.forgotten(kObject);
+  store.made_queue(kObject, 0);
+  EXPECT_EQ(status_of(ask(kA, SharedOp::get)), SharedStatus::error);
+  EXPECT_EQ(status_of(lock(kA)), SharedStatus::error);
+}
+
+TEST_F(Store, who_waits_for_a_queue_that_goes_is_told) {
+  store.made_queue(kObject, 0);
+  ask(kA, SharedOp::take, {}, -1);
+  store.forgotten(kObject);
+  const auto told = answers();
+  ASSERT_EQ(told.size(), 1U);
+  EXPECT_EQ(told[0].status, SharedStatus::error);
 }
 
 TEST(SharedValues, add_wraps_around_and_knows_numbers_only) {

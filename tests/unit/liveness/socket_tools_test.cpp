@@ -80,12 +80,13 @@ TEST(Descriptors, SoftLimitIsRaisedAsFarAsWantedAndAllowed) {
 }
 
 TEST(Signals, AreReadFromPiecesOfAnySize) {
-  std::vector<Signal> sent;
-  for (std::uint64_t i = 0; i < 50; ++i) sent.push_back({i % 2 == 0 ? Signal::Kind::asleep : Signal::Kind::epitaph, i});
+  std::vector<LifelineMessage> sent;
+  for (std::uint64_t i = 0; i < 50; ++i)
+    sent.push_back({i % 2 == 0 ? LifelineMessage::Kind::asleep : LifelineMessage::Kind::exit_notice, i});
   const std::span bytes = std::as_bytes(std::span(sent));
   for (std::size_t piece = 1; piece <= 40; ++piece) {
-    SignalReader reader;
-    std::vector<Signal> got;
+    LifelineReader reader;
+    std::vector<LifelineMessage> got;
     for (std::size_t at = 0; at < bytes.size(); at += piece) {
       const auto part = bytes.subspan(at, std::min(piece, bytes.size() - at));
       ASSERT_TRUE(reader.feed(part.data(), part.size(), got));
@@ -97,10 +98,10 @@ TEST(Signals, AreReadFromPiecesOfAnySize) {
 
 TEST(Signals, UnknownKindIsNone) {
   for (const std::uint64_t kind : {std::uint64_t{0}, std::uint64_t{4}, UINT64_MAX}) {
-    const Signal signal{static_cast<Signal::Kind>(kind), 0};
-    SignalReader reader;
-    std::vector<Signal> got;
-    EXPECT_FALSE(reader.feed(reinterpret_cast<const std::byte*>(&signal), sizeof signal, got)) << kind;
+    const LifelineMessage message{static_cast<LifelineMessage::Kind>(kind), 0};
+    LifelineReader reader;
+    std::vector<LifelineMessage> got;
+    EXPECT_FALSE(reader.feed(reinterpret_cast<const std::byte*>(&message), sizeof message, got)) << kind;
     EXPECT_TRUE(got.empty());
   }
 }

@@ -125,8 +125,8 @@ TEST_F(Strangers, BellInTheSamePacketAsTheHelloIsHeard) {
   const Stranger member(server.invitation());
   struct {
     Handshake hello;
-    Signal signal;
-  } const both{hello_of(server.invitation(), 1), {Signal::Kind::asleep, 12}};
+    LifelineMessage message;
+  } const both{hello_of(server.invitation(), 1), {LifelineMessage::Kind::asleep, 12}};
   member.say(both);
   EXPECT_EQ(find(told(server, Kind::asleep), Kind::asleep)->received, 12U);
 }

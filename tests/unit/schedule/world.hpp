@@ -94,11 +94,14 @@ class World {
   void execute(const StartWorker& action);
   void execute(const StopWorker& action);
   void execute(const KillWorker& action);
+  void execute(const RetryItem& action);
   void execute(const FailItems& action);
   void execute(const CancelItems& action);
   void execute(const WorkEnded& action);
   void execute(const PoolBroken& action);
   void execute(const PoolEnded& action);
+  void execute(const StartGroup&) { wrong("a group that nobody asked for"); }
+  void execute(const KillGroup&) { wrong("the end of a group that is not there"); }
   Work* ending(WorkId id, std::uint64_t first, std::uint64_t count);
   void end_range(Work& work, std::uint64_t first, std::uint64_t count);
 

@@ -160,6 +160,15 @@ void World::end_range(Work& work, std::uint64_t first, std::uint64_t count) {
   }
 }
 
+void World::execute(const RetryItem& action) {
+  Work& work = works_.at(action.work);
+  const Item& item = work.items.at(action.item);
+  if (item.state == State::ended) return wrong(name(action.work, action.item) + " is tried again after its end");
+  if (item.lost_inside == 0) return wrong(name(action.work, action.item) + " was not lost");
+  if (item.lost_inside > pools_[work.pool].policy.max_retries) return wrong("an item is tried too often");
+  if (action.loss == LossId::none) return wrong("a retry without the loss");
+}
+
 void World::execute(const FailItems& action) {
   Work* const work = ending(action.work, action.first, action.count);
   if (work == nullptr || error) return;
@@ -183,6 +192,9 @@ void World::execute(const FailItems& action) {
     case Reason::task_timeout:
       if (pool.policy.task_timeout.count() == 0) return wrong("an item without a limit ran past it");
       break;
+    case Reason::cannot_start:
+    case Reason::no_places:
+      return wrong("an item fails as only groups do");
   }
   end_range(*work, action.first, action.count);
   ++items_failed;

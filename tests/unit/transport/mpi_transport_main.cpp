@@ -1,9 +1,7 @@
 // What MpiTransport does between real ranks, one case a run:  mpi_transport_main CASE
 // Exit status 0: as it should be; 77: not enough memory to try.
+#include "transport/mpi_session.hpp"
 #include "transport/mpi_transport.hpp"
-
-#define OMPI_SKIP_MPICXX 1
-#include <mpi.h>
 
 #include <algorithm>
 #include <chrono>
@@ -96,7 +94,7 @@ void end_together(MpiTransport& transport, std::vector<Incoming>& arrived) {
   }
   poll_until(transport, arrived, [&] { return !transport.busy(); });
   require(arrived.empty(), "a message too many");
-  transport.finalize();
+  transport.close();
 }
 
 /// There and back, of every size around the places where something changes.
@@ -159,7 +157,7 @@ void order(MpiTransport& transport) {
     require(transport.sent_to(Rank{rank}) == transport.received_from(Rank{rank}), "sent and received do not agree");
   }
   MPI_Barrier(MPI_COMM_WORLD);
-  transport.finalize();
+  transport.close();
 }
 
 std::size_t peak_memory() {
@@ -256,6 +254,36 @@ void errors(MpiTransport& transport) {
   MPI_Barrier(MPI_COMM_WORLD);
 }
 
+/// A transport over some of the ranks, which have other numbers there and serve another than the first: the program's
+/// own messages on the same communicator pass it by, and there may be several, beside and after each other.
+void parts(MpiTransport& all) {
+  const int number = raw(all.rank());
+  MPI_Comm half = MPI_COMM_NULL;
+  MPI_Comm_split(MPI_COMM_WORLD, number % 2, -number, &half);
+  std::vector<Incoming> arrived;
+  for (int round = 0; round < 2; ++round) {
+    MpiTransport transport(half, Rank{1});
+    const Rank own = transport.rank();
+    const Rank other{1 - raw(own)};
+    require(transport.size() == 2 && transport.root() == Rank{1}, "another size or root");
+    require((own == Rank{0}) == (number >= 2), "another order of ranks");
+    int word = number;
+    MPI_Request request = MPI_REQUEST_NULL;
+    MPI_Isend(&word, 1, MPI_INT, raw(other), static_cast<int>(round), half, &request);
+    transport.send(other, pattern(6 * kMiB, static_cast<std::uint64_t>(number)));
+    all.send(Rank{(number + 1) % 4}, Bytes(static_cast<std::size_t>(number)));
+    require_pattern(receive(transport, arrived), 6 * kMiB, static_cast<std::uint64_t>((number + 2) % 4));
+    require(receive(all, arrived).size() == static_cast<std::size_t>((number + 3) % 4), "another message");
+    MPI_Recv(&word, 1, MPI_INT, raw(other), round, half, MPI_STATUS_IGNORE);
+    require(word == (number + 2) % 4, "the program's own message is another");
+    MPI_Wait(&request, MPI_STATUS_IGNORE);
+    poll_until(transport, arrived, [&] { return !transport.busy(); });
+    transport.close();
+  }
+  MPI_Comm_free(&half);
+  end_together(all, arrived);
+}
+
 /// Not a test: what a message costs, against bare MPI.
 void speed(MpiTransport& transport) {
   using Clock = std::chrono::steady_clock;
@@ -294,7 +322,7 @@ void speed(MpiTransport& transport) {
   }
   poll_until(transport, arrived, [&] { return transport.unsent() == 0; });
   MPI_Barrier(MPI_COMM_WORLD);
-  transport.finalize();
+  transport.close();
 }
 
 }  // namespace
@@ -305,20 +333,19 @@ int main(int argc, char** argv) {
     std::cout << "less than 8 GiB of memory are free\n";
     return 77;
   }
-  const std::map<std::string, void (*)(MpiTransport&)> cases{{"sizes", sizes},   {"order", order},
-                                                             {"huge", huge},     {"forgotten", forgotten},
-                                                             {"errors", errors}, {"speed", speed}};
+  const std::map<std::string, void (*)(MpiTransport&)> cases{
+      {"sizes", sizes},   {"order", order}, {"huge", huge},  {"forgotten", forgotten},
+      {"errors", errors}, {"parts", parts}, {"speed", speed}};
   const auto found = cases.find(name);
   if (found == cases.end()) return 2;
-  MpiTransport transport;
+  rankpool::transport::MpiSession session;
+  MpiTransport transport(session.world());
   try {
     found->second(transport);
   } catch (const std::exception& e) {
     std::cerr << "rank " << raw(transport.rank()) << ": " << e.what() << '\n';
     MPI_Abort(MPI_COMM_WORLD, 1);
   }
-  int finalized = 0;
-  MPI_Finalized(&finalized);
-  if (finalized == 0) MPI_Finalize();
+  session.finalize();
   return 0;
 }

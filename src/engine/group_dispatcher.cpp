@@ -1,0 +1,456 @@
+#include "engine/group_dispatcher.hpp"
+
+#include "base/cores.hpp"
+#include "wire/messages.hpp"
+
+#include <unistd.h>
+#include <algorithm>
+#include <csignal>
+#include <utility>
+
+namespace rankpool::engine {
+namespace {
+
+/// Starting a process and MPI_Init take a tenth of a second where nothing is wrong.
+constexpr std::chrono::seconds kStart{60};
+/// MPI_Finalize waits for all ranks, and may run what users have attached to it.
+constexpr std::chrono::seconds kLeave{5};
+/// Rounds of exchange that may be open at a time; PMIx has one or two.
+constexpr std::size_t kMostFences = 64;
+
+wire::FrameHeader nursery_header(wire::NurseryWord word, std::uint64_t number) {
+  wire::FrameHeader header;
+  header.kind = wire::FrameKind::nursery;
+  header.count = static_cast<std::uint32_t>(word);
+  header.chunk = number;
+  return header;
+}
+
+}  // namespace
+
+// -- starting
+
+void GroupDispatcher::start(const schedule::StartGroup& action, std::shared_ptr<PoolState> pool,
+                            detail::Ref<detail::Sink> sink, int cores) {
+  wire::GroupPlan plan;
+  // Open MPI makes a number of the name: it is to be another one for every group of this user's on these nodes.
+  plan.name =
+      "rankpool-" + base::host_name() + "-" + std::to_string(::getpid()) + "-" + std::to_string(raw(action.group));
+  plan.crowded = pool->max_workers > cores;
+  std::vector<Rank> first_ranks;
+  for (const Rank rank : action.ranks) {
+    const RankFacts& facts = workers_.rank(rank).facts;
+    if (plan.nodes.empty() || plan.nodes.back().host != facts.host) {
+      plan.nodes.push_back({facts.host, 0});
+      first_ranks.push_back(rank);
+    }
+    if (++plan.nodes.back().ranks > static_cast<std::uint32_t>(facts.cores_of_node)) plan.crowded = true;
+  }
+  Group& group = groups_.try_emplace(action.group, action.group, action.ranks.size(), plan.nodes.size()).first->second;
+  group.chunk = action.chunk;
+  group.work = action.work;
+  group.item = action.item;
+  group.pool = std::move(pool);
+  group.sink = std::move(sink);
+  group.until = now_ + kStart;
+  std::uint32_t next = raw(action.first_worker);
+  for (Member& member : group.members) member.id = WorkerId{next++};
+  for (std::size_t i = 0; i < group.nurseries.size(); ++i) {
+    Nursery& nursery = group.nurseries[i];
+    nursery.id = WorkerId{next++};
+    nursery.first = plan.first_on(i);
+    nursery.ranks = plan.nodes[i].ranks;
+    start_process(nursery.id, first_ranks[i], group, true);
+    plan.node = static_cast<std::uint32_t>(i);
+    const detail::Bytes bytes = wire::encode(plan);
+    wire::FrameHeader header;
+    header.kind = wire::FrameKind::serve_group;
+    header.length = bytes.size();
+    send(nursery.id, header, {bytes.view()});
+  }
+  tell([&] { return ChunkSent{group.members.front().id, group.chunk, group.work, group.item, 1}; });
+  for (std::size_t i = 0; i < group.members.size(); ++i) {
+    group.members[i].at = &workers_.rank(action.ranks[i]);
+    start_process(group.members[i].id, action.ranks[i], group, false);
+  }
+}
+
+void GroupDispatcher::start_process(WorkerId id, Rank rank, const Group& group, bool nursery) {
+  RankEntry& at = workers_.rank(rank);
+  workers_.add(id, at, group.pool);
+  group_of_[id] = group.id;
+  if (!nursery) tell([&] { return WorkerStarted{id, group.pool->id, rank}; });
+  if (RankPort* const port = workers_.port_to(at)) port->start(id, nursery);
+}
+
+void GroupDispatcher::send(WorkerId id, const wire::FrameHeader& header, const detail::Gather& body,
+                           const detail::Ref<detail::Sink>& owner) {
+  if (RankPort* const port = workers_.port_to(id)) {
+    port->write(id, std::as_bytes(std::span(&header, 1)), body, owner);
+  }
+}
+
+void GroupDispatcher::send_task(Group& group, std::size_t number, const wire::Variables& variables) {
+  const WorkerId id = group.members[number].id;
+  const Worker* const worker = workers_.find(id);
+  if (worker == nullptr) return;
+  const detail::Bytes environment = wire::encode(std::vector<wire::Variables>{variables});
+  wire::FrameHeader join;
+  join.kind = wire::FrameKind::join_group;
+  join.length = environment.size();
+  send(id, join, {environment.view()});
+
+  const detail::Bytes identity = init_payload(id, *worker);
+  wire::FrameHeader init;
+  init.kind = wire::FrameKind::init;
+  init.length = identity.size();
+  send(id, init, {identity.view()});
+
+  detail::Gather gather;
+  wire::FrameHeader chunk;
+  chunk.kind = wire::FrameKind::chunk;
+  chunk.flags = number == 0 ? wire::FrameFlag::announce : wire::FrameFlag::announce_only;
+  chunk.count = 1;
+  chunk.chunk = raw(group.chunk);
+  chunk.extra = group.sink->gather(group.item, 1, gather);
+  for (const auto& part : gather) chunk.length += part.size();
+  send(id, chunk, gather, group.sink);
+}
+
+// -- what nurseries say
+
+bool GroupDispatcher::handle_frame(WorkerId id, const Worker& worker, const wire::FrameHeader& header,
+                                   std::span<const std::byte> payload, detail::Bytes* owned) {
+  Group* const group = find(id);
+  if (group == nullptr) return true;
+  if (const auto node = nursery_number(*group, id)) {
+    return header.kind == wire::FrameKind::nursery && handle_nursery(*group, *node, id, worker, header, payload);
+  }
+  const auto number = member_number(*group, id);
+  if (!number) return false;
+  Member& member = group->members[*number];
+  switch (header.kind) {
+    case wire::FrameKind::ready:
+      if (std::exchange(member.ready, true)) return false;
+      tell([&] { return WorkerReady{id, worker.pid}; });
+      if (++group->ready == group->members.size() && group->phase == Phase::starting) {
+        group->phase = Phase::running;
+        group->until.reset();
+      }
+      return true;
+    case wire::FrameKind::init_failed:
+      group->item_over = true;
+      scheduler_.group_initializer_failed(group->id, losses_.initializer_failed(id, worker, payload));
+      return true;
+    case wire::FrameKind::began:
+      if (!group->began) {
+        group->began = now_;
+        tell([&] { return ItemBegan{group->members.front().id, group->work, group->item}; });
+      }
+      scheduler_.group_began(group->id);
+      return true;
+    case wire::FrameKind::values:
+    case wire::FrameKind::value:
+    case wire::FrameKind::error:
+    case wire::FrameKind::skipped:
+      return handle_outcome(*group, *number, header, payload, owned);
+    default:
+      return false;
+  }
+}
+
+bool GroupDispatcher::handle_nursery(Group& group, std::size_t node, WorkerId id, const Worker& worker,
+                                     const wire::FrameHeader& header, std::span<const std::byte> payload) {
+  switch (static_cast<wire::NurseryWord>(header.count)) {
+    case wire::NurseryWord::environments:
+      return handle_environments(group, node, payload);
+    case wire::NurseryWord::failed:
+      cannot_start(group,
+                   losses_.no_groups_on(id, worker, {reinterpret_cast<const char*>(payload.data()), payload.size()}));
+      return true;
+    case wire::NurseryWord::fence:
+      return handle_fence(group, node, header.chunk, payload);
+    case wire::NurseryWord::data_wanted: {
+      if (header.first >= group.members.size()) return false;
+      wire::FrameHeader question = nursery_header(wire::NurseryWord::asked, header.chunk);
+      question.first = header.first;
+      question.extra = node;
+      const auto there = std::find_if(group.nurseries.begin(), group.nurseries.end(), [&](const Nursery& nursery) {
+        return header.first < nursery.first + std::uint64_t{nursery.ranks};
+      });
+      send(there->id, question, {});
+      return true;
+    }
+    case wire::NurseryWord::data: {
+      if (header.first >= group.nurseries.size()) return false;
+      wire::FrameHeader answer = nursery_header(wire::NurseryWord::answer, header.chunk);
+      answer.length = payload.size();
+      send(group.nurseries[static_cast<std::size_t>(header.first)].id, answer, {payload});
+      return true;
+    }
+    case wire::NurseryWord::aborted: {
+      if (header.first >= group.members.size()) return false;
+      const auto number = static_cast<std::size_t>(header.first);
+      if (group.item_over) return true;
+      Member& member = group.members[number];
+      if (const Worker* const living = workers_.find(member.id)) member.pid = living->pid;
+      Worker as_it_was;
+      as_it_was.rank = member.at->facts.rank;
+      as_it_was.at = member.at;
+      as_it_was.pid = member.pid;
+      const int status = static_cast<int>(static_cast<std::int64_t>(header.extra));
+      const auto loss = losses_.aborted(member.id, as_it_was, status, {number, group.members.size()});
+      group.fate.died(GroupFate::Death::aborted, loss, now_);
+      settle(group);
+      return true;
+    }
+    default:
+      return false;
+  }
+}
+
+bool GroupDispatcher::handle_environments(Group& group, std::size_t node, std::span<const std::byte> payload) {
+  Nursery& nursery = group.nurseries[node];
+  std::vector<wire::Variables> environments;
+  try {
+    environments = wire::decode_environments(payload);
+  } catch (const wire::ProtocolError&) {
+    return false;
+  }
+  if (environments.size() != nursery.ranks || std::exchange(nursery.answered, true)) return false;
+  if (group.phase != Phase::starting || group.item_over) return true;
+  for (std::uint32_t i = 0; i < nursery.ranks; ++i) send_task(group, nursery.first + i, environments[i]);
+  return true;
+}
+
+/// What all have put forward is what all get: libpmix takes the parts asunder again.
+bool GroupDispatcher::handle_fence(Group& group, std::size_t node, std::uint64_t number,
+                                   std::span<const std::byte> part) {
+  auto& parts = group.fences[number];
+  if (group.fences.size() > kMostFences || !parts.try_emplace(node, part).second) return false;
+  if (parts.size() < group.nurseries.size()) return true;
+  detail::Gather all;
+  wire::FrameHeader header = nursery_header(wire::NurseryWord::fence_done, number);
+  for (const auto& [from, bytes] : parts) {
+    all.push_back(bytes.view());
+    header.length += bytes.size();
+  }
+  for (const Nursery& nursery : group.nurseries) send(nursery.id, header, all);
+  group.fences.erase(number);
+  return true;
+}
+
+void GroupDispatcher::cannot_start(Group& group, schedule::LossId loss) {
+  if (std::exchange(group.item_over, true)) return;
+  scheduler_.group_cannot_start(group.id, loss);
+  kill_members(group, SIGKILL);
+  settle(group);
+}
+
+// -- what ranks do
+
+bool GroupDispatcher::handle_outcome(Group& group, std::size_t number, const wire::FrameHeader& header,
+                                     std::span<const std::byte> payload, detail::Bytes* owned) {
+  if (header.chunk != raw(group.chunk) || header.count > 1) return false;
+  if (header.count == 0) return true;  // the end of the chunk
+  Member& member = group.members[number];
+  if (member.outcome || header.first != 0) return false;
+  member.outcome.emplace(Outcome{header.kind, {}});
+  const bool threw = header.kind == wire::FrameKind::error;
+  if (threw || number == 0) member.outcome->bytes = owned != nullptr ? std::move(*owned) : detail::Bytes(payload);
+  if (threw) {
+    group.fate.threw(number, now_);
+  } else {
+    group.fate.returned(number);
+  }
+  settle(group);
+  return true;
+}
+
+void GroupDispatcher::worker_ended(WorkerId id, const Worker& worker, const host::WorkerEnd& end) {
+  Group* const group = find(id);
+  if (group == nullptr) return;
+  if (const auto number = member_number(*group, id)) group->members[*number].pid = worker.pid;
+  const bool expected = group->item_over || (group->phase == Phase::dying && WIFSIGNALED(end.wait_status) &&
+                                             WTERMSIG(end.wait_status) == SIGKILL);
+  if (!expected) {
+    const auto number = member_number(*group, id);
+    const auto how = !number                        ? GroupFate::Death::server
+                     : WIFSIGNALED(end.wait_status) ? GroupFate::Death::by_signal
+                                                    : GroupFate::Death::exited;
+    const auto loss = number ? losses_.worker_ended(id, worker, end, GroupPlace{*number, group->members.size()})
+                             : losses_.nursery_ended(id, worker, end);
+    group->fate.died(how, loss, now_);
+  }
+  gone(id, *group);
+}
+
+void GroupDispatcher::worker_failed_to_start(WorkerId id, const Worker& worker, const std::string& why) {
+  Group* const group = find(id);
+  if (group == nullptr) return;
+  const bool nursery = nursery_number(*group, id).has_value();
+  const auto loss = losses_.failed_to_start(id, worker, why);
+  if (!group->item_over) {
+    if (nursery) {
+      group->item_over = true;
+      scheduler_.group_cannot_start(group->id, loss);
+      kill_members(*group, SIGKILL);
+    } else {
+      group->fate.died(GroupFate::Death::exited, loss, now_);
+    }
+  }
+  gone(id, *group);
+}
+
+void GroupDispatcher::lost_with_rank(WorkerId id, schedule::LossId loss) {
+  Group* const group = find(id);
+  if (group == nullptr) return;
+  if (!group->item_over) group->fate.died(GroupFate::Death::rank_lost, loss, now_);
+  gone(id, *group);
+}
+
+void GroupDispatcher::gone(WorkerId id, Group& group) {
+  if (const auto number = member_number(group, id)) {
+    group.members[*number].gone = true;
+    tell([&] { return WorkerGone{id, group.phase == Phase::starting || group.phase == Phase::running}; });
+  }
+  if (const auto number = nursery_number(group, id)) group.nurseries[*number].gone = true;
+  group_of_.erase(id);
+  settle(group);
+}
+
+// -- what follows
+
+void GroupDispatcher::settle(Group& group) {
+  if (!group.item_over && group.phase != Phase::dying) {
+    switch (group.fate.verdict(now_)) {
+      case GroupFate::Verdict::undecided:
+        break;
+      case GroupFate::Verdict::well: {
+        group.phase = Phase::leaving;
+        group.until = now_ + kLeave;
+        wire::FrameHeader stop;
+        stop.kind = wire::FrameKind::stop;
+        for (const Member& member : group.members) send(member.id, stop, {});
+        give_out(group, 0);
+        break;
+      }
+      case GroupFate::Verdict::threw:
+        kill_members(group, SIGKILL);
+        give_out(group, group.fate.thrower());
+        break;
+      case GroupFate::Verdict::lost:
+        kill_members(group, SIGKILL);
+        break;
+    }
+  }
+  const auto is_gone = [](const auto& process) { return process.gone; };
+  if (!std::all_of(group.members.begin(), group.members.end(), is_gone)) return;
+  if (!std::exchange(group.nurseries_killed, true)) {
+    for (const Nursery& nursery : group.nurseries) {
+      if (nursery.gone) continue;
+      if (RankPort* const port = workers_.port_to(nursery.id)) port->kill(nursery.id, SIGKILL);
+    }
+    // What they said last may still tell who called MPI_Abort.
+    if (group.phase != Phase::leaving) group.phase = Phase::dying;
+  }
+  if (!std::all_of(group.nurseries.begin(), group.nurseries.end(), is_gone)) return;
+  const GroupId id = group.id;
+  const schedule::LossId culprit = group.fate.culprit();
+  groups_.erase(id);
+  scheduler_.group_ended(id, culprit);
+}
+
+void GroupDispatcher::give_out(Group& group, std::size_t number) {
+  group.item_over = true;
+  Outcome& outcome = *group.members[number].outcome;
+  switch (outcome.kind) {
+    case wire::FrameKind::values:
+      group.sink->values(group.item, 1, outcome.bytes);
+      break;
+    case wire::FrameKind::value:
+      group.sink->value(group.item, std::move(outcome.bytes));
+      break;
+    case wire::FrameKind::error:
+      group.sink->error(group.item, std::move(outcome.bytes));
+      break;
+    default:
+      group.sink->skipped(group.item, 1);
+      break;
+  }
+  const WorkerId first = group.members.front().id;
+  const auto how = outcome.kind == wire::FrameKind::error     ? ItemsEnded::How::error
+                   : outcome.kind == wire::FrameKind::skipped ? ItemsEnded::How::skipped
+                                                              : ItemsEnded::How::value;
+  tell([&] { return ItemsEnded{first, group.chunk, group.work, group.item, 1, how}; });
+  tell([&] { return ChunkDone{first, group.chunk, now_ - group.began.value_or(now_)}; });
+  scheduler_.group_item_ended(group.id);
+}
+
+void GroupDispatcher::kill_members(Group& group, int signal) {
+  group.phase = Phase::dying;
+  group.until.reset();
+  for (const Member& member : group.members) {
+    if (member.gone) continue;
+    if (RankPort* const port = workers_.port_to(member.id)) port->kill(member.id, signal);
+  }
+}
+
+void GroupDispatcher::kill(GroupId id, int signal) {
+  const auto found = groups_.find(id);
+  if (found == groups_.end()) return;
+  found->second.item_over = true;
+  kill_members(found->second, signal);
+}
+
+void GroupDispatcher::tick(Time now) {
+  now_ = now;
+  std::vector<GroupId> due;
+  for (auto& [id, group] : groups_) {
+    const auto judged = group.fate.next_deadline();
+    if ((group.until && now >= *group.until) || (judged && now >= *judged)) due.push_back(id);
+  }
+  for (const GroupId id : due) {
+    Group& group = groups_.at(id);
+    if (group.until && now >= *group.until) {
+      if (group.phase == Phase::starting) {
+        group.fate.died(GroupFate::Death::server, losses_.group_did_not_start(kStart), now_);
+      } else {
+        kill_members(group, SIGKILL);
+      }
+      group.until.reset();
+    }
+    settle(group);
+  }
+}
+
+std::optional<GroupDispatcher::Time> GroupDispatcher::next_deadline() const {
+  std::optional<Time> next;
+  for (const auto& [id, group] : groups_) {
+    for (const auto& one : {group.until, group.fate.next_deadline()}) {
+      if (one && (!next || *one < *next)) next = one;
+    }
+  }
+  return next;
+}
+
+GroupDispatcher::Group* GroupDispatcher::find(WorkerId id) {
+  const auto known = group_of_.find(id);
+  if (known == group_of_.end()) return nullptr;
+  const auto found = groups_.find(known->second);
+  return found == groups_.end() ? nullptr : &found->second;
+}
+
+std::optional<std::size_t> GroupDispatcher::member_number(const Group& group, WorkerId id) {
+  const std::size_t number = raw(id) - raw(group.members.front().id);
+  return raw(id) >= raw(group.members.front().id) && number < group.members.size() ? std::optional(number)
+                                                                                   : std::nullopt;
+}
+
+std::optional<std::size_t> GroupDispatcher::nursery_number(const Group& group, WorkerId id) {
+  const std::size_t number = raw(id) - raw(group.nurseries.front().id);
+  return raw(id) >= raw(group.nurseries.front().id) && number < group.nurseries.size() ? std::optional(number)
+                                                                                       : std::nullopt;
+}
+
+}  // namespace rankpool::engine

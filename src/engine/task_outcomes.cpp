@@ -1,0 +1,188 @@
+#include "engine/task_dispatcher.hpp"
+
+#include <utility>
+
+namespace rankpool::engine {
+namespace {
+
+ItemsEnded::How how_ended(wire::FrameKind kind) {
+  switch (kind) {
+    case wire::FrameKind::error:
+      return ItemsEnded::How::error;
+    case wire::FrameKind::skipped:
+      return ItemsEnded::How::skipped;
+    default:
+      return ItemsEnded::How::value;
+  }
+}
+
+}  // namespace
+
+// -- frames
+
+void TaskDispatcher::worker_output(WorkerId id, std::span<const std::byte> bytes) {
+  Worker* const worker = workers_.find(id);
+  if (worker == nullptr || worker->given_up) return;
+  bool sensible = true;
+  const bool readable = worker->reader.feed(
+      bytes, [&](const wire::FrameHeader& header, std::span<const std::byte> payload, detail::Bytes* owned) {
+        if (sensible) sensible = handle_frame(id, *worker, header, payload, owned);
+      });
+  if (!readable || !sensible) workers_.give_up(id, *worker);
+}
+
+bool TaskDispatcher::handle_frame(WorkerId id, Worker& worker, const wire::FrameHeader& header,
+                                  std::span<const std::byte> payload, detail::Bytes* owned) {
+  if (groups_.has(id)) return groups_.handle_frame(id, worker, header, payload, owned);
+  switch (header.kind) {
+    case wire::FrameKind::ready:
+      if (worker.ready) return false;
+      became_ready(id, worker);
+      return true;
+    case wire::FrameKind::init_failed:
+      scheduler_.initializer_failed(id, losses_.initializer_failed(id, worker, payload));
+      return true;
+    case wire::FrameKind::began:
+      if (const auto current = scheduler_.current_chunk(id); current && current->ended < current->count) {
+        tell([&] { return ItemBegan{id, current->work, current->first + current->ended}; });
+      }
+      scheduler_.item_began(id);
+      return true;
+    case wire::FrameKind::values:
+    case wire::FrameKind::value:
+    case wire::FrameKind::error:
+    case wire::FrameKind::skipped:
+      return handle_outcome(id, header, payload, owned);
+    default:
+      return false;
+  }
+}
+
+bool TaskDispatcher::handle_outcome(WorkerId id, const wire::FrameHeader& header, std::span<const std::byte> payload,
+                                    detail::Bytes* owned) {
+  const auto current = scheduler_.current_chunk(id);
+  if (!current) return !scheduler_.counts_on(id);  // it has been killed or stopped, and does not know yet
+  const bool one = header.kind == wire::FrameKind::value || header.kind == wire::FrameKind::error;
+  const std::uint32_t left = current->count - current->ended;
+  if (header.chunk != raw(current->chunk) || !last_sent_ || *last_sent_ < current->chunk ||
+      header.first != current->ended || header.count > left || (one && header.count != 1) ||
+      (header.kind == wire::FrameKind::values && header.count != 0 && payload.size() % header.count != 0)) {
+    return false;
+  }
+  const std::uint64_t first = current->first + header.first;
+  if (detail::Sink* const sink = sink_of(current->work); sink != nullptr && header.count != 0) {
+    const auto take = [&] { return owned != nullptr ? std::move(*owned) : detail::Bytes(payload); };
+    if (header.kind == wire::FrameKind::values) {
+      sink->values(first, header.count, payload);
+    } else if (header.kind == wire::FrameKind::value) {
+      sink->value(first, take());
+    } else if (header.kind == wire::FrameKind::error) {
+      sink->error(first, take());
+    } else {
+      sink->skipped(first, header.count);
+    }
+  }
+  if (header.count != 0) {
+    tell([&] { return ItemsEnded{id, current->chunk, current->work, first, header.count, how_ended(header.kind)}; });
+    scheduler_.items_ended(id, header.count);
+  }
+  if (header.flags == wire::FrameFlag::last) {
+    if (header.count != left) return false;
+    const schedule::Nanoseconds busy(static_cast<std::int64_t>(header.extra));
+    tell([&] { return ChunkDone{id, current->chunk, busy}; });
+    scheduler_.chunk_done(id, busy);
+  }
+  return true;
+}
+
+// -- lives
+
+void TaskDispatcher::rank_joined(const RankFacts& facts) {
+  workers_.rank(facts.rank).facts = facts;
+  roster_.joined(facts);
+  tell([&] { return RankJoined{facts.rank, facts.workers, facts.host}; });
+  scheduler_.cores_changed(roster_.cores());
+  scheduler_.rank_joined(facts.rank, facts.workers, node_of(facts.host));
+}
+
+NodeId TaskDispatcher::node_of(const std::string& host) {
+  return nodes_.try_emplace(host, NodeId{static_cast<std::uint32_t>(nodes_.size())}).first->second;
+}
+
+std::vector<WorkerId> TaskDispatcher::rank_lost(Rank rank, const RankEnd& end) {
+  RankEntry& entry = workers_.rank(rank);
+  entry.port = nullptr;
+  roster_.lost(rank);
+  tell([&] { return RankLost{rank}; });
+  scheduler_.cores_changed(roster_.cores());
+  auto gone = workers_.on(rank);
+  for (const WorkerId id : gone) not_ready_any_more(*workers_.find(id));
+  const auto loss = losses_.rank_lost(entry.facts, end);
+  scheduler_.rank_lost(rank, loss);
+  for (const WorkerId id : gone) {
+    if (groups_.has(id)) groups_.lost_with_rank(id, loss);
+    const auto pool = workers_.find(id)->pool;
+    workers_.erase(id);
+    update_alive(*pool);
+  }
+  return gone;
+}
+
+void TaskDispatcher::worker_started(WorkerId id, pid_t pid) {
+  if (Worker* const worker = workers_.find(id)) worker->pid = pid;
+}
+
+void TaskDispatcher::worker_failed_to_start(WorkerId id, const std::string& why) {
+  const Worker* const worker = workers_.find(id);
+  if (worker == nullptr) return;
+  const auto pool = worker->pool;
+  if (groups_.has(id)) {
+    groups_.worker_failed_to_start(id, *worker, why);
+    workers_.erase(id);
+    return;
+  }
+  const auto loss = losses_.failed_to_start(id, *worker, why);
+  workers_.erase(id);
+  tell([&] { return WorkerGone{id, true}; });
+  scheduler_.worker_failed_to_start(id, loss);
+  update_alive(*pool);
+}
+
+bool TaskDispatcher::worker_ended(WorkerId id, const host::WorkerEnd& end) {
+  Worker* const worker = workers_.find(id);
+  if (worker == nullptr) return false;
+  if (worker->pid == 0) worker->pid = end.pid;
+  if (groups_.has(id)) {
+    groups_.worker_ended(id, *worker, end);
+    workers_.erase(id);
+    return true;
+  }
+  not_ready_any_more(*worker);
+  const auto pool = worker->pool;
+  const auto loss = losses_.worker_ended(id, *worker, end);
+  workers_.erase(id);
+  tell([&] { return WorkerGone{id, scheduler_.counts_on(id)}; });
+  scheduler_.worker_ended(id, loss, end.inside_item);
+  update_alive(*pool);
+  return true;
+}
+
+void TaskDispatcher::became_ready(WorkerId id, Worker& worker) {
+  worker.ready = true;
+  tell([&] { return WorkerReady{id, worker.pid}; });
+  scheduler_.worker_ready(id);
+  update_alive(*worker.pool);
+  {
+    const std::lock_guard lock(worker.pool->mutex);
+    ++worker.pool->ready;
+  }
+  worker.pool->changed.notify_all();
+}
+
+void TaskDispatcher::not_ready_any_more(Worker& worker) {
+  if (!std::exchange(worker.ready, false)) return;
+  const std::lock_guard lock(worker.pool->mutex);
+  --worker.pool->ready;
+}
+
+}  // namespace rankpool::engine

@@ -1,0 +1,61 @@
+#include "engine/workers.hpp"
+
+#include "base/log.hpp"
+
+#include <csignal>
+#include <string>
+#include <utility>
+
+namespace rankpool::engine {
+
+detail::Bytes init_payload(WorkerId id, const Worker& worker) {
+  detail::Bytes payload;
+  const std::string& host = worker.at->facts.host;
+  const auto host_size = static_cast<std::uint32_t>(host.size());
+  const std::int32_t rank = raw(worker.rank);
+  const std::uint32_t number = raw(id);
+  payload.append(&number, sizeof number);
+  payload.append(&rank, sizeof rank);
+  payload.append(&host_size, sizeof host_size);
+  payload.append(host.data(), host.size());
+  const detail::Bytes& initializer = worker.pool->initializer;
+  payload.append(initializer.data(), initializer.size());
+  return payload;
+}
+
+Worker& Workers::add(WorkerId id, RankEntry& at, std::shared_ptr<PoolState> pool) {
+  auto worker = std::make_unique<Worker>();
+  worker->rank = at.facts.rank;
+  worker->at = &at;
+  worker->pool = std::move(pool);
+  return *workers_.insert(raw(id), std::move(worker));
+}
+
+std::vector<WorkerId> Workers::on(Rank rank) {
+  std::vector<WorkerId> found;
+  workers_.for_each([&](std::uint64_t id, const std::unique_ptr<Worker>& worker) {
+    if (worker->rank == rank) found.push_back(WorkerId{static_cast<std::uint32_t>(id)});
+  });
+  return found;
+}
+
+RankPort* Workers::port_to(RankEntry& rank) {
+  if (rank.port != nullptr && !std::exchange(rank.written, true)) written_.push_back(&rank);
+  return rank.port;
+}
+
+void Workers::give_up(WorkerId id, Worker& worker) {
+  base::log_error("worker " + std::to_string(raw(id)) + " sent what makes no sense; it is killed");
+  worker.given_up = true;
+  if (RankPort* const port = port_to(*worker.at)) port->kill(id, SIGKILL);
+}
+
+void Workers::flush() {
+  for (RankEntry* const entry : written_) {
+    entry->written = false;
+    if (entry->port != nullptr) entry->port->flush();
+  }
+  written_.clear();
+}
+
+}  // namespace rankpool::engine

@@ -1,0 +1,382 @@
+#include "parallel/driver.hpp"
+
+#include "parallel/run_command.hpp"
+#include "parallel/settings.hpp"
+#include "parallel/shell_words.hpp"
+#include "parallel/spool_file.hpp"
+#include "parallel/time_limit.hpp"
+
+#include <unistd.h>
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <set>
+#include <stdexcept>
+#include <utility>
+
+namespace rankpool::parallel {
+namespace {
+
+void say(const std::string& text) { std::fputs(("rankpool-parallel: " + text + "\n").c_str(), stderr); }
+
+double now_since_1970() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+std::string joined(const Arguments& arguments) {
+  std::string text;
+  for (const auto& argument : arguments) text += (&argument == &arguments.front() ? "" : " ") + argument;
+  return text;
+}
+
+int signal_number(const std::string& name) {
+  for (int number = 1; number < NSIG; ++number) {
+    const char* const abbreviation = ::sigabbrev_np(number);
+    if (abbreviation != nullptr && name == std::string("SIG") + abbreviation) return number;
+  }
+  return SIGKILL;
+}
+
+/// A command whose worker or rank has been lost.
+CommandResult lost(const BrokenProcessPool& error, int attempt_started_rank) {
+  CommandResult result;
+  result.end.signal = SIGKILL;
+  result.end.rank = attempt_started_rank;
+  if (!error.causes().empty()) {
+    const Loss& loss = error.causes().back();
+    result.end.host = loss.host;
+    result.end.rank = std::max(loss.rank, 0);
+    if (loss.exit_code) {
+      result.end.exit_code = *loss.exit_code == 0 ? -1 : *loss.exit_code;
+      result.end.signal = 0;
+    } else if (!loss.signal.empty()) {
+      result.end.signal = signal_number(loss.signal);
+    }
+  }
+  return result;
+}
+
+}  // namespace
+
+Driver::Driver(const Options& options, std::unique_ptr<Input> input, Template command)
+    : options_(options),
+      command_(std::move(command)),
+      argument_names_(input->names()),
+      items_(std::move(input), needs_total(options), [this] { events_.post(InputCame{}); }),
+      printer_(options, spool_folder(options.tmpdir), {STDOUT_FILENO, STDERR_FILENO}),
+      progress_(options.progress, ::isatty(STDERR_FILENO) != 0, Clock::now()),
+      tally_(options.halt) {}
+
+Driver::~Driver() = default;
+
+int Driver::run() {
+  if (options_.dry_run) {
+    dry_run();
+    return 0;
+  }
+  const SignalWatch signals(events_);
+  if (options_.resume != Resume::no) read_history();
+  if (!options_.joblog.empty()) {
+    joblog_ = std::make_unique<Joblog>(
+        options_.joblog, options_.resume == Resume::no ? Joblog::Open::anew : Joblog::Open::go_on, joblog_size_);
+  }
+  if (options_.stop_before) stop_at_ = job_end_time() - *options_.stop_before;
+  open_executor();
+  if (!options_.results.empty()) {
+    results_ = make_results(options_.results, argument_names_, several_ranks_, options_.resume != Resume::no);
+  }
+  try {
+    while (true) {
+      start_what_can_be();
+      if (running_.empty() && (phase_ != Phase::running || (input_ended_ && again_.empty()))) break;
+      if (phase_ == Phase::stopping) break;
+      auto event = events_.poll();
+      if (!event) {
+        printer_.flush();
+        if (printer_.reader_gone()) break;
+        event = events_.wait(wake_up_at());
+      }
+      if (event) handle(std::move(*event));
+      show_progress(false);
+    }
+    printer_.flush();
+  } catch (...) {
+    stop_now();
+    throw;
+  }
+  if (phase_ == Phase::stopping || printer_.reader_gone()) {
+    stop_now();
+  } else {
+    executor_->shutdown();
+  }
+  if (joblog_) joblog_->sync();
+  show_progress(true);
+  if (printer_.reader_gone()) return 128 + SIGPIPE;
+  if (stop_signal_ != 0) return 128 + stop_signal_;
+  return tally_.exit_status();
+}
+
+void Driver::dry_run() {
+  std::string shown;
+  constexpr std::size_t kShownAtOnce = 1 << 16;
+  for (Item item;;) {
+    const auto state = items_.take(item);
+    if (state == ItemQueue::State::ended) break;
+    if (state == ItemQueue::State::none_yet) {
+      printer_.flush();
+      (void)events_.wait(Clock::time_point::max());
+      continue;
+    }
+    Job job;
+    job.item = std::move(item);
+    job.text = command_.render(job.item.arguments, job.item.seq, 1);
+    shown += (options_.tag ? tag_of(job) + "\t" : "") + job.text + "\n";
+    if (shown.size() < kShownAtOnce) continue;
+    write_fully(STDOUT_FILENO, shown.data(), shown.size());
+    shown.clear();
+  }
+  write_fully(STDOUT_FILENO, shown.data(), shown.size());
+}
+
+void Driver::read_history() {
+  JoblogFile file(options_.joblog);
+  while (const auto entry = file.next()) {
+    if (options_.resume != Resume::retry_failed) history_.add(*entry);
+  }
+  joblog_size_ = file.whole_size();
+}
+
+void Driver::open_executor() {
+  const auto all = ranks();
+  std::set<std::string> hosts;
+  for (const auto& rank : all) hosts.insert(rank.host);
+  several_ranks_ = all.size() > 1;
+  int places = 0;
+  for (const auto& rank : all) places += rank.workers;
+  // Ranks hold so many workers as main() has told them; where several share a node the sum is rounded up.
+  if (const auto jobs = jobs_on_each_node(options_)) places = std::min(places, *jobs * static_cast<int>(hosts.size()));
+  if (options_.jobs.kind == Jobs::Kind::unlimited) {
+    places = std::min(places, std::max(static_cast<int>(items_.wait_for(static_cast<std::size_t>(places))), 1));
+  }
+  slots_ = static_cast<std::size_t>(std::max(places, 1));
+  for (int slot = 1; slot <= static_cast<int>(slots_); ++slot) free_slots_.push(slot);
+  pieces_ = std::make_unique<PieceReader>(events_);
+  CommandSettings settings = settings_of(options_);
+  if (settings.timeout_varies) time_limit_.emplace(0.0);
+  ExecutorOptions executor;
+  executor.max_workers = static_cast<int>(slots_);
+  executor.initializer = partial(prepare_worker, settings, pieces_->queue(), time_limit_.value_or(Value<double>()));
+  executor.on_worker_death = OnWorkerDeath::replace;
+  executor_.emplace(executor);
+}
+
+void Driver::start_what_can_be() {
+  while (phase_ == Phase::running && running_.size() < slots_) {
+    if (stop_at_ && now_since_1970() >= *stop_at_) {
+      say("the end of the Slurm job is near (--stop-before): no new commands");
+      stop_signal_ = SIGTERM;
+      phase_ = Phase::finishing;
+      return;
+    }
+    if (options_.delay > 0 && Clock::now() < next_start_) return;
+    auto job = next_job();
+    if (!job) return;
+    start(std::move(*job));
+  }
+}
+
+std::optional<Driver::Job> Driver::next_job() {
+  Job job;
+  if (!again_.empty()) {
+    job = std::move(again_.front());
+    again_.pop_front();
+    job.slot = free_slots_.top();
+    if (command_.has_slot()) job.text = command_.render(job.item.arguments, job.item.seq, job.slot);
+    return job;
+  }
+  while (!input_ended_) {
+    switch (items_.take(job.item)) {
+      case ItemQueue::State::ended:
+        input_ended_ = true;
+        return std::nullopt;
+      case ItemQueue::State::none_yet:
+        return std::nullopt;
+      case ItemQueue::State::some:
+        break;
+    }
+    job.slot = free_slots_.top();
+    job.text = command_.render(job.item.arguments, job.item.seq, job.slot);
+    if (is_to_be_run(job)) return job;
+    ++skipped_;
+  }
+  return std::nullopt;
+}
+
+bool Driver::is_to_be_run(const Job& job) {
+  using Verdict = History::Verdict;
+  const std::uint64_t seq = job.item.seq;
+  if (!history_.knows(seq)) return true;
+  Verdict verdict = history_.verdict(seq, job.text);
+  // The number of a slot is another each time.
+  for (int slot = 1; command_.has_slot() && verdict == Verdict::changed && slot <= static_cast<int>(slots_); ++slot) {
+    verdict = history_.verdict(seq, command_.render(job.item.arguments, seq, slot));
+  }
+  if (verdict != Verdict::changed) return verdict == Verdict::failed && options_.resume == Resume::failed_too;
+  if (options_.resume == Resume::force) return true;
+  std::string before;
+  JoblogFile file(options_.joblog);
+  while (const auto entry = file.next()) {
+    if (entry->seq == seq) before = entry->command;
+  }
+  throw std::runtime_error("command " + std::to_string(seq) + " has changed since the joblog " + options_.joblog +
+                           " was written: there it is\n  " + before + "\nand now it is\n  " + job.text +
+                           "\nUse --resume=force to run what has changed, or another joblog.");
+}
+
+void Driver::start(Job job) {
+  free_slots_.pop();
+  const std::uint64_t seq = job.item.seq;
+  next_start_ =
+      Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(options_.delay));
+  Command command;
+  command.seq = seq;
+  command.attempt = ++job.attempt;
+  command.slot = job.slot;
+  command.text = job.text;
+  command.has_block = options_.pipe;
+  command.block = job.item.block;
+  job.pieces = 0;
+  job.result.reset();
+  std::string head;
+  if (options_.verbose) head = job.text + "\n";
+  printer_.started(seq, options_.tag ? tag_of(job) : std::string(), head);
+  auto future = executor_->submit(run_command, std::move(command));
+  job.future = future;
+  running_.insert_or_assign(seq, std::move(job));
+  future.add_done_callback([this, seq](const Future<CommandResult>& done) { events_.post(CommandDone{seq, done}); });
+}
+
+void Driver::handle(Event event) {
+  if (auto* const done = std::get_if<CommandDone>(&event)) return handle_result(done->seq, std::move(done->future));
+  if (const auto* const piece = std::get_if<Piece>(&event)) return handle_piece(*piece);
+  if (const auto* const signal = std::get_if<StopSignal>(&event)) return handle_signal(signal->number);
+}
+
+void Driver::handle_piece(const Piece& piece) {
+  const auto job = running_.find(piece.seq);
+  if (job == running_.end() || job->second.attempt != piece.attempt) return;
+  printer_.printed(piece.seq, piece.stream, piece.bytes);
+  auto& waiting = job->second.result;
+  if (++job->second.pieces; waiting && waiting->pieces == job->second.pieces) ended(job, *std::exchange(waiting, {}));
+}
+
+void Driver::handle_result(std::uint64_t seq, Future<CommandResult> future) {
+  const auto job = running_.find(seq);
+  if (job == running_.end() || job->second.future != future) return;
+  job->second.future = {};
+  try {
+    CommandResult result = std::move(future).result();
+    if (result.pieces > job->second.pieces) {
+      job->second.result = std::move(result);
+    } else {
+      ended(job, std::move(result));
+    }
+  } catch (const TerminatedWorkerError& e) {
+    say("command " + std::to_string(seq) + ": " + e.what());
+    ended(job, lost(e, 0));
+  }
+}
+
+void Driver::handle_signal(int signal) {
+  const bool at_once = signal == SIGINT || stop_signal_ != 0;
+  if (stop_signal_ == 0) stop_signal_ = signal;
+  if (at_once) {
+    phase_ = Phase::stopping;
+    return;
+  }
+  phase_ = Phase::finishing;
+  say(std::string("SIG") + ::sigabbrev_np(signal) + " received: no new commands; waiting for " +
+      std::to_string(running_.size()) + " to finish. Send it again to end them now.");
+}
+
+void Driver::ended(std::map<std::uint64_t, Job>::iterator job, CommandResult result) {
+  Job own = std::move(job->second);
+  running_.erase(job);
+  free_slots_.push(own.slot);
+  const std::uint64_t seq = own.item.seq;
+  CommandEnd& end = result.end;
+  if (!several_ranks_) end.host = ":";
+  const bool failed = end.status() != 0;
+  if (end.exit_code == -1 && end.signal != 0) say("this command was ended because it ran too long: " + own.text);
+  if (failed && static_cast<int>(own.attempt) < options_.tries && phase_ == Phase::running) {
+    again_.push_back(std::move(own));
+    return;
+  }
+  if (joblog_) joblog_->write(joblog_line(seq, end, own.item.block.size(), own.text));
+  printer_.printed(seq, 1, result.out);
+  printer_.printed(seq, 2, result.err);
+  if (results_) {
+    results_->write(
+        {seq, own.item.arguments, own.text, end, own.item.block.size(), printer_.held(seq, 1), printer_.held(seq, 2)});
+  }
+  printer_.finished(seq);
+  if (time_limit_ && !failed) {
+    runtimes_.add(end.runtime);
+    constexpr std::size_t kFewest = 3;  // as GNU parallel, before it trusts a median
+    if (runtimes_.count() >= kFewest) time_limit_->set(runtimes_.value() * options_.timeout->value / 100);
+  }
+  const auto before = tally_.halted();
+  tally_.ended(end.status(), items_.total());
+  if (options_.halt.when != Halt::When::never) say_halt(own.text, failed);
+  if (before != tally_.halted() && phase_ == Phase::running) {
+    phase_ = tally_.halted() == Halt::When::now ? Phase::stopping : Phase::finishing;
+    if (phase_ == Phase::finishing && !running_.empty()) {
+      say("starting no more commands; waiting for " + std::to_string(running_.size()) + " to finish");
+    }
+  }
+}
+
+void Driver::say_halt(const std::string& command, bool failed) {
+  if (failed && options_.halt.what != Halt::What::success) say("this command failed:\n" + command);
+  if (!failed && options_.halt.what != Halt::What::fail) say("this command succeeded:\n" + command);
+}
+
+void Driver::stop_now() {
+  running_.clear();
+  if (!executor_) return;
+  executor_->terminate_workers();
+  executor_->shutdown();
+}
+
+Driver::Clock::time_point Driver::wake_up_at() const {
+  auto until = Clock::time_point::max();
+  if (options_.delay > 0 && running_.size() < slots_ && phase_ == Phase::running)
+    until = std::max(next_start_, Clock::now());
+  if (const auto next = progress_.next()) until = std::min(until, *next);
+  return until;
+}
+
+Count Driver::count() { return {tally_.done() + skipped_, tally_.failed(), running_.size(), items_.total()}; }
+
+void Driver::show_progress(bool last) {
+  const auto next = progress_.next();
+  if (!next) return;
+  const auto now = Clock::now();
+  if (!last && now < *next) return;
+  const std::string text = last ? progress_.finish(count(), now) : progress_.update(count(), now);
+  std::fputs(text.c_str(), stderr);
+}
+
+std::string Driver::tag_of(const Job& job) const {
+  if (options_.tag_text.empty()) return joined(job.item.arguments);
+  Template::Rules rules;
+  rules.append = false;
+  rules.quote_arguments = false;
+  rules.names = argument_names_;
+  const auto parsed = Template::parse({options_.tag_text}, rules);
+  if (const auto* const problem = std::get_if<Template::Problem>(&parsed))
+    throw std::runtime_error("--tagstring: " + problem->text);
+  return std::get<Template>(parsed).render(job.item.arguments, job.item.seq, job.slot);
+}
+
+}  // namespace rankpool::parallel

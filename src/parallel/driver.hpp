@@ -1,0 +1,110 @@
+#pragma once
+
+#include "parallel/command.hpp"
+#include "parallel/events.hpp"
+#include "parallel/halt.hpp"
+#include "parallel/item_queue.hpp"
+#include "parallel/joblog.hpp"
+#include "parallel/median.hpp"
+#include "parallel/options.hpp"
+#include "parallel/printer.hpp"
+#include "parallel/progress.hpp"
+#include "parallel/results.hpp"
+#include "parallel/template.hpp"
+
+#include <rankpool/rankpool.hpp>
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <queue>
+#include <string>
+#include <vector>
+
+namespace rankpool::parallel {
+
+/// Runs a list of commands: rank 0's side. As many commands are handed out as there are slots, and no more, so that
+/// none waits behind another while a worker is idle, and a halt is a halt.
+///
+///     ItemQueue ──► next_job ──► start ──► (executor) ──► Events ──► ended ──► Joblog, Results, Printer, Tally
+///     (thread)                     ▲                                   │
+///                                  └────────── retries ◄───────────────┘
+class Driver {
+ public:
+  Driver(const Options& options, std::unique_ptr<Input> input, Template command);
+  ~Driver();
+  Driver(const Driver&) = delete;
+  Driver& operator=(const Driver&) = delete;
+  /// Returns the exit status. Throws what the user is to be told as std::exception.
+  int run();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  struct Job {
+    Item item;
+    std::string text;
+    int slot = 0;
+    std::uint32_t attempt = 0;
+    std::uint64_t pieces = 0;             ///< that have come
+    std::optional<CommandResult> result;  ///< waits for the rest of its pieces
+    Future<CommandResult> future;
+  };
+  enum class Phase {
+    running,
+    finishing,  ///< no new commands
+    stopping,   ///< what runs is ended
+  };
+
+  void dry_run();
+  void read_history();
+  void open_executor();
+  void start_what_can_be();
+  /// The next one that is to be run, if there is one by now.
+  std::optional<Job> next_job();
+  [[nodiscard]] bool is_to_be_run(const Job& job);
+  void start(Job job);
+  void handle(Event event);
+  void handle_piece(const Piece& piece);
+  void handle_result(std::uint64_t seq, Future<CommandResult> future);
+  void handle_signal(int signal);
+  void ended(std::map<std::uint64_t, Job>::iterator job, CommandResult result);
+  /// Ends what runs and forgets it.
+  void stop_now();
+  void say_halt(const std::string& command, bool failed);
+  [[nodiscard]] Clock::time_point wake_up_at() const;
+  [[nodiscard]] Count count();
+  void show_progress(bool last);
+  [[nodiscard]] std::string tag_of(const Job& job) const;
+
+  const Options& options_;
+  Template command_;
+  std::vector<std::string> argument_names_;
+  Events events_;
+  ItemQueue items_;
+  bool input_ended_ = false;
+  History history_;
+  std::uint64_t joblog_size_ = 0;
+  std::unique_ptr<Joblog> joblog_;
+  std::unique_ptr<Results> results_;
+  Printer printer_;
+  Progress progress_;
+  Tally tally_;
+  Median runtimes_;
+  std::optional<Value<double>> time_limit_;
+  bool several_ranks_ = false;
+
+  std::size_t slots_ = 1;
+  std::priority_queue<int, std::vector<int>, std::greater<>> free_slots_;
+  std::deque<Job> again_;  ///< to be tried once more
+  std::map<std::uint64_t, Job> running_;
+  std::uint64_t skipped_ = 0;
+  Clock::time_point next_start_{};
+  std::optional<double> stop_at_;  ///< seconds since 1970: no new commands then
+  Phase phase_ = Phase::running;
+  int stop_signal_ = 0;
+  std::unique_ptr<PieceReader> pieces_;  ///< outlives the workers
+  std::optional<ProcessPoolExecutor> executor_;
+};
+
+}  // namespace rankpool::parallel

@@ -1,0 +1,82 @@
+#pragma once
+
+#include "parallel/command.hpp"
+
+#include <rankpool/rankpool.hpp>
+
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <variant>
+
+namespace rankpool::parallel {
+
+struct CommandDone {
+  std::uint64_t seq = 0;
+  Future<CommandResult> future;
+};
+struct StopSignal {
+  int number = 0;
+};
+/// There is more to be run, or there will be nothing more.
+struct InputCame {};
+using Event = std::variant<CommandDone, Piece, StopSignal, InputCame>;
+
+/// Whatever rank 0's main thread waits for, in one place. Thread-safe.
+class Events {
+ public:
+  void post(Event event);
+  /// The next one; nothing if none has come until then.
+  std::optional<Event> wait(std::chrono::steady_clock::time_point until);
+  /// One that is there already.
+  std::optional<Event> poll();
+  /// Waits while many pieces are there that nobody has looked at.
+  void wait_for_room();
+  /// Nobody looks at pieces any more: nobody waits for room.
+  void stop_looking();
+
+ private:
+  std::optional<Event> take();
+  std::mutex mutex_;
+  std::condition_variable come_;
+  std::condition_variable room_;
+  std::deque<Event> events_;
+  std::size_t pieces_ = 0;
+  bool looking_ = true;
+};
+
+/// Posts the signals that ask rank 0 to stop, from a thread of its own, and keeps them from everybody else. Those that
+/// the program was started to ignore stay ignored. Made before any other thread of rank 0's program.
+class SignalWatch {
+ public:
+  explicit SignalWatch(Events& events);
+  ~SignalWatch();
+  SignalWatch(const SignalWatch&) = delete;
+  SignalWatch& operator=(const SignalWatch&) = delete;
+
+ private:
+  Events& events_;
+  std::thread thread_;
+};
+
+/// Posts the pieces that workers put into their queue.
+class PieceReader {
+ public:
+  explicit PieceReader(Events& events);
+  /// After the last worker has ended.
+  ~PieceReader();
+  PieceReader(const PieceReader&) = delete;
+  PieceReader& operator=(const PieceReader&) = delete;
+  [[nodiscard]] const Queue<Piece>& queue() const { return queue_; }
+
+ private:
+  Events& events_;
+  Queue<Piece> queue_;
+  std::thread thread_;
+};
+
+}  // namespace rankpool::parallel

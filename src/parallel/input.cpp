@@ -1,0 +1,334 @@
+#include "parallel/input.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+#include <algorithm>
+#include <cerrno>
+#include <random>
+#include <stdexcept>
+#include <system_error>
+#include <utility>
+
+namespace rankpool::parallel {
+namespace {
+
+constexpr std::size_t kReadAtOnce = 1 << 16;
+constexpr std::string_view kBlanks = " \t\n";
+
+bool is_blank(const std::string& text) { return text.find_first_not_of(kBlanks) == std::string::npos; }
+
+/// More of a file behind `buffer`; false at its end.
+bool read_more(int file, std::string& buffer, const std::string& name) {
+  const std::size_t before = buffer.size();
+  buffer.resize(before + kReadAtOnce);
+  ssize_t got = 0;
+  do {
+    got = ::read(file, buffer.data() + before, kReadAtOnce);
+  } while (got < 0 && errno == EINTR);
+  if (got < 0) {
+    buffer.resize(before);
+    throw std::system_error(errno, std::generic_category(), "cannot read " + name);
+  }
+  buffer.resize(before + static_cast<std::size_t>(got));
+  return got > 0;
+}
+
+/// What one source gives: a record, cut in columns.
+class Column {
+ public:
+  Column(const Source& source, const Options& options) : options_(options), words_(source.words) {
+    if (source.kind == Source::Kind::file) reader_ = std::make_unique<RecordReader>(source.file, options.delimiter);
+    if (options.colsep) cutter_.emplace(*options.colsep);
+    trim_ = options.trim.value_or(options.colsep ? Options::Trim::both : Options::Trim::none);
+  }
+  std::optional<Arguments> next() {
+    while (true) {
+      std::optional<std::string> record;
+      if (reader_) {
+        record = reader_->next();
+      } else if (at_ < words_.size()) {
+        record = words_[at_++];
+      }
+      if (!record) return std::nullopt;
+      if (options_.skip_blank && is_blank(*record)) continue;
+      return columns(*record);
+    }
+  }
+  /// Whether reading it may have to wait.
+  [[nodiscard]] Arguments columns(const std::string& record) const {
+    Arguments parts = cutter_ ? cutter_->cut(record) : Arguments{record};
+    if (trim_ != Options::Trim::none) {
+      for (auto& part : parts) part = trimmed(part, trim_);
+    }
+    return parts;
+  }
+
+ private:
+  const Options& options_;
+  std::vector<std::string> words_;
+  std::size_t at_ = 0;
+  std::unique_ptr<RecordReader> reader_;
+  std::optional<ColumnCutter> cutter_;
+  Options::Trim trim_{};
+};
+
+/// Sources that go in step: as long as the shortest one, or with --link as the longest, the others over again.
+class Group {
+ public:
+  explicit Group(bool wrap) : wrap_(wrap) {}
+  void add(Column column) { columns_.push_back({std::move(column), {}, false}); }
+  std::optional<Arguments> next() {
+    Arguments all;
+    bool any_fresh = false;
+    for (auto& entry : columns_) {
+      std::optional<Arguments> part;
+      if (!entry.ended) part = entry.column.next();
+      if (part) {
+        any_fresh = true;
+        if (wrap_ && columns_.size() > 1) entry.seen.push_back(*part);
+      } else {
+        entry.ended = true;
+        if (!wrap_ || entry.seen.empty()) return std::nullopt;
+        part = entry.seen[row_ % entry.seen.size()];
+      }
+      all.insert(all.end(), part->begin(), part->end());
+    }
+    ++row_;
+    if (!any_fresh) return std::nullopt;
+    return all;
+  }
+
+ private:
+  struct Entry {
+    Column column;
+    std::vector<Arguments> seen;
+    bool ended = false;
+  };
+  bool wrap_;
+  std::size_t row_ = 0;
+  std::vector<Entry> columns_;
+};
+
+/// All combinations of the groups; the last one varies first.
+class Combinations {
+ public:
+  void add(Group group) { groups_.push_back({std::move(group), {}}); }
+  std::optional<Arguments> next() {
+    if (!started_) {
+      started_ = true;
+      for (std::size_t i = 1; i < groups_.size(); ++i) {
+        while (auto row = groups_[i].group.next()) groups_[i].rows.push_back(std::move(*row));
+        if (groups_[i].rows.empty()) return ended_ = true, std::nullopt;
+      }
+      at_.assign(groups_.size(), 0);
+      first_ = groups_.front().group.next();
+    }
+    if (ended_ || !first_) return std::nullopt;
+    Arguments all = *first_;
+    for (std::size_t i = 1; i < groups_.size(); ++i) {
+      const auto& row = groups_[i].rows[at_[i]];
+      all.insert(all.end(), row.begin(), row.end());
+    }
+    std::size_t i = groups_.size();
+    while (--i > 0) {
+      if (++at_[i] < groups_[i].rows.size()) break;
+      at_[i] = 0;
+    }
+    if (i == 0) first_ = groups_.front().group.next();
+    return all;
+  }
+
+ private:
+  struct Entry {
+    Group group;
+    std::vector<Arguments> rows;  ///< but of the first
+  };
+  std::vector<Entry> groups_;
+  std::vector<std::size_t> at_;
+  std::optional<Arguments> first_;
+  bool started_ = false;
+  bool ended_ = false;
+};
+
+class ArgumentInput final : public Input {
+ public:
+  explicit ArgumentInput(const Options& options) : options_(options) {
+    std::optional<Group> group;
+    for (const auto& source : options_.sources) {
+      Column column(source, options_);
+      if (options_.header) {
+        const auto head = column.next();
+        if (head) names_.insert(names_.end(), head->begin(), head->end());
+      }
+      if (group && !source.linked && !options_.link_all) combinations_.add(std::move(*std::exchange(group, {})));
+      if (!group) group.emplace(options_.link_all);
+      group->add(std::move(column));
+    }
+    combinations_.add(std::move(*group));
+    if (options_.shuffle) shuffle();
+  }
+
+  std::optional<Item> next() override {
+    if (!options_.shuffle) return read();
+    if (shuffled_.empty()) return std::nullopt;
+    Item item = std::move(shuffled_.back());
+    shuffled_.pop_back();
+    return item;
+  }
+  [[nodiscard]] const std::vector<std::string>& names() const override { return names_; }
+
+ private:
+  std::optional<Item> read() {
+    const int wanted = std::max(options_.max_lines.value_or(options_.max_args.value_or(1)), 1);
+    Item item;
+    bool any = false;
+    for (int i = 0; i < wanted; ++i) {
+      auto row = combinations_.next();
+      if (!row) break;
+      any = true;
+      for (auto& argument : *row) item.arguments.push_back(std::move(argument));
+    }
+    if (!any) return std::nullopt;
+    if (options_.max_args == 0) item.arguments.clear();  // -n0: as often, without arguments
+    item.seq = ++last_seq_;
+    return item;
+  }
+  void shuffle() {
+    while (auto item = read()) shuffled_.push_back(std::move(*item));
+    std::mt19937_64 random{std::random_device{}()};
+    std::shuffle(shuffled_.begin(), shuffled_.end(), random);
+  }
+
+  Options options_;
+  Combinations combinations_;
+  std::vector<std::string> names_;
+  std::uint64_t last_seq_ = 0;
+  std::vector<Item> shuffled_;
+};
+
+class PipeInput final : public Input {
+ public:
+  explicit PipeInput(const Options& options) : cutter_(options.block, options.record_end, options.max_args) {}
+  std::optional<Item> next() override {
+    while (true) {
+      if (const auto size = cutter_.next(buffer_, !ended_)) {
+        Item item;
+        item.seq = ++last_seq_;
+        item.block = buffer_.substr(0, *size);
+        buffer_.erase(0, *size);
+        return item;
+      }
+      if (ended_) return std::nullopt;
+      ended_ = !read_more(STDIN_FILENO, buffer_, "standard input");
+    }
+  }
+  [[nodiscard]] const std::vector<std::string>& names() const override { return names_; }
+
+ private:
+  BlockCutter cutter_;
+  std::string buffer_;
+  bool ended_ = false;
+  std::uint64_t last_seq_ = 0;
+  std::vector<std::string> names_;
+};
+
+}  // namespace
+
+RecordReader::RecordReader(const std::string& file, std::string delimiter) : delimiter_(std::move(delimiter)) {
+  file_ = file == "-" ? ::dup(STDIN_FILENO) : ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file_ < 0) throw std::system_error(errno, std::generic_category(), "cannot open input file '" + file + "'");
+}
+
+RecordReader::~RecordReader() { ::close(file_); }
+
+std::optional<std::string> RecordReader::next() {
+  std::size_t from = at_;
+  while (true) {
+    const auto end = buffer_.find(delimiter_, from);
+    if (end != std::string::npos) {
+      std::string record = buffer_.substr(at_, end - at_);
+      at_ = end + delimiter_.size();
+      return record;
+    }
+    if (ended_) {
+      if (at_ == buffer_.size()) return std::nullopt;
+      std::string record = buffer_.substr(at_);
+      at_ = buffer_.size();
+      return record;
+    }
+    buffer_.erase(0, std::exchange(at_, 0));
+    from = buffer_.size() < delimiter_.size() ? 0 : buffer_.size() - delimiter_.size() + 1;
+    ended_ = !read_more(file_, buffer_, "the arguments");
+  }
+}
+
+ColumnCutter::ColumnCutter(const std::string& separator) {
+  if (separator.size() == 1 && std::string("^$\\.*+?()[]{}|").find(separator) == std::string::npos) {
+    plain_ = separator;
+  } else {
+    pattern_ = std::regex(separator);
+  }
+}
+
+std::vector<std::string> ColumnCutter::cut(const std::string& record) const {
+  std::vector<std::string> columns;
+  if (!plain_.empty()) {
+    std::size_t from = 0;
+    for (std::size_t end = 0; (end = record.find(plain_, from)) != std::string::npos; from = end + plain_.size()) {
+      columns.push_back(record.substr(from, end - from));
+    }
+    columns.push_back(record.substr(from));
+    return columns;
+  }
+  for (std::sregex_token_iterator part(record.begin(), record.end(), pattern_, -1), end; part != end; ++part) {
+    columns.push_back(*part);
+  }
+  if (columns.empty()) columns.emplace_back();
+  return columns;
+}
+
+std::string trimmed(const std::string& text, Options::Trim how) {
+  using Trim = Options::Trim;
+  std::size_t from = 0;
+  std::size_t end = text.size();
+  if (how == Trim::left || how == Trim::both) from = std::min(text.find_first_not_of(kBlanks), text.size());
+  if (how == Trim::right || how == Trim::both) end = text.find_last_not_of(kBlanks) + 1;
+  return from < end ? text.substr(from, end - from) : std::string();
+}
+
+std::optional<std::size_t> BlockCutter::next(const std::string& buffer, bool more) {
+  const auto whole = [&](std::size_t size) {
+    searched_ = 0;
+    records_ = 0;
+    return size;
+  };
+  if (max_records_ && *max_records_ > 0) {
+    while (records_ < *max_records_) {
+      const auto end = buffer.find(record_end_, searched_);
+      if (end == std::string::npos) break;
+      searched_ = end + record_end_.size();
+      ++records_;
+    }
+    if (records_ == *max_records_) return whole(searched_);
+  } else if (buffer.size() >= size_) {
+    // The last record that ends within the block; if the first one is longer, its end.
+    const auto size = static_cast<std::size_t>(size_);
+    if (size >= record_end_.size()) {
+      const auto last = buffer.rfind(record_end_, size - record_end_.size());
+      if (last != std::string::npos) return whole(last + record_end_.size());
+    }
+    const auto first =
+        buffer.find(record_end_, std::max(size > record_end_.size() ? size - record_end_.size() : 0, searched_));
+    if (first != std::string::npos) return whole(first + record_end_.size());
+    searched_ = buffer.size() < record_end_.size() ? 0 : buffer.size() - record_end_.size() + 1;
+  }
+  if (!more && !buffer.empty()) return whole(buffer.size());
+  return std::nullopt;
+}
+
+std::unique_ptr<Input> make_input(const Options& options) {
+  if (options.pipe) return std::make_unique<PipeInput>(options);
+  return std::make_unique<ArgumentInput>(options);
+}
+
+}  // namespace rankpool::parallel

@@ -1,0 +1,12 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+namespace rankpool::parallel {
+
+/// An option of GNU parallel or xargs that is not here: a sentence that names it and says what to do instead. Nothing
+/// for other names. `name` has no dashes.
+std::optional<std::string> refusal_of(const std::string& name);
+
+}  // namespace rankpool::parallel
