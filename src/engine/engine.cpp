@@ -107,8 +107,8 @@ void Engine::assemble() {
 void Engine::turn() {
   const auto now = Clock::now();
   dispatcher_->tick(now.time_since_epoch());
+  bool any = take_commands();  // before a stop is passed on: pools that were opened until now are to hear of it
   if (stop_signal_.load() != 0 && !stop_passed_on_) pass_on_stop();
-  bool any = take_commands();
   any |= options_.host->poll(*dispatcher_);
   any |= options_.host->harvest(*dispatcher_, now);
   if (remote_) any |= remote_->poll(now);

@@ -3,7 +3,7 @@
 #include <mutex>
 #include <utility>
 
-namespace rankpool::testing {
+namespace rankpool::test {
 
 using transport::BrokenPeer;
 using transport::Incoming;
@@ -135,4 +135,4 @@ void LoopNetwork::break_between(Rank one, Rank other, const std::string& how) {
   impl_->place(other).broken.push_back({one, how});
 }
 
-}  // namespace rankpool::testing
+}  // namespace rankpool::test

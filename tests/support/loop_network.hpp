@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-namespace rankpool::testing {
+namespace rankpool::test {
 
 /// Ranks that live in one process: for tests of what stands on the seam. Thread-safe, so that each rank may have a
 /// thread of its own; it may go before its transports.
@@ -28,4 +28,4 @@ class LoopNetwork {
   std::shared_ptr<Impl> impl_;
 };
 
-}  // namespace rankpool::testing
+}  // namespace rankpool::test

@@ -22,7 +22,7 @@ std::uint64_t number(const Incoming& message) {
 }
 
 TEST(LoopTransportTest, messages_arrive_whole_and_in_order) {
-  testing::LoopNetwork network(2);
+  test::LoopNetwork network(2);
   const auto a = network.transport(Rank{0});
   const auto b = network.transport(Rank{1});
   std::vector<Incoming> arrived;
@@ -37,7 +37,7 @@ TEST(LoopTransportTest, messages_arrive_whole_and_in_order) {
 
 TEST(LoopTransportTest, ranks_in_threads_of_their_own_lose_nothing) {
   constexpr std::uint64_t count = 10'000;
-  testing::LoopNetwork network(4);
+  test::LoopNetwork network(4);
   std::vector<std::thread> threads;
   for (std::int32_t own = 0; own < 4; ++own) {
     threads.emplace_back([&network, own] {
@@ -63,7 +63,7 @@ TEST(LoopTransportTest, ranks_in_threads_of_their_own_lose_nothing) {
 }
 
 TEST(LoopTransportTest, what_the_dead_had_sent_arrives_and_what_is_sent_to_them_does_not) {
-  testing::LoopNetwork network(2);
+  test::LoopNetwork network(2);
   const auto a = network.transport(Rank{0});
   const auto b = network.transport(Rank{1});
   b->send(Rank{0}, number(1));
@@ -80,7 +80,7 @@ TEST(LoopTransportTest, what_the_dead_had_sent_arrives_and_what_is_sent_to_them_
 }
 
 TEST(LoopTransportTest, what_is_held_is_unsent_until_it_is_released) {
-  testing::LoopNetwork network(2);
+  test::LoopNetwork network(2);
   const auto a = network.transport(Rank{0});
   const auto b = network.transport(Rank{1});
   network.hold(Rank{0}, Rank{1});
@@ -95,7 +95,7 @@ TEST(LoopTransportTest, what_is_held_is_unsent_until_it_is_released) {
 }
 
 TEST(LoopTransportTest, a_forgotten_rank_is_not_heard_and_not_spoken_to) {
-  testing::LoopNetwork network(2);
+  test::LoopNetwork network(2);
   const auto a = network.transport(Rank{0});
   const auto b = network.transport(Rank{1});
   b->send(Rank{0}, number(1));
@@ -107,7 +107,7 @@ TEST(LoopTransportTest, a_forgotten_rank_is_not_heard_and_not_spoken_to) {
 }
 
 TEST(LoopTransportTest, a_broken_peer_is_told_once) {
-  testing::LoopNetwork network(2);
+  test::LoopNetwork network(2);
   const auto a = network.transport(Rank{0});
   network.break_between(Rank{0}, Rank{1}, "the cable is on fire");
   std::vector<Incoming> arrived;
