@@ -22,6 +22,8 @@ constexpr std::size_t kMaxUnsent = 16 * kPiece;
 constexpr std::chrono::microseconds kLookEvery{100};
 /// How long rank 0 may take to invite us after MPI_Init.
 constexpr std::chrono::seconds kInvitation{60};
+/// How long a rank that cannot go on tries to say so.
+constexpr std::chrono::seconds kFarewell{2};
 
 }  // namespace
 
@@ -271,5 +273,23 @@ void Agent::worker_ended(WorkerId worker, const host::WorkerEnd& end) {
 }
 
 void Agent::keeper_lost() { ending_ = Ending::keeper_lost; }
+
+bool say_farewell(transport::Transport& transport, const std::string& why) noexcept {
+  try {
+    detail::Bytes message;
+    wire::append(message, wire::Farewell{why});
+    transport.send(transport.root(), std::move(message));
+    std::vector<transport::Incoming> ignored;
+    const auto until = Clock::now() + kFarewell;
+    while (transport.unsent() != 0 && Clock::now() < until) {
+      transport.poll(ignored);
+      ignored.clear();
+      ::poll(nullptr, 0, 1);
+    }
+    return transport.unsent() == 0;
+  } catch (...) {
+    return false;
+  }
+}
 
 }  // namespace rankpool::agent

@@ -1,5 +1,6 @@
 #include <rankpool/detail/shared_link.hpp>
 
+#include "base/forked_copy.hpp"
 #include "channel/blob.hpp"
 #include "client/job.hpp"
 #include "client/shared_link.hpp"
@@ -66,6 +67,7 @@ ObjectPin::~ObjectPin() {
     const std::lock_guard lock(objects().mutex);
     objects().pins.erase(id_);
   }
+  if (base::is_forked_copy()) return;
   if (const auto job = job_.lock()) job->engine().mailbox().post_if_open(engine::ForgetShared{id_});
 }
 
@@ -139,6 +141,7 @@ Reply ask(const Bytes& request) {
     auto served = serve_here(request);
     reply.bytes = served ? std::move(*served) : side->ask(request);
   } else {
+    if (base::is_forked_copy()) throw Error(base::copy_complaint("a shared object"));
     const auto job = Job::current();
     const auto caller = std::make_shared<engine::SharedCaller>(Bytes(request.view()));
     if (!job || !job->engine().mailbox().post_if_open(engine::CallShared{caller})) {

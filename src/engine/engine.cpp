@@ -1,5 +1,6 @@
 #include "engine/engine.hpp"
 
+#include "base/limits.hpp"
 #include "base/log.hpp"
 #include "base/wait_status.hpp"
 #include "engine/pool_commands.hpp"
@@ -24,6 +25,9 @@ constexpr std::size_t kKeptCommands = 4096;
 /// What a program that is told to end has left, from the breaking of its futures to the signal: launchers wait a second
 /// or two between SIGTERM and SIGKILL.
 constexpr std::chrono::milliseconds kGrace{1000};
+
+/// Who has closed the descriptor by which the engine is woken cannot wake it: it finds out by itself.
+constexpr std::chrono::seconds kLongestSleep{2};
 
 /// What is under way to agents may take so long to leave at the end.
 constexpr std::chrono::seconds kFarewell{2};
@@ -81,7 +85,7 @@ void Engine::thread_main() noexcept {
     assemble();
     while (phase_ == Phase::serving && !dispatcher_->job_ended()) turn();
   } catch (const std::exception& e) {
-    stop_serving(Phase::failed, std::string("the engine has failed: ") + e.what());
+    stop_serving(Phase::failed, "the engine has failed: " + base::explain(e));
   } catch (...) {
     stop_serving(Phase::failed, "the engine has failed");
   }
@@ -162,8 +166,9 @@ void Engine::refuse() noexcept {
     while (dispatcher_ && !dispatcher_->job_ended()) {
       if (end_by_signal && Clock::now() >= until) end_process_by(stop_signal_.load());
       if (take_commands()) continue;
-      pollfd fd{mailbox_.fd(), POLLIN, 0};
-      if (mailbox_.prepare_sleep()) ::poll(&fd, 1, end_by_signal ? 20 : -1);
+      const bool can_be_woken = mailbox_.intact();
+      pollfd fd{can_be_woken ? mailbox_.fd() : -1, POLLIN, 0};
+      if (mailbox_.prepare_sleep()) ::poll(&fd, 1, end_by_signal || !can_be_woken ? 20 : -1);
       mailbox_.awake(true);
     }
   } catch (...) {
@@ -211,6 +216,9 @@ bool Engine::take_commands() {
 }
 
 void Engine::sleep(Clock::time_point now) {
+  if (!mailbox_.intact()) {
+    throw std::runtime_error("the program has closed descriptors of the library's, as who closes all from 3 up does");
+  }
   const bool nothing_yet = mailbox_.prepare_sleep() && (stop_signal_.load() == 0 || stop_passed_on_) &&
                            options_.host->prepare_sleep() && (!remote_ || remote_->prepare_sleep());
   std::array<pollfd, 6> fds{{{mailbox_.fd(), POLLIN, 0},
@@ -224,6 +232,7 @@ void Engine::sleep(Clock::time_point now) {
     const auto no_later_than = [&](Clock::time_point limit) { until = std::min(until.value_or(limit), limit); };
     if (const auto deadline = dispatcher_->next_deadline()) no_later_than(Clock::time_point(*deadline));
     if (options_.host->has_backlog()) no_later_than(now + std::chrono::milliseconds(1));
+    no_later_than(now + kLongestSleep);
     if (const auto look = options_.host->next_look()) no_later_than(base::roughly(*look, now));
     alarm_.set(until);
     mailbox_.leave_seat(*this);

@@ -28,7 +28,7 @@ struct EngineOptions {
   OwnFacts own;
   base::StartedBy started_by;
   /// Rank 0's own workers.
-  std::unique_ptr<host::WorkerHost> host;
+  std::shared_ptr<host::WorkerHost> host;
   /// Called on the engine thread, the one that will use the transport; empty for a job of this one rank.
   std::function<transport::Transport*()> connect;
   /// Called on the engine thread at the very end: nobody uses the transport of `connect` any more.

@@ -1,14 +1,15 @@
 #include "host/worker_host.hpp"
 
 #include "base/cores.hpp"
+#include "base/limits.hpp"
 #include "host/worker_line.hpp"
 #include "keeper/keeper.hpp"
 #include "wire/frames.hpp"
 
+#include <poll.h>
 #include <unistd.h>
 #include <algorithm>
 #include <csignal>
-#include <cstring>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -90,7 +91,7 @@ void WorkerHost::start(WorkerId worker, bool with_folders) {
     impl_->lines.push_back(std::move(line));
     impl_->count_heads();
   } catch (const std::exception& e) {
-    impl_->failed.emplace_back(worker, e.what());
+    impl_->failed.emplace_back(worker, base::explain(e));
   }
 }
 
@@ -141,7 +142,7 @@ bool WorkerHost::poll(HostListener& listener, std::size_t max_output) {
     any = true;
   }
   const std::uint32_t events = i.keeper->page().keeper_events.load(std::memory_order_acquire);
-  if (events == i.seen_events && !std::exchange(i.woken, false)) return any;
+  if (events == i.seen_events && !std::exchange(i.woken, false) && !i.keeper->lost()) return any;
   i.seen_events = events;
   while (auto message = i.keeper->receive()) {
     any = true;
@@ -152,7 +153,7 @@ bool WorkerHost::poll(HostListener& listener, std::size_t max_output) {
       listener.worker_started(worker, message->number);
     } else if (message->kind == keeper::KeeperMessage::Kind::spawn_failed) {
       i.erase(worker);
-      listener.worker_failed_to_start(worker, std::strerror(message->number));
+      listener.worker_failed_to_start(worker, base::error_text(message->number));
     } else if (message->kind == keeper::KeeperMessage::Kind::ended) {
       i.ended(*line, listener, message->number, message->status);
     }
@@ -177,6 +178,23 @@ bool WorkerHost::harvest(HostListener& listener, std::chrono::steady_clock::time
   i.patience = any ? kPatience : std::min(4 * i.patience, kLongestPatience);
   i.next_harvest = now + i.patience;
   return any;
+}
+
+void WorkerHost::end_all() {
+  class Nobody final : public HostListener {
+    void worker_started(WorkerId, pid_t) override {}
+    void worker_failed_to_start(WorkerId, const std::string&) override {}
+    void worker_output(WorkerId, std::span<const std::byte>) override {}
+    void worker_side_output(WorkerId, std::span<const std::byte>) override {}
+    void worker_ended(WorkerId, const WorkerEnd&) override {}
+    void keeper_lost() override {}
+  } nobody;
+  auto& i = *impl_;
+  for (const auto& line : i.lines) kill(line->id(), SIGKILL);
+  const auto enough = std::chrono::steady_clock::now() + std::chrono::seconds(2);
+  while (!i.lines.empty() && !i.told_lost && std::chrono::steady_clock::now() < enough) {
+    if (!poll(nobody)) ::poll(nullptr, 0, 1);
+  }
 }
 
 std::optional<std::chrono::steady_clock::time_point> WorkerHost::next_look() const {
@@ -211,10 +229,7 @@ bool WorkerHost::prepare_sleep() {
 
 void WorkerHost::awake(bool rung, bool by_keeper) {
   impl_->keeper->page().host_sleeping.store(0, std::memory_order_seq_cst);
-  if (rung) {
-    std::uint64_t count = 0;
-    [[maybe_unused]] const auto drained = ::read(impl_->keeper->wake(), &count, sizeof count);
-  }
+  if (rung) impl_->keeper->take_rings();
   if (by_keeper) impl_->woken = true;
 }
 

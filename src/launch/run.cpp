@@ -1,55 +1,47 @@
 #include <rankpool/run.hpp>
 
+#include "base/forked_copy.hpp"
+#include "base/inheritance.hpp"
+#include "base/limits.hpp"
 #include "base/log.hpp"
 #include "base/settings.hpp"
 #include "keeper/keeper.hpp"
+#include "launch/keeper_process.hpp"
 #include "launch/launched.hpp"
 #include "launch/own_facts.hpp"
 #include "launch/rank_zero.hpp"
+#include "launch/start.hpp"
 #include "launch/strays.hpp"
-#include "liveness/socket_tools.hpp"
 
 #include <rankpool/errors.hpp>
 
 #include <sys/prctl.h>
 #include <unistd.h>
-#include <atomic>
-#include <cerrno>
 #include <cstdio>
-#include <cstdlib>
+#include <exception>
 #include <iostream>
-#include <stdexcept>
-#include <system_error>
 #include <utility>
 
 namespace rankpool::launch {
 namespace {
 
-/// Started bare: this process stays rank 0, its child is the keeper, and MPI is not used.
-int run_bare(int argc, char** argv, const base::Settings& settings, const std::function<int(int, char**)>& main) {
-  keeper::KeeperPair pair = keeper::make_keeper_pair();
-  const pid_t rank = ::getpid();
-  const pid_t keeper = ::fork();
-  if (keeper < 0) throw std::system_error(errno, std::generic_category(), "rankpool: fork");
-  if (keeper == 0) {
-    ::setsid();
-    ::prctl(PR_SET_NAME, "rankpool-keeper");
-    pair.keep_keeper();
-    keeper::KeeperDuties duties;
-    duties.rank = rank;
-    duties.rank_is_parent = true;
-    duties.worker_main = serve_tasks;
-    pair.keeper->run(std::move(duties));
-    ::_exit(0);
-  }
-  pair.keep_link();
+/// Started bare: this process stays rank 0, another is the keeper, and MPI is not used.
+int run_bare(int argc, char** argv, const base::Settings& settings, const base::Stock& stock,
+             const std::function<int(int, char**)>& main) {
   engine::EngineOptions options;
-  options.settings = settings;
-  options.own = own_facts(keeper);
-  if (settings.workers) options.own.facts.workers = *settings.workers;
-  options.started_by = base::started_by(base::environment);
-  options.host = std::make_unique<host::WorkerHost>(std::move(pair.link));
-  options.disconnect = [keeper](bool) { await_end_of(keeper); };
+  try {
+    OwnKeeper own = start_keeper(stock);
+    const KeeperProcess keeper = own.process;
+    options.settings = settings;
+    options.own = own_facts(keeper.pid);
+    if (settings.workers) options.own.facts.workers = *settings.workers;
+    options.started_by = base::started_by(base::environment);
+    options.host = std::make_unique<host::WorkerHost>(std::move(own.link));
+    options.disconnect = [keeper](bool) { await_end_of(keeper); };
+  } catch (const std::exception& e) {
+    return cannot_start(e);
+  }
+  base::watch_for_copies();
   return serve_as_rank_zero(std::move(options), main, argc, argv);
 }
 
@@ -67,20 +59,17 @@ void warn_of_strays() {
 namespace rankpool::inline v0_2::detail {
 
 int run_main(int argc, char** argv, const std::function<int(int, char**)>& main) {
-  static std::atomic<bool> used{false};
-  if (in_worker()) throw Error("rankpool::run() was called inside a task");
-  if (used.exchange(true)) throw Error("rankpool::run() was called twice");
+  launch::claim_start("run");
   if (!main) throw Error("rankpool::run() was given an empty function");
   std::cout.flush();
   std::fflush(nullptr);
   std::vector<std::string> warnings;
-  const base::Settings settings = base::read_settings(warnings);
-  if (auto text = liveness::interface_complaint(settings.interface); !text.empty()) warnings.push_back(std::move(text));
-  base::set_log_level(settings.log_level);
-  if (launch::is_launched()) return launch::run_launched(argc, argv, settings, warnings, main);
+  const base::Settings settings = launch::start_settings(warnings);
+  const base::Stock stock = launch::start_stock("run", warnings);
+  if (launch::is_launched()) return launch::run_launched(argc, argv, settings, warnings, stock, main);
   for (const auto& warning : warnings) base::log_warn(warning);
   launch::warn_of_strays();
-  return launch::run_bare(argc, argv, settings, main);
+  return launch::run_bare(argc, argv, settings, stock, main);
 }
 
 }  // namespace rankpool::inline v0_2::detail

@@ -1,6 +1,9 @@
 #include "worker/side_client.hpp"
 
+#include "base/forked_copy.hpp"
 #include "wire/frames.hpp"
+
+#include <rankpool/errors.hpp>
 
 #include <unistd.h>
 #include <algorithm>
@@ -18,6 +21,7 @@ SideClient* SideClient::instance() noexcept { return g_instance; }
 void SideClient::set_instance(SideClient* client) noexcept { g_instance = client; }
 
 detail::Bytes SideClient::ask(std::span<const std::byte> request) {
+  if (base::is_forked_copy()) throw Error(base::copy_complaint("a shared object"));
   std::uint64_t number = 0;
   {
     const std::lock_guard lock(sending_);
@@ -31,6 +35,7 @@ detail::Bytes SideClient::ask(std::span<const std::byte> request) {
 }
 
 void SideClient::tell(std::span<const std::byte> request) {
+  if (base::is_forked_copy()) return;  // what it gives back is the original's
   const std::lock_guard lock(sending_);
   send(0, request);
 }
