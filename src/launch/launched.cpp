@@ -207,6 +207,7 @@ int serve_as_launched_rank_zero(std::unique_ptr<keeper::KeeperLink> link, const 
   options.own = own_facts(::getppid());
   if (settings.workers) options.own.facts.workers = *settings.workers;
   options.started_by = base::started_by(base::environment);
+  options.terminal_lines = &link->page().terminal_lines;
   options.host = std::make_unique<host::WorkerHost>(std::move(link));
   auto mpi = std::make_shared<std::optional<MpiOfJob>>();
   options.connect = [keeper, mpi]() -> transport::Transport* {

@@ -36,6 +36,7 @@ int run_bare(int argc, char** argv, const base::Settings& settings, const base::
     options.own = own_facts(keeper.pid);
     if (settings.workers) options.own.facts.workers = *settings.workers;
     options.started_by = base::started_by(base::environment);
+    options.terminal_lines = &own.link->page().terminal_lines;
     options.host = std::make_unique<host::WorkerHost>(std::move(own.link));
     options.disconnect = [keeper](bool) { await_end_of(keeper); };
   } catch (const std::exception& e) {
