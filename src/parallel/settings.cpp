@@ -58,7 +58,7 @@ CommandSettings settings_of(const Options& options) {
   for (const char* const name : {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"}) {
     if (std::getenv(name) == nullptr) settings.unset.emplace_back(name);
   }
-  settings.tmpdir = spool_folder(options.tmpdir);
+  settings.tmpdir = options.tmpdir;
   if (!options.workdir.empty()) settings.workdir = std::filesystem::absolute(options.workdir).string();
   settings.output = options.output;
   if (options.timeout) {
