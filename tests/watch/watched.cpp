@@ -98,7 +98,9 @@ int chunk() {
 
 int app(int argc, char** argv) {
   const std::string what = argc > 1 ? argv[1] : "even";
-  const auto number = [&](int at, long otherwise) { return argc > at ? std::strtol(argv[at], nullptr, 10) : otherwise; };
+  const auto number = [&](int at, long otherwise) {
+    return argc > at ? std::strtol(argv[at], nullptr, 10) : otherwise;
+  };
   if (what == "sums") return sums();
   if (what == "chunk") return chunk();
   rankpool::ExecutorOptions options;
@@ -134,7 +136,8 @@ int app(int argc, char** argv) {
     map.buffersize = 4;
     for (const long ms : executor.map(map, rest, numbers(number(2, 50), number(3, 10)))) sum += ms;
   } else if (what == "failing") {
-    for (const auto& outcome : executor.map(map, unlucky, counted(number(2, 50))).outcomes()) sum += outcome.value.value_or(0);
+    for (const auto& outcome : executor.map(map, unlucky, counted(number(2, 50))).outcomes())
+      sum += outcome.value.value_or(0);
   } else if (what == "crash") {
     const std::string mark = "/tmp/rankpool_watched." + std::to_string(::getpid());
     for (const long i : executor.map(map, deadly, counted(50), std::vector<std::string>(50, mark))) sum += i;
