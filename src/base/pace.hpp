@@ -8,14 +8,20 @@
 /// so short ones are shown together, and nothing that has finished waits longer than about `kShownWithin`:
 ///
 ///     who waits           on what                               where                           how long at most
-///     worker              results of fixed size gather in one   Worker::begin_item              kShownWithin after the last
-///                         frame, shown with the next item                                       frame, or what the chunk says
-///     the chunk says      chunks of the scheduler's own size    TaskDispatcher (hold_back)      twice a chunk, kHeldBackAtMost
+///     worker              results of fixed size gather in one   Worker::begin_item              kShownWithin after the
+///     last
+///                         frame, shown with the next item                                       frame, or what the
+///                         chunk says
+///     the chunk says      chunks of the scheduler's own size    TaskDispatcher (hold_back)      twice a chunk,
+///     kHeldBackAtMost
 ///                         are shown whole
-///     worker              the end of a short chunk waits for    Worker::run_chunk               one more chunk: kShortFrom to
+///     worker              the end of a short chunk waits for    Worker::run_chunk               one more chunk:
+///     kShortFrom to
 ///                         the next one's, if that is at hand                                    kShortUpTo
-///     host                a worker went on to an item that      WorkerHost::harvest             looks every kLookFirst, rarer
-///                         turns out long: takes its results                                     when in vain, kLookAtMost
+///     host                a worker went on to an item that      WorkerHost::harvest             looks every
+///     kLookFirst, rarer
+///                         turns out long: takes its results                                     when in vain,
+///                         kLookAtMost
 ///     host                sleeps over short chunks of a worker  WorkerLine::be_patient          three of them
 ///                         that has the next one
 ///     a sleeper's alarm   is set by leaps                       base::roughly                   kAlarmSlack
@@ -59,8 +65,8 @@ inline constexpr nanoseconds kRankZeroForChunk = microseconds(16);
 inline constexpr nanoseconds kAhead = microseconds(100);
 /// So do batches of short chunks. The contract: less than a millisecond.
 inline constexpr nanoseconds kAheadInBatches = microseconds(900);
-/// Two chunks are ahead of a worker that tells of two at a time, one in any case up to kLong: a round trip is nothing to
-/// what is longer.
+/// Two chunks are ahead of a worker that tells of two at a time, one in any case up to kLong: a round trip is nothing
+/// to what is longer.
 inline constexpr nanoseconds kTwoAheadUpTo = kShortUpTo;
 inline constexpr nanoseconds kLong = milliseconds(10);
 /// Chunks up to here are many to a wake-up: a pool keeps fewer of them back for workers that may fall idle.
@@ -71,14 +77,16 @@ inline constexpr nanoseconds kTelling = microseconds(20);
 inline constexpr nanoseconds kProbing = milliseconds(1);
 
 static_assert(kAheadInBatches < milliseconds(1));
-static_assert(kRoundTrip < kAhead && kAhead < kAheadInBatches && kTogetherUpTo < kTwoAheadUpTo && kTwoAheadUpTo < kLong);
+static_assert(kRoundTrip < kAhead && kAhead < kAheadInBatches && kTogetherUpTo < kTwoAheadUpTo &&
+              kTwoAheadUpTo < kLong);
 
 // -- waiting
 /// Through a round trip of some ten microseconds; a longer one while a core has no worker at work: values take their
 /// time to be encoded, decoded and freed.
 inline constexpr nanoseconds kSpin = microseconds(50);
 inline constexpr nanoseconds kLongSpin = 3 * kSpin;
-inline constexpr nanoseconds kWorkerSpin = microseconds(20);
+/// A little longer than a worker's host needs to answer.
+inline constexpr microseconds kWorkerSpin{20};
 /// So long it looks where it does not spin.
 inline constexpr nanoseconds kGlance = microseconds(2);
 /// Gaps up to here promise that spinning is worth it; without such, it is tried so often.

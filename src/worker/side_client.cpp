@@ -8,14 +8,7 @@
 #include <utility>
 
 namespace rankpool::worker {
-namespace {
-
-SideClient* g_instance = nullptr;
-
-}  // namespace
-
-SideClient* SideClient::instance() noexcept { return g_instance; }
-void SideClient::set_instance(SideClient* client) noexcept { g_instance = client; }
+namespace {}  // namespace
 
 detail::Bytes SideClient::ask(std::span<const std::byte> request) {
   std::uint64_t number = 0;

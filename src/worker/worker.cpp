@@ -1,7 +1,9 @@
 #include "worker/worker.hpp"
 
+#include "base/pace.hpp"
 #include "wire/frames.hpp"
 #include "worker/frame_line.hpp"
+#include "worker/shared_access.hpp"
 #include "worker/side_client.hpp"
 #include "worker/worker_rings.hpp"
 
@@ -23,12 +25,6 @@ using wire::FrameFlag;
 using wire::FrameHeader;
 using wire::FrameKind;
 
-/// Finished results are shown so long after they were, or so much later as the chunk says.
-constexpr std::chrono::nanoseconds kFlushAfter{2'000'000};
-/// A chunk that took so long is brief: its end may wait for the next one's, if that is at hand. A shorter one would not
-/// last until more have come, and a longer one is worth a ring.
-constexpr std::chrono::nanoseconds kBriefest{60'000};
-constexpr std::chrono::nanoseconds kBrief{2'000'000};
 /// Results of so many bytes are work for others, who are to begin with it while the worker frees what the result was
 /// made of, or goes on.
 constexpr std::size_t kMuch = 16'384;
@@ -42,7 +38,7 @@ class Worker final : public detail::TaskContext {
         hooks_(hooks),
         side_(rings_, {[this] { publish_open(); }, hooks.forget_shared}) {
     progress_ = &rings_.control().progress;
-    SideClient::set_instance(&side_);
+    wire::SharedAccess::install(&shared_);
   }
 
   [[noreturn]] void run() {
@@ -253,7 +249,7 @@ class Worker final : public detail::TaskContext {
     unwanted_ = header.flags == FrameFlag::announce_only;
     announce_ = header.flags == FrameFlag::announce || unwanted_;
     input_ = &items;
-    flush_after_ = std::max(kFlushAfter, std::chrono::nanoseconds(static_cast<std::int64_t>(header.first)));
+    flush_after_ = std::max(pace::kShownWithin, std::chrono::nanoseconds(static_cast<std::int64_t>(header.first)));
     const std::uint64_t output_before = rings_.output_end();
     const auto begin = Clock::now();
     last_check_ = begin;
@@ -276,7 +272,8 @@ class Worker final : public detail::TaskContext {
       rings_.write(&last, sizeof last);
     }
     last_publish_ = begin;
-    const bool brief = busy >= kBriefest && busy < kBrief && rings_.output_end() - output_before < kMuch;
+    const bool brief =
+        busy >= pace::kShortFrom && busy < pace::kShortUpTo && rings_.output_end() - output_before < kMuch;
     control.brief.store(brief ? static_cast<std::uint64_t>(busy.count()) : 0, std::memory_order_relaxed);
     rings_.show();
     if (!has_the_next()) control.chunk_items.store(0, std::memory_order_release);
@@ -330,6 +327,7 @@ class Worker final : public detail::TaskContext {
   WorkerRings rings_;
   const WorkerHooks& hooks_;
   SideClient side_;
+  SharedAccess shared_{side_};
   bool in_group_ = false;
   bool unwanted_ = false;        ///< what the items of the chunk return
   std::uint64_t frame_end_ = 0;  ///< of the frame that is being served, in the input
@@ -340,7 +338,7 @@ class Worker final : public detail::TaskContext {
   std::uint32_t stride_ = 1;
   Clock::time_point last_check_{};
   Clock::time_point last_publish_{};
-  std::chrono::nanoseconds flush_after_ = kFlushAfter;
+  std::chrono::nanoseconds flush_after_ = pace::kShownWithin;
 };
 
 }  // namespace

@@ -1,23 +1,17 @@
 #include "worker/worker_rings.hpp"
 
+#include "base/pace.hpp"
+
 #include <unistd.h>
 #include <utility>
 
 namespace rankpool::worker {
-namespace {
-
-/// How long a worker looks for what it waits for before it sleeps: a little longer than its host needs to answer. On
-/// one core with its host it would only keep that from answering.
-constexpr std::chrono::microseconds kSpin{20};
-
-}  // namespace
-
 WorkerRings::WorkerRings(channel::Channel channel, channel::RankPage* page, int wake)
     : channel_(std::move(channel)),
       page_(page),
       wake_(wake),
       stretch_(channel::Channel::stretch()),
-      spin_(channel::Channel::on_one_core() ? std::chrono::microseconds(0) : kSpin) {}
+      spin_(channel::Channel::on_one_core() ? std::chrono::microseconds(0) : pace::kWorkerSpin) {}
 
 detail::Bytes WorkerRings::gather(std::size_t size) {
   detail::Bytes bytes;
