@@ -3,47 +3,28 @@
 #include <rankpool/detail/archive.hpp>
 #include <rankpool/detail/codec.hpp>
 #include <rankpool/detail/pins.hpp>
+#include <rankpool/detail/refusals.hpp>
+#include <rankpool/detail/travel.hpp>
 #include <rankpool/detail/type_name.hpp>
 #include <rankpool/serialization.hpp>
 
+#include <algorithm>
+#include <array>
+#include <cstddef>
 #include <functional>
+#include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <tuple>
 #include <type_traits>
 #include <typeinfo>
 #include <utility>
+#include <vector>
 
 namespace rankpool::inline v0_2 {
 
 namespace detail {
-
-template <class F>
-constexpr bool is_closure() {
-  const std::string_view name = __PRETTY_FUNCTION__;
-  // "... [with F = f()::<lambda(int)>]": the name ends with the lambda's own parameters, not with those of a template
-  // around it.
-  const auto lambda = name.rfind("<lambda(");
-  if (lambda == std::string_view::npos) return false;
-  int depth = 0;
-  for (std::size_t i = lambda + 7; i < name.size(); ++i) {
-    depth += name[i] == '(' ? 1 : name[i] == ')' ? -1 : 0;
-    if (depth == 0) return name.substr(i) == ")>]";
-  }
-  return false;
-}
-template <class F>
-inline constexpr bool is_std_function = false;
-template <class S>
-inline constexpr bool is_std_function<std::function<S>> = true;
-
-template <class T>
-constexpr void check_function_parameter() {
-  static_assert(
-      !std::is_lvalue_reference_v<T> || std::is_const_v<std::remove_reference_t<T>>,
-      "rankpool: a task gets copies of its arguments: take each parameter by value or by const&, not by a reference to "
-      "something that could be changed");
-}
 
 /// What is known of a callable: its parameters, if it has one signature.
 template <class F>
@@ -76,40 +57,82 @@ template <class F>
 requires requires { &F::operator(); }
 struct Signature<F> : MemberSignature<decltype(&F::operator())> {};
 
-template <class F>
-constexpr void check_callable() {
-  static_assert(!std::is_member_function_pointer_v<F>,
-                "rankpool: a member-function pointer cannot be a task: write a function that takes the object, or use "
-                "rankpool::partial(function, object)");
-  static_assert(!is_std_function<F>,
-                "rankpool: a std::function cannot be sent to another process: pass the function itself, or use "
-                "rankpool::partial(function, arguments...)");
-  static_assert(
-      !is_closure<F>() || std::is_empty_v<F>,
-      "rankpool: a lambda with captures cannot be sent to another process: pass what it captures as arguments, with "
-      "rankpool::partial(function, arguments...)");
-}
-
-/// How an argument is kept until it is sent.
+/// How an argument is kept until it is sent: views by an owner of what they show.
 template <class T>
 struct Stored {
-  using type = std::decay_t<T>;
+  using type = T;
 };
-template <>
-struct Stored<const char*> {
-  using type = std::string;
+template <class T>
+inline constexpr bool is_character =
+    std::is_same_v<T, char> || std::is_same_v<T, wchar_t> || std::is_same_v<T, char8_t> ||
+    std::is_same_v<T, char16_t> || std::is_same_v<T, char32_t>;
+template <class C>
+requires is_character<std::remove_const_t<C>>
+struct Stored<C*> {
+  using type = std::basic_string<std::remove_const_t<C>>;
 };
-template <>
-struct Stored<char*> {
-  using type = std::string;
+template <class C, class Traits>
+struct Stored<std::basic_string_view<C, Traits>> {
+  using type = std::basic_string<C, Traits>;
+};
+template <class T>
+struct Stored<std::span<T>> {
+  using type = std::vector<std::remove_const_t<T>>;
+};
+template <class T, std::size_t N>
+requires(N != std::dynamic_extent) struct Stored<std::span<T, N>> {
+  using type = std::array<std::remove_const_t<T>, N>;
 };
 template <class T>
 using StoredType = typename Stored<std::decay_t<T>>::type;
 
-template <class T>
-constexpr void check_argument() {
-  static_assert(!std::is_pointer_v<T> || is_function_pointer<T>,
-                "rankpool: a pointer means nothing in another process: pass what it points to");
+/// Parameters through which a task could change what was given to it.
+template <class P>
+inline constexpr bool is_changing_parameter =
+    std::is_lvalue_reference_v<P> && !std::is_const_v<std::remove_reference_t<P>>;
+template <class T, std::size_t N>
+inline constexpr bool is_changing_parameter<std::span<T, N>> = !std::is_const_v<T>;
+template <class T, std::size_t N>
+inline constexpr bool is_changing_parameter<const std::span<T, N>&> = !std::is_const_v<T>;
+/// How the argument for a parameter of type P is kept. A `char*` is not a text, but a place to write one to.
+template <class P>
+struct StoredFor : Stored<std::decay_t<P>> {};
+template <class P>
+requires(std::is_pointer_v<std::decay_t<P>> && !std::is_const_v<std::remove_pointer_t<std::decay_t<P>>>)  //
+    struct StoredFor<P> {
+  using type = std::decay_t<P>;
+};
+
+/// The argument as what it is kept as; as it is where that follows by itself.
+template <class S, class Given>
+decltype(auto) as_stored(Given&& given) {
+  if constexpr (std::is_convertible_v<Given, const S&>) {
+    return std::forward<Given>(given);
+  } else if constexpr (requires { std::basic_string_view<typename S::value_type, typename S::traits_type>(given); }) {
+    return S(std::basic_string_view<typename S::value_type, typename S::traits_type>(given));
+  } else if constexpr (requires { std::tuple_size<S>::value; }) {
+    const std::span<const typename S::value_type, std::tuple_size_v<S>> view(given);
+    S kept;
+    std::copy(view.begin(), view.end(), kept.begin());
+    return kept;
+  } else {
+    const std::span<const typename S::value_type> view(given);
+    return S(view.begin(), view.end());
+  }
+}
+template <class S, class Given>
+constexpr bool can_be_stored() {
+  if constexpr (std::is_convertible_v<Given, const S&>) {
+    return true;
+  } else if constexpr (requires { typename S::traits_type; }) {
+    return std::is_convertible_v<Given, std::basic_string_view<typename S::value_type, typename S::traits_type>>;
+  } else if constexpr (Standard<S>::shape == Shape::array) {
+    return std::is_convertible_v<Given, std::span<const typename S::value_type, std::tuple_size<S>::value>>;
+  } else if constexpr (Standard<S>::shape == Shape::container && requires { typename S::allocator_type; }) {
+    return std::is_convertible_v<Given, std::span<const typename S::value_type>>;
+  } else {
+    return false;
+  }
 }
 
 /// What a task is called in texts: "is_prime(long)", "app()::{lambda(int)#1}".
@@ -148,24 +171,10 @@ class Partial {
  private:
   friend class boost::serialization::access;
   template <class Archive>
-  void save(Archive& archive, unsigned) const {
-    detail::Bytes bytes;
-    detail::encode(bytes, f_);
-    archive << static_cast<std::uint64_t>(bytes.size());
-    archive.save_binary(bytes.data(), bytes.size());
-    std::apply([&](const Bound&... bound) { (void)(archive << ... << bound); }, bound_);
+  void serialize(Archive& archive, unsigned) {
+    archive& f_;
+    std::apply([&](Bound&... bound) { (void)(archive & ... & bound); }, bound_);
   }
-  template <class Archive>
-  void load(Archive& archive, unsigned) {
-    std::uint64_t size = 0;
-    archive >> size;
-    if (size > archive.left()) throw SerializationError("an encoded partial ends too early");
-    detail::Bytes bytes(static_cast<std::size_t>(size));
-    archive.load_binary(bytes.data(), bytes.size());
-    f_ = detail::decode<F>(bytes);
-    std::apply([&](Bound&... bound) { (void)(archive >> ... >> bound); }, bound_);
-  }
-  BOOST_SERIALIZATION_SPLIT_MEMBER()
 
   F f_{};
   std::tuple<Bound...> bound_;
@@ -174,11 +183,16 @@ class Partial {
 /// Binds the leading arguments of a task. Python: `functools.partial`.
 template <class F, class... Args>
 auto partial(F&& f, Args&&... args) {
-  detail::check_callable<std::decay_t<F>>();
-  (detail::check_argument<detail::StoredType<Args>>(), ...);
-  return Partial<std::decay_t<F>, detail::StoredType<Args>...>(std::forward<F>(f),
-                                                               detail::StoredType<Args>(std::forward<Args>(args))...);
+  return Partial<std::decay_t<F>, detail::StoredType<Args>...>(
+      std::forward<F>(f), detail::as_stored<detail::StoredType<Args>>(std::forward<Args>(args))...);
 }
+
+namespace detail {
+template <class F, class... Bound>
+struct HeldBy<Partial<F, Bound...>> {
+  using type = Types<F, Bound...>;
+};
+}  // namespace detail
 
 template <class Signature>
 class Function;
@@ -192,16 +206,20 @@ class Function<void()> {
   requires(!std::is_same_v<std::decay_t<F>, Function>)
       Function(F&& f) {  // NOLINT(google-explicit-constructor): any task is one
     using Kept = std::decay_t<F>;
-    detail::check_callable<Kept>();
-    static_assert(std::is_invocable_v<const Kept&>,
-                  "rankpool: an initializer is called without arguments: bind them with "
-                  "rankpool::partial(function, arguments...)");
-    run_ = &run<Kept>;
-    auto encoded = std::make_shared<detail::Bytes>();
-    const Kept kept(std::forward<F>(f));
-    const detail::PinScope scope(pins_);
-    detail::encode(*encoded, kept);
-    encoded_ = std::move(encoded);
+    if constexpr (!detail::travels<Kept>) {
+      detail::check_travels<Kept, detail::Role::callable>();
+    } else if constexpr (!std::is_invocable_v<const Kept&>) {
+      static_assert(std::is_invocable_v<const Kept&>,
+                    "rankpool: an initializer is called without arguments: bind them with "
+                    "rankpool::partial(function, arguments...)");
+    } else {
+      run_ = &run<Kept>;
+      auto encoded = std::make_shared<detail::Bytes>();
+      const Kept kept(std::forward<F>(f));
+      const detail::PinScope scope(pins_);
+      detail::encode(*encoded, kept);
+      encoded_ = std::move(encoded);
+    }
   }
   explicit operator bool() const noexcept { return run_ != nullptr; }
   /// Calls it. @throws Error if it is empty

@@ -92,8 +92,9 @@ class TerminatedWorkerError : public BrokenProcessPool {
   using BrokenProcessPool::BrokenProcessPool;
 };
 
-/// The task threw something that cannot be rebuilt here: a type that is not registered (RANKPOOL_REGISTER_EXCEPTION),
-/// or no class at all.
+/// The task threw something that cannot be made again here: a type that is not registered
+/// (RANKPOOL_REGISTER_EXCEPTION), one whose loading failed, or no class at all. `what()` has the type, the text or
+/// value, and the texts of the exceptions nested in it.
 class RemoteError : public Error {
  public:
   explicit RemoteError(const std::string& what) : Error(what) {}
@@ -105,8 +106,9 @@ class RemoteError : public Error {
   std::string type_name_;
 };
 
-/// Where the exception was thrown: worker, rank, host, pid, task, and the stack when it is available. Empty for what
-/// did not come from a worker. Thread-safe. Python: the `__cause__` that `_RemoteTraceback` is.
+/// Where a task threw the exception, in one line: worker, rank, host, pid and task, then its type, its text and those
+/// of the exceptions nested in it. No stack: it is gone when the exception is caught. Empty for what was not thrown by
+/// a task, and for copies: catch by reference. Thread-safe. Python: the `__cause__` that `_RemoteTraceback` is.
 std::string remote_traceback(const std::exception_ptr& error);
 std::string remote_traceback(const std::exception& error);
 

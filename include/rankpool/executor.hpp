@@ -35,42 +35,86 @@ enum class OnStop {
   finish_running,  ///< what has not begun is cancelled, what runs finishes and is delivered, and no more work is taken
 };
 
+/// How an executor works: `ProcessPoolExecutor executor({.max_workers = 4, .task_timeout = 10min})`. Every member has a
+/// default, so any may be named alone, in this order.
 struct ExecutorOptions {
-  /// Worker processes. Default: $RANKPOOL_MAX_WORKERS, else every core of the job. Below 1: std::invalid_argument.
+  // -- workers
+
+  /// Worker processes. They are spread over the ranks in turn, each up to its cores; more than the job's cores are
+  /// allowed, and share them. Default: the environment's RANKPOOL_MAX_WORKERS, else every core of the job. Leave it out
+  /// where tasks compute; ask for more where they mostly wait. Below 1: std::invalid_argument.
   std::optional<int> max_workers = std::nullopt;
-  /// Run once in every worker process before its first task: `partial(init, a1, a2)`. If it throws, the pool breaks.
+  /// Run once in every worker process before its first task, also in one that replaces another: `partial(init, a, b)`.
+  /// Default: nothing. Use it for what all tasks need and no argument should carry: open files, tables, licences. If it
+  /// throws anywhere, the executor breaks, and BrokenProcessPool has its text.
   Function<void()> initializer = {};
-  /// A worker process is replaced after so many tasks; a chunk counts as one. Below 1: std::invalid_argument.
+  /// A worker process is replaced after so many tasks; a chunk of a map counts as one. Default: never. A remedy for
+  /// tasks that leak memory. Below 1: std::invalid_argument.
   std::optional<int> max_tasks_per_child = std::nullopt;
+
+  // -- failures
+
+  /// What the loss of a worker does: break the executor (default, Python's way), or replace the worker and go on. Take
+  /// `replace` for long jobs whose tasks may be run twice.
   OnWorkerDeath on_worker_death = OnWorkerDeath::break_pool;
-  /// With `replace`: how often a task that was lost with its worker is tried again. Below 0: std::invalid_argument.
+  /// With `replace`: how often a task that ran on a worker that was lost is tried again before it throws
+  /// TerminatedWorkerError. Default: 0. A task that crashes does so each time: 1 or 2 is enough for lost nodes. Below
+  /// 0: std::invalid_argument.
   int max_retries = 0;
-  /// An item that runs longer throws TaskTimeoutError; its worker is killed and replaced, and the pool goes on.
+  /// How long one task, or one item of a map, may run. One that runs longer throws TaskTimeoutError, its worker is
+  /// killed and replaced, and the executor goes on. Default: as long as it takes. Costs a message for each item. At or
+  /// below zero: std::invalid_argument.
   Timeout task_timeout = {};
-  /// SIGINT, SIGTERM or SIGUSR1 (Slurm's `--signal`) does this to the executor, and does not end the program any more.
+
+  // -- the end of the program
+
+  /// What SIGINT, SIGTERM or SIGUSR1 (Slurm's `--signal`) does to the executor. Default: nothing, the program sees to
+  /// it. With `finish_running` such a signal does not end the program any more, and `main` has to come to its end.
   OnStop on_stop = OnStop::carry_on;
 };
 
+/// How a map goes: `executor.map({.chunksize = 10, .timeout = 5s}, f, xs)`. Every member has a default.
 struct MapOptions {
-  /// Items for each chunk that a worker is handed. Default: chosen and adapted by the library. Below 1:
+  // -- how the input is read and handed out
+
+  /// Items for each chunk that a worker is handed. Default: chosen by the library, from one item up, by how long the
+  /// items take: leave it so unless you know better. Every item has its own outcome, whatever the chunk. Below 1:
   /// std::invalid_argument.
   std::optional<int> chunksize = std::nullopt;
-  /// Read the input only so many chunks ahead of what was handed out (chunks of one item unless told), so that endless
-  /// inputs work. When the pool breaks or is shut down, what was not read is dropped, after an item that says why.
-  /// Default: the whole input is read at the call. Below 1: std::invalid_argument.
+  /// Read the input only so many chunks ahead of what was handed out (chunks of one item unless told): so many at the
+  /// call, and one more before the first result of each chunk is waited for. An input that is a named object is then
+  /// referred to and must outlive the results. When the executor breaks or is shut down, what was not read is dropped,
+  /// after an item that says why. Default: the whole input is read at the call. Use it for endless inputs, and for such
+  /// as are too large for the memory; a few for each worker keeps all busy. Below 1: std::invalid_argument.
   std::optional<int> buffersize = std::nullopt;
-  /// One deadline for all results, counted from the call of `map`.
+
+  // -- how the results come
+
+  /// One deadline for all results, counted from the call of `map`. When it passes, TimeoutError is thrown once, what
+  /// has not begun is cancelled, and the results are at their end. Default: none.
   Timeout timeout = {};
-  /// Results as they finish, not in the order of the input.
+  /// Results as they finish, not in the order of the input: none waits for a slow one before it. `outcomes()` tells
+  /// which is whose. Default: in the order of the input.
   bool unordered = false;
-  /// As in TaskOptions, for each item.
+
+  // -- each item, as in TaskOptions
+
+  /// Processes that run an item together. Default: 1. Below 1, or more than the executor has workers:
+  /// std::invalid_argument.
   int ranks = 1;
+  /// With OnWorkerDeath::replace: how often an item that was lost with its worker is tried again. Default: the
+  /// executor's. Below 0: std::invalid_argument.
   std::optional<int> max_retries = std::nullopt;
 };
 
+/// How an executor is shut down: `executor.shutdown({.cancel_futures = true})`.
 struct ShutdownOptions {
-  bool wait = true;             ///< return only when all work is done and all workers have ended
-  bool cancel_futures = false;  ///< cancel what has not begun
+  /// Return only when all work is done, all workers have ended and all callbacks have run. False: return at once; what
+  /// was submitted still finishes, and a later `shutdown()`, or the destructor, waits for it. Default: true.
+  bool wait = true;
+  /// Cancel what has not begun: each such future is done, wakes who waits for it, and runs its callbacks once. Tasks
+  /// that a worker was handed ahead count as begun. Default: false, all that was submitted finishes.
+  bool cancel_futures = false;
 };
 
 /// Runs tasks in worker processes on all cores of all ranks. Python: `concurrent.futures.ProcessPoolExecutor`.
@@ -79,8 +123,10 @@ struct ShutdownOptions {
 /// work.
 class ProcessPoolExecutor {
  public:
-  /// Starts the workers and does not wait for them.
-  /// @throws std::invalid_argument for numbers that make no sense; Error outside of `run`, or inside a task
+  /// Starts the workers and does not wait for them: the first tasks wait until a worker is up. If none can be started,
+  /// the tasks throw BrokenProcessPool that says why.
+  /// @throws std::invalid_argument for numbers that make no sense; Error outside of `run`, or inside a task; what the
+  ///   encoding of the initializer throws
   ProcessPoolExecutor(ExecutorOptions options = {})  // NOLINT(google-explicit-constructor)
       : link_(detail::PoolLink::open(config_of(options))) {}
   explicit ProcessPoolExecutor(std::integral auto max_workers) : ProcessPoolExecutor(with_workers(max_workers)) {}
@@ -93,12 +139,21 @@ class ProcessPoolExecutor {
     }
   }
 
-  /// Runs `f(args...)` in a worker. @throws ShutdownError, BrokenProcessPool
+  /// Runs `f(args...)` in a worker.
+  /// @param f a function, a lambda without captures, a function object that travels, or `partial(f, bound...)`
+  /// @param args copied before the call returns, and converted to the parameters of `f` where these are known
+  /// @return Future<R>, where R is what `f` returns (a `std::string` for a view of one). What `f` throws comes out of
+  ///   `result()`; so does what encoding the arguments throws
+  /// @throws ShutdownError after `shutdown`; BrokenProcessPool, with the cause, once the executor is broken
+  /// Thread-safe. Python: `Executor.submit`.
   template <class F, class... Args>
-  requires(!std::is_same_v<std::remove_cvref_t<F>, TaskOptions>) auto submit(F&& f, Args&&... args) {
+  requires(!std::is_same_v<std::remove_cvref_t<F>, TaskOptions>) Future<detail::SubmitResult<F, Args...>> submit(
+      F&& f, Args&&... args) {
     return detail::submit_task(*link_, nullptr, std::forward<F>(f), std::forward<Args>(args)...);
   }
-  /// The same for a task with wishes of its own. @throws std::invalid_argument too
+  /// The same for a task that is to have what others need not: `submit({.ranks = 4}, f, x)`.
+  /// @return Future<R>, where R is what `f` returns
+  /// @throws std::invalid_argument for options that make no sense; what the other form throws
   template <class F, class... Args>
   auto submit(TaskOptions options, F&& f, Args&&... args) {
     detail::WorkOptions work;
@@ -109,9 +164,17 @@ class ProcessPoolExecutor {
     return detail::submit_task(*link_, &work, std::move(task), std::forward<Args>(args)...);
   }
 
-  /// Runs `f` on the elements of one or more ranges, in step, until the shortest ends. The input is read at the call,
-  /// unless `buffersize` is given: an lvalue range is then referred to and must outlive the results.
-  /// @throws std::invalid_argument, ShutdownError, BrokenProcessPool
+  /// Runs `f` on the elements of one or more ranges, in step, until the shortest ends. Items are handed to workers in
+  /// chunks, and each has its own outcome.
+  /// @param options chunks, buffer, deadline and order; first, if at all: `map({.chunksize = 10}, f, xs)`
+  /// @param f as for `submit`; called with one element of each range
+  /// @param iterables input ranges, read at the call, unless `buffersize` is given: an lvalue range is then referred to
+  ///   and must outlive the results
+  /// @return MapResults<R>, where R is what `f` returns (`std::monostate` for void): a range. What a task throws comes
+  ///   out of it in its place; what the input throws comes last
+  /// @throws std::invalid_argument for a `chunksize` or `buffersize` below 1; ShutdownError after `shutdown`;
+  ///   BrokenProcessPool, with the cause, once the executor is broken
+  /// Thread-safe; the results are for one thread at a time. Python: `Executor.map`.
   template <class F, std::ranges::input_range... Ranges>
   requires(!std::is_same_v<std::remove_cvref_t<F>, MapOptions> &&
            sizeof...(Ranges) > 0) auto map(F f, Ranges&&... iterables) {
@@ -127,7 +190,10 @@ class ProcessPoolExecutor {
     return map(MapOptions{}, std::move(f), std::vector<T>(items));
   }
 
-  /// As `map`, with arguments already grouped in tuples. Python: `Pool.starmap`.
+  /// As `map`, with arguments already grouped: `f` is called with the elements of each tuple or pair.
+  /// @return MapResults<R>, as `map`
+  /// @throws as `map`
+  /// Thread-safe. Python: `itertools.starmap`, `Pool.starmap`.
   template <class F, std::ranges::input_range Range>
   requires(!std::is_same_v<std::remove_cvref_t<F>, MapOptions>) auto starmap(F f, Range&& tuples) {
     return starmap(MapOptions{}, std::move(f), std::forward<Range>(tuples));
@@ -140,17 +206,25 @@ class ProcessPoolExecutor {
   }
 
   /// Takes no more work. What was submitted still finishes, unless `cancel_futures`. May be called again, to wait after
-  /// all.
+  /// all, and in a callback, where it does not wait for that callback.
+  /// @throws nothing of the tasks: their failures are in their futures
+  /// Thread-safe. Python: `Executor.shutdown`; leaving its `with` block is the destructor here.
   void shutdown(ShutdownOptions options = {}) {
     link_->close(options.cancel_futures);
     if (options.wait) link_->wait_ended();
   }
-  /// Ends the worker processes now, by SIGTERM: what has not begun is cancelled, what runs throws BrokenProcessPool.
+  /// Ends the worker processes now, by SIGTERM, and by SIGKILL those that are there a second later: what has not begun
+  /// is cancelled, what runs throws BrokenProcessPool ("forcefully shut down"), and submitting throws ShutdownError.
+  /// Does not wait. Thread-safe. Python: `ProcessPoolExecutor.terminate_workers`.
   void terminate_workers() { link_->stop(SIGTERM); }
-  /// The same by SIGKILL.
+  /// The same by SIGKILL. Thread-safe. Python: `ProcessPoolExecutor.kill_workers`.
   void kill_workers() { link_->stop(SIGKILL); }
 
-  /// Waits until each worker has run its initializer. @throws ShutdownError; BrokenProcessPool if an initializer failed
+  /// Waits until each worker is up and has run its initializer; without `wait` it only checks that the executor is
+  /// open. For measuring, and to see a failing initializer early: nothing else needs it.
+  /// @throws ShutdownError after `shutdown`, or if that comes meanwhile; BrokenProcessPool if an initializer failed, or
+  ///   the executor broke otherwise
+  /// Thread-safe. mpi4py: `MPIPoolExecutor.bootup`.
   void bootup(bool wait = true) {
     if (wait) {
       link_->wait_ready();
@@ -158,7 +232,7 @@ class ProcessPoolExecutor {
       link_->check_open();
     }
   }
-  /// Worker processes that are alive; 0 once it is shut down or broken.
+  /// Worker processes that are starting or alive; 0 once it is shut down or broken. Thread-safe.
   [[nodiscard]] int num_workers() const { return link_->workers_alive(); }
 
  private:

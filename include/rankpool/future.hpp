@@ -40,7 +40,7 @@ class Future {
     if constexpr (std::is_void_v<T>) {
       (void)own.stored_value();
     } else {
-      return own.stored_value();
+      return own.copy_value();
     }
   }
   /// The same for a future that is given up, as in `executor.submit(f).result()`: gives the value itself if no other
@@ -68,6 +68,10 @@ class Future {
   }
   /// Calls it once with this future when it is done: in the order in which they were added, on a thread of the library,
   /// in the thread that cancels, or at once in this thread if it is done already. What it throws is written to stderr.
+  ///
+  /// A future is done before its callbacks are called: they may still run, or not have begun, when `wait`, `result` or
+  /// `as_completed` returns. `shutdown()` returns after all of them, unless it is called in one. (Python calls them in
+  /// the thread that sets the result, and there they may still run, too.)
   /// @throws std::system_error if the library's thread cannot be started; then it is not called
   void add_done_callback(std::function<void(Future)> callback) const {
     state().add_callback([own = *this, call = std::move(callback)] { call(own); });
@@ -91,7 +95,7 @@ class Future {
 
  private:
   [[nodiscard]] State& finished(const Timeout& timeout) const {
-    static_assert(std::is_void_v<T> || std::is_copy_constructible_v<T>,
+    static_assert(std::is_void_v<T> || detail::can_be_copied<T>(),
                   "rankpool: a result that cannot be copied is read in place with get_ref()");
     auto& own = state();
     own.wait_for_outcome(timeout);

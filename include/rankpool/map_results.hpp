@@ -269,7 +269,7 @@ class MapResults {
 
     static R value_of(typename detail::ResultStore<R>::Cell& cell) {
       if constexpr (detail::ResultStore<R>::fixed) {
-        return std::move(cell);
+        return cell.value();
       } else {
         return detail::decode_or_explain<R>(cell, "the result");
       }

@@ -25,14 +25,27 @@
 
 namespace rankpool::inline v0_2 {
 
+/// How a Pool works: `Pool pool({.processes = 4, .maxtasksperchild = 10})`. Every member has a default, so any may be
+/// named alone, in this order.
 struct PoolOptions {
-  /// Worker processes. Default: $RANKPOOL_MAX_WORKERS, else every core of the job. Below 1: std::invalid_argument.
+  // -- workers
+
+  /// Worker processes; as `ExecutorOptions::max_workers`. Default: the environment's RANKPOOL_MAX_WORKERS, else every
+  /// core of the job. Below 1: std::invalid_argument.
   std::optional<int> processes = std::nullopt;
-  /// Run once in every worker process before its first task. If it throws, the pool breaks.
+  /// Run once in every worker process before its first task, also in one that replaces another: `partial(init, a, b)`.
+  /// Default: nothing. If it throws anywhere, the pool breaks (Python tries for ever), and BrokenProcessPool has its
+  /// text.
   Function<void()> initializer = {};
-  /// A worker process is replaced after so many tasks; a chunk counts as one. Below 1: std::invalid_argument.
+  /// A worker process is replaced after so many tasks; a chunk counts as one. Default: never. A remedy for tasks that
+  /// leak memory. Below 1: std::invalid_argument.
   std::optional<int> maxtasksperchild = std::nullopt;
-  /// An item that runs longer throws TaskTimeoutError; its worker is killed and replaced.
+
+  // -- failures
+
+  /// How long one task, or one item of a map, may run. One that runs longer throws TaskTimeoutError, its worker is
+  /// killed and replaced, and the pool goes on. Default: as long as it takes. Costs a message for each item. At or
+  /// below zero: std::invalid_argument.
   Timeout task_timeout = {};
 };
 
@@ -55,17 +68,30 @@ class Pool {
     }
   }
 
-  /// Runs `f` with the tuple's elements and waits. @throws what it throws
+  /// Runs `f` in a worker with the tuple's elements, and waits.
+  /// @param f a function, a lambda without captures, a function object that travels, or `partial(f, bound...)`
+  /// @return what `f` returns
+  /// @throws what `f` throws; ShutdownError after `close` or `terminate`; BrokenProcessPool; TerminatedWorkerError if
+  /// its
+  ///   worker died; SerializationError
+  /// Thread-safe. Python: `Pool.apply`.
   template <class F, class... Args>
-  auto apply(F f, std::tuple<Args...> args = {}) {
+  detail::SubmitResult<F, Args...> apply(F f, std::tuple<Args...> args = {}) {
     return submit(f, args).result();
   }
-  /// Starts `f` with the tuple's elements. `callback` takes the value, `error_callback` the exception.
+  /// Starts `f` with the tuple's elements and does not wait.
+  /// @param callback takes the value (nothing for void) once it is there; it runs on a thread of the library, before
+  ///   `get()` and `wait()` of the result return
+  /// @param error_callback takes the std::exception_ptr of a task that failed, in place of `callback`
+  /// @return AsyncResult<R>, where R is what `f` returns
+  /// @throws ShutdownError after `close` or `terminate`; BrokenProcessPool. What `f` throws comes out of `get()`
+  /// Thread-safe. Python: `Pool.apply_async`.
   template <class F, class... Args>
-  auto apply_async(F f, std::tuple<Args...> args = {},
-                   typename detail::CallbackOf<detail::FutureResult<detail::TaskType<F, Args...>>>::type callback = {},
-                   detail::ErrorCallback error_callback = {}) {
-    using T = detail::FutureResult<detail::TaskType<F, Args...>>;
+  AsyncResult<detail::SubmitResult<F, Args...>> apply_async(
+      F f, std::tuple<Args...> args = {},
+      typename detail::CallbackOf<detail::SubmitResult<F, Args...>>::type callback = {},
+      detail::ErrorCallback error_callback = {}) {
+    using T = detail::SubmitResult<F, Args...>;
     auto inner = submit(f, args);
     if (!callback && !error_callback) return AsyncResult<T>(inner);
     const detail::Ref<typename Future<T>::State> outer(new typename Future<T>::State);
@@ -76,44 +102,67 @@ class Pool {
     return AsyncResult<T>(Future<T>(outer));
   }
 
-  /// Runs `f` on every element; returns when all have ended, and then throws the first error in the order of the input.
+  /// Runs `f` on every element, and waits until all have ended.
+  /// @param chunksize items for each chunk that a worker is handed. Default: chosen and adapted by the library
+  /// @return std::vector<R> in the order of the input, where R is what `f` returns (`std::monostate` for void)
+  /// @throws the first error in the order of the input, once all items have ended; what the input throws;
+  ///   std::invalid_argument for a chunk below 1; ShutdownError after `close` or `terminate`; BrokenProcessPool
+  /// Thread-safe. Python: `Pool.map`.
   template <class F, std::ranges::input_range Range>
-  auto map(F f, Range&& iterable, std::optional<int> chunksize = {}) {
+  std::vector<detail::MapResult<F, Range>> map(F f, Range&& iterable, std::optional<int> chunksize = {}) {
     auto results = detail::map_ranges(*link_, wish_of(chunksize), f, std::forward<Range>(iterable));
     return collect(results);
   }
+  /// The same with arguments already grouped in tuples. Python: `Pool.starmap`.
   template <class F, std::ranges::input_range Range>
-  auto starmap(F f, Range&& tuples, std::optional<int> chunksize = {}) {
+  std::vector<detail::StarmapResult<F, Range>> starmap(F f, Range&& tuples, std::optional<int> chunksize = {}) {
     auto results = detail::starmap_range(*link_, wish_of(chunksize), f, std::forward<Range>(tuples));
     return collect(results);
   }
-  /// The same without waiting. Each callback is called at most once, with all values or with the first error.
+  /// `map` without waiting.
+  /// @param callback takes all values, `error_callback` the first error; only one of them is called, once
+  /// @return AsyncResult<std::vector<R>>
+  /// @throws as `map`, but for the errors of the tasks, which come out of `get()`
+  /// Thread-safe. Python: `Pool.map_async`.
   template <class F, std::ranges::input_range Range, class Callback = std::nullptr_t>
-  auto map_async(F f, Range&& iterable, std::optional<int> chunksize = {}, Callback callback = {},
-                 detail::ErrorCallback error_callback = {}) {
-    using R = typename detail::TaskType<F, std::ranges::range_reference_t<Range>>::Result;
+  AsyncResult<std::vector<detail::MapResult<F, Range>>> map_async(F f, Range&& iterable,
+                                                                  std::optional<int> chunksize = {},
+                                                                  Callback callback = {},
+                                                                  detail::ErrorCallback error_callback = {}) {
+    using R = detail::MapResult<F, Range>;
     return collect_async<R>(callback, std::move(error_callback), [&](std::function<void()> told) {
       return detail::map_ranges_told(*link_, wish_of(chunksize), std::move(told), f, std::forward<Range>(iterable));
     });
   }
+  /// `starmap` without waiting; as `map_async`. Python: `Pool.starmap_async`.
   template <class F, std::ranges::input_range Range, class Callback = std::nullptr_t>
-  auto starmap_async(F f, Range&& tuples, std::optional<int> chunksize = {}, Callback callback = {},
-                     detail::ErrorCallback error_callback = {}) {
-    using R = typename detail::StarTask<F, std::ranges::range_reference_t<Range>>::type::Result;
+  AsyncResult<std::vector<detail::StarmapResult<F, Range>>> starmap_async(F f, Range&& tuples,
+                                                                          std::optional<int> chunksize = {},
+                                                                          Callback callback = {},
+                                                                          detail::ErrorCallback error_callback = {}) {
+    using R = detail::StarmapResult<F, Range>;
     return collect_async<R>(callback, std::move(error_callback), [&](std::function<void()> told) {
       return detail::starmap_range_told(*link_, wish_of(chunksize), std::move(told), f, std::forward<Range>(tuples));
     });
   }
 
-  /// Results one by one, in the order of the input. Lazy: the input is read at most `buffersize` chunks ahead (default:
-  /// 4 for each worker) of what was taken, so endless inputs work. An lvalue input must outlive the results.
+  /// Results one by one, in the order of the input. Lazy: the input is read at most `buffersize` chunks ahead of what
+  /// was taken, so endless inputs work. An lvalue input must outlive the results.
+  /// @param chunksize items for each chunk that a worker is handed
+  /// @param buffersize chunks to read ahead. Default: 4 for each worker
+  /// @return MapResults<R>, where R is what `f` returns (`std::monostate` for void); for one thread at a time
+  /// @throws std::invalid_argument for numbers below 1; ShutdownError after `close` or `terminate`; BrokenProcessPool.
+  ///   What tasks throw comes out of the results
+  /// Thread-safe. Python: `Pool.imap`.
   template <class F, std::ranges::input_range Range>
-  auto imap(F f, Range&& iterable, int chunksize = 1, std::optional<int> buffersize = {}) {
+  MapResults<detail::MapResult<F, Range>> imap(F f, Range&& iterable, int chunksize = 1,
+                                               std::optional<int> buffersize = {}) {
     return detail::map_ranges(*link_, lazy_wish(chunksize, buffersize, false), f, std::forward<Range>(iterable));
   }
-  /// The same in the order in which they finish.
+  /// The same in the order in which they finish. Python: `Pool.imap_unordered`.
   template <class F, std::ranges::input_range Range>
-  auto imap_unordered(F f, Range&& iterable, int chunksize = 1, std::optional<int> buffersize = {}) {
+  MapResults<detail::MapResult<F, Range>> imap_unordered(F f, Range&& iterable, int chunksize = 1,
+                                                         std::optional<int> buffersize = {}) {
     return detail::map_ranges(*link_, lazy_wish(chunksize, buffersize, true), f, std::forward<Range>(iterable));
   }
 

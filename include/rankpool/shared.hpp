@@ -1,6 +1,7 @@
 #pragma once
 
 #include <rankpool/detail/codec.hpp>
+#include <rankpool/detail/refusals.hpp>
 #include <rankpool/detail/shared_link.hpp>
 #include <rankpool/errors.hpp>
 #include <rankpool/timeout.hpp>
@@ -9,11 +10,11 @@
 #include <boost/serialization/split_member.hpp>
 
 #include <array>
+#include <atomic>
 #include <bit>
 #include <cstddef>
 #include <cstring>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <type_traits>
@@ -74,13 +75,14 @@ class Lock {
 /// it dies before. Thread-safe.
 template <class T>
 class Value {
-  static_assert(std::is_trivially_copyable_v<T>, "rankpool: the type of a Value must be trivially copyable");
+  static_assert(detail::plain_bytes<T> || !detail::travels<T>,
+                "rankpool: the type of a Value must be trivially copyable, and its bytes mean the same everywhere");
 
  public:
   /// An empty handle, which can be assigned to: its use throws Error.
   Value() = default;
   /// Makes a new value. @throws Error in a worker or outside of `run`
-  explicit Value(T initial) : handle_(detail::make_shared_value(bytes_of(initial))) {}
+  explicit Value(T initial) : handle_(detail::make_shared_value(bytes_of(initial))) { detail::check_travels<T>(); }
 
   [[nodiscard]] T get() const { return value_of(detail::shared_get(handle_.id)); }
   void set(T value) { detail::shared_set(handle_.id, bytes_of(value)); }
@@ -91,14 +93,17 @@ class Value {
   }
   /// As std::atomic's: compares bytes, and if they differ `expected` becomes what the value is.
   bool compare_exchange(T& expected, T desired) {
-    return detail::shared_exchange(handle_.id, std::as_writable_bytes(std::span(&expected, 1)), bytes_of(desired));
+    return detail::shared_exchange(handle_.id, std::as_writable_bytes(std::span(std::addressof(expected), 1)),
+                                   bytes_of(desired));
   }
   /// The lock that belongs to this value: the same one from every handle.
   [[nodiscard]] Lock get_lock() const { return Lock(handle_); }
 
  private:
   friend class boost::serialization::access;
-  static std::span<const std::byte> bytes_of(const T& value) { return std::as_bytes(std::span(&value, 1)); }
+  static std::span<const std::byte> bytes_of(const T& value) {
+    return std::as_bytes(std::span(std::addressof(value), 1));
+  }
   static T value_of(const detail::Bytes& bytes) {
     std::array<std::byte, sizeof(T)> raw;
     if (bytes.size() != sizeof raw) throw Error("a shared value was used as one of another type");
@@ -130,23 +135,31 @@ class Broadcast {
   /// broadcast is gone; SerializationError if it cannot be decoded
   const T& operator*() const {
     if (!state_) throw Error("an empty rankpool::Broadcast was used");
-    std::call_once(state_->once, [&] {
-      if (state_->value) return;  // rank 0 has it from the start
-      detail::shared_blob(state_->id, [&](std::span<const std::byte> encoded) {
-        state_->value.emplace(detail::decode_or_explain<T>(encoded, "a broadcast"));
-      });
-      detail::keep_shared_state(state_->id, state_);
+    if (const T* const value = state_->value.load(std::memory_order_acquire)) return *value;
+    // No lock is held while the value is decoded, which runs the user's code: of threads that come at the same time
+    // the first gives the value.
+    detail::shared_blob(state_->id, [&](std::span<const std::byte> encoded) {
+      state_->set(std::make_unique<const T>(detail::decode_or_explain<T>(encoded, "a broadcast")));
     });
-    return *state_->value;
+    detail::keep_shared_state(state_->id, state_);
+    return *state_->value.load(std::memory_order_acquire);
   }
-  const T* operator->() const { return &**this; }
+  const T* operator->() const { return std::addressof(**this); }
 
  private:
   struct State {
     std::uint64_t id = 0;
     detail::Pin pin;  ///< on rank 0
-    std::once_flag once;
-    std::optional<T> value;
+    std::atomic<const T*> value{nullptr};
+
+    State() = default;
+    State(const State&) = delete;
+    State& operator=(const State&) = delete;
+    ~State() { delete value.load(std::memory_order_relaxed); }
+    void set(std::unique_ptr<const T> made) {
+      const T* none = nullptr;
+      if (value.compare_exchange_strong(none, made.get())) (void)made.release();
+    }
   };
   template <class U>
   friend Broadcast<U> broadcast(U value);
@@ -185,7 +198,7 @@ Broadcast<T> broadcast(T value) {
   Broadcast<T> made;
   made.state_ = Broadcast<T>::state_of(handle.id);
   made.state_->pin = std::move(handle.pin);
-  made.state_->value.emplace(std::move(value));
+  made.state_->set(std::make_unique<const T>(std::move(value)));
   return made;
 }
 

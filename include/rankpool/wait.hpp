@@ -16,11 +16,20 @@
 namespace rankpool::inline v0_2 {
 
 /// When `wait` returns. Python: FIRST_COMPLETED, FIRST_EXCEPTION, ALL_COMPLETED.
-enum class ReturnWhen { FIRST_COMPLETED, FIRST_EXCEPTION, ALL_COMPLETED };
+enum class ReturnWhen {
+  FIRST_COMPLETED,  ///< one has ended or was cancelled
+  FIRST_EXCEPTION,  ///< one has ended with an exception; if none does: all have ended
+  ALL_COMPLETED,    ///< all have ended or were cancelled
+};
 
+/// How `wait` waits.
 struct WaitOptions {
-  Timeout timeout = {};                                ///< how long to wait at most; default: as long as it takes
-  ReturnWhen return_when = ReturnWhen::ALL_COMPLETED;  ///< a cancelled future is completed, and is no exception
+  /// How long to wait at most, any duration; at or below zero it only looks. Default: as long as it takes. That the
+  /// time is up is no error: what is not done is in `not_done`.
+  Timeout timeout = {};
+  /// What to wait for: the first future that completes, the first that fails, or all. A cancelled future is completed,
+  /// and is no failure. Default: all, whether they fail or not.
+  ReturnWhen return_when = ReturnWhen::ALL_COMPLETED;
 };
 
 /// What `wait` gives: two vectors of distinct futures.
@@ -54,10 +63,16 @@ auto distinct_futures(Range&& futures) {
 
 }  // namespace detail
 
-/// Waits for futures, of any range. Never throws a task's exception. Thread-safe.
-/// Python: `concurrent.futures.wait`.
+/// Waits for futures.
+/// @param futures any range of Future<T>; each counts once, however often it occurs
+/// @param options how long, and for what
+/// @return WaitResult<T>: those that are done, whose callbacks may still run, and those that are not; both in the order
+///   of `futures`
+/// @throws InvalidStateError for an empty future; never a task's exception, nor TimeoutError
+/// Thread-safe. Python: `concurrent.futures.wait`.
 template <std::ranges::input_range Range>
-auto wait(Range&& futures, WaitOptions options = {}) {
+auto wait(Range&& futures, WaitOptions options = {})
+    -> WaitResult<typename detail::FutureValue<detail::FutureOf<Range>>::type> {
   using Value = typename detail::FutureValue<detail::FutureOf<Range>>::type;
   auto all = detail::distinct_futures(std::forward<Range>(futures));
   detail::Waiter waiter;
@@ -178,12 +193,17 @@ class AsCompleted : public std::ranges::view_base {
   Future<T> current_;
 };
 
-/// Gives each future once, as soon as it completes: `for (Future<T> f : as_completed(futures, 10s))`. It keeps none
-/// that it has given out.
-/// @throws TimeoutError from the loop when the time, counted from this call, is up: "2 (of 4) futures unfinished"
-/// Python: `concurrent.futures.as_completed`.
+/// Gives each future once, as soon as it completes: `for (Future<T> f : as_completed(futures, 10s))`. It keeps none but
+/// the one that its iterator stands at.
+/// @param futures any range of Future<T>; each is given once, however often it occurs
+/// @param timeout how long all of it may take, counted from this call; default: as long as it takes
+/// @return AsCompleted<T>: a range to go through once, and a view: `as_completed(futures) | std::views::take(3)`
+/// @throws InvalidStateError for an empty future; from the loop TimeoutError when the time is up: "2 (of 4) futures
+///   unfinished". Never a task's exception
+/// Thread-safe. Python: `concurrent.futures.as_completed`.
 template <std::ranges::input_range Range>
-auto as_completed(Range&& futures, Timeout timeout = {}) {
+auto as_completed(Range&& futures, Timeout timeout = {})
+    -> AsCompleted<typename detail::FutureValue<detail::FutureOf<Range>>::type> {
   using Value = typename detail::FutureValue<detail::FutureOf<Range>>::type;
   return AsCompleted<Value>(detail::distinct_futures(std::forward<Range>(futures)), timeout);
 }

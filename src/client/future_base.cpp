@@ -239,14 +239,3 @@ void report_callback_error(const std::string& future) noexcept {
 }
 
 }  // namespace rankpool::inline v0_2::detail
-
-#include <rankpool/detail/future_state.hpp>
-
-namespace rankpool::inline v0_2::detail {
-
-std::recursive_mutex& decode_lock(const void* address) noexcept {
-  static std::array<std::recursive_mutex, 64> locks;
-  return locks[(reinterpret_cast<std::uintptr_t>(address) >> 6U) % locks.size()];
-}
-
-}  // namespace rankpool::inline v0_2::detail

@@ -4,7 +4,10 @@
 
 #include <elf.h>
 #include <link.h>
+#include <array>
 #include <cstring>
+#include <future>
+#include <ios>
 #include <mutex>
 #include <optional>
 #include <shared_mutex>
@@ -24,6 +27,7 @@ struct Module {
   std::uint64_t base = 0;
   std::string name;
   std::vector<Segment> code;
+  std::vector<Segment> memory;  ///< all that is loaded, code and data
 };
 
 std::uint64_t hash(std::uint64_t seed, const void* data, std::size_t size) {
@@ -63,6 +67,7 @@ int add_module(dl_phdr_info* info, std::size_t, void* to) {
     if (header.p_type == PT_LOAD && (header.p_flags & PF_X) != 0) {
       module.code.push_back({header.p_vaddr, header.p_vaddr + header.p_memsz});
     }
+    if (header.p_type == PT_LOAD) module.memory.push_back({header.p_vaddr, header.p_vaddr + header.p_memsz});
     if (header.p_type == PT_NOTE && !has_build_id) has_build_id = hash_build_id(*info, header, identity);
   }
   if (!has_build_id) {
@@ -99,48 +104,106 @@ class Modules {
   std::vector<Module> modules_;
 };
 
+struct StandardCategory {
+  CategoryRef::Kind kind;
+  const std::error_category* category;
+};
+std::array<StandardCategory, 4> standard_categories() {
+  using Kind = CategoryRef::Kind;
+  return {{{Kind::generic, &std::generic_category()},
+           {Kind::system, &std::system_category()},
+           {Kind::iostream, &std::iostream_category()},
+           {Kind::future, &std::future_category()}}};
+}
+
 Modules& modules() {
   static Modules* const instance = new Modules;  // used until the very end of the process
   return *instance;
 }
 
-bool contains(const Module& module, std::uint64_t offset) {
-  for (const auto& segment : module.code) {
-    if (offset >= segment.begin && offset < segment.end) return true;
+bool contains(const std::vector<Segment>& segments, std::uint64_t offset, std::uint64_t size = 1) {
+  for (const auto& segment : segments) {
+    if (offset >= segment.begin && offset < segment.end && segment.end - offset >= size) return true;
   }
   return false;
 }
 
-}  // namespace
-
-CodeRef code_ref(const void* code) {
-  const auto address = reinterpret_cast<std::uint64_t>(code);
-  const auto found = modules().find([&](const std::vector<Module>& all) -> std::optional<CodeRef> {
+std::optional<CodeRef> find_ref(const void* place, std::vector<Segment> Module::*segments) {
+  const auto address = reinterpret_cast<std::uint64_t>(place);
+  return modules().find([&](const std::vector<Module>& all) -> std::optional<CodeRef> {
     for (const auto& module : all) {
-      if (address >= module.base && contains(module, address - module.base)) {
+      if (address >= module.base && contains(module.*segments, address - module.base)) {
         return CodeRef{module.identity, address - module.base};
       }
     }
     return std::nullopt;
   });
+}
+const void* find_place(CodeRef ref, std::uint64_t size, std::vector<Segment> Module::*segments) {
+  const auto found = modules().find([&](const std::vector<Module>& all) -> std::optional<std::uint64_t> {
+    for (const auto& module : all) {
+      if (module.identity == ref.module && contains(module.*segments, ref.offset, size))
+        return module.base + ref.offset;
+    }
+    return std::nullopt;
+  });
+  return reinterpret_cast<const void*>(found.value_or(0));
+}
+
+}  // namespace
+
+CodeRef code_ref(const void* code) {
+  const auto found = find_ref(code, &Module::code);
   if (!found) throw SerializationError("a task's code is in no loaded module of this program");
   return *found;
 }
 
 const void* resolve(CodeRef ref) {
-  const auto found = modules().find([&](const std::vector<Module>& all) -> std::optional<std::uint64_t> {
-    for (const auto& module : all) {
-      if (module.identity == ref.module && contains(module, ref.offset)) return module.base + ref.offset;
-    }
-    return std::nullopt;
-  });
-  if (!found) {
+  const void* const code = find_place(ref, 1, &Module::code);
+  if (code == nullptr) {
     throw SerializationError(
         "the task's code is not in this process: it is in a library that was loaded after rankpool::run(), or the "
-        "ranks "
-        "run different builds");
+        "ranks run different builds");
   }
-  return reinterpret_cast<const void*>(*found);
+  return code;
+}
+
+CategoryRef category_ref(const std::error_category& category) {
+  CategoryRef ref;
+  for (const auto& [kind, known] : standard_categories()) {
+    if (category == *known) {
+      ref.kind = kind;
+      return ref;
+    }
+  }
+  const void* table = nullptr;
+  std::memcpy(&table, static_cast<const void*>(&category), sizeof table);
+  const auto object_at = find_ref(&category, &Module::memory);
+  const auto table_at = find_ref(table, &Module::memory);
+  if (!object_at || !table_at) {
+    throw SerializationError(std::string("the error category \"") + category.name() +
+                             "\" is not a static object of the program");
+  }
+  ref.kind = CategoryRef::Kind::own;
+  ref.object = *object_at;
+  ref.table = *table_at;
+  return ref;
+}
+
+const std::error_category& resolve_category(const CategoryRef& ref) {
+  for (const auto& [kind, known] : standard_categories()) {
+    if (ref.kind == kind) return *known;
+  }
+  const void* const object = find_place(ref.object, sizeof(std::error_category), &Module::memory);
+  const void* const table = find_place(ref.table, sizeof(void*), &Module::memory);
+  const void* table_of_object = nullptr;
+  if (object != nullptr && reinterpret_cast<std::uintptr_t>(object) % alignof(std::error_category) == 0) {
+    std::memcpy(&table_of_object, object, sizeof table_of_object);
+  }
+  if (ref.kind != CategoryRef::Kind::own || table_of_object == nullptr || table_of_object != table) {
+    throw SerializationError("the category of an error code is not in this process, or not made yet");
+  }
+  return *static_cast<const std::error_category*>(object);
 }
 
 std::uint64_t build_identity() {

@@ -36,6 +36,7 @@ with open(recipe) as file:
     exec(compile(file.read(), recipe, "exec"), names)
 with open(cmake_lists) as file:
     options = set(re.findall(r"option\((\w+)", file.read()))
+options.add("BUILD_SHARED_LIBS")  # CMake's own
 unknown = [name for name in names["Rankpool"]().cmake_args() if name not in options]
 if unknown:
     sys.exit(f"not options of CMakeLists.txt: {unknown}")

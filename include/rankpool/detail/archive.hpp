@@ -1,8 +1,13 @@
 #pragma once
 
 #include <rankpool/detail/bytes.hpp>
+#include <rankpool/detail/code_ref.hpp>
+#include <rankpool/detail/containers.hpp>
 #include <rankpool/detail/direct.hpp>
 #include <rankpool/detail/input.hpp>
+#include <rankpool/detail/pointers.hpp>
+#include <rankpool/detail/refusals.hpp>
+#include <rankpool/detail/travel.hpp>
 #include <rankpool/errors.hpp>
 
 #include <boost/archive/detail/common_iarchive.hpp>
@@ -11,13 +16,11 @@
 #include <boost/serialization/array_optimization.hpp>
 #include <boost/serialization/array_wrapper.hpp>
 #include <boost/serialization/collection_size_type.hpp>
-#include <boost/serialization/detail/stack_constructor.hpp>
-#include <boost/serialization/is_bitwise_serializable.hpp>
 #include <boost/serialization/item_version_type.hpp>
 #include <boost/serialization/serialization.hpp>
 #include <boost/serialization/string.hpp>
 
-#include <algorithm>
+#include <concepts>
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -27,17 +30,10 @@
 
 namespace rankpool::inline v0_2::detail {
 
-class OArchive;
-class IArchive;
-
-/// Containers whose elements travel without the number of buckets, which Boost would send: no bound is known for it.
+/// What Boost says to its archives, as `make_nvp` and `make_array` do.
 template <class T>
-concept Bucketed = from_std_or_boost<T>() && requires(T& container, std::size_t count) {
-  typename T::hasher;
-  typename T::value_type;
-  container.bucket_count();
-  container.rehash(count);
-};
+inline constexpr bool is_boost_word =
+    name_of_type<T>().starts_with("boost::serialization::") || name_of_type<T>().starts_with("boost::archive::");
 
 /// A Boost.Serialization archive that writes to Bytes.
 class OArchive : public boost::archive::detail::common_oarchive<OArchive> {
@@ -53,24 +49,48 @@ class OArchive : public boost::archive::detail::common_oarchive<OArchive> {
   void save_array(const boost::serialization::array_wrapper<T>& array, unsigned) {
     save_binary(array.address(), array.count() * sizeof(T));
   }
+  // For the library's own use.
+  template <class T>
+  void save_known(const T& value) {
+    save_override(value);
+  }
+  template <class T>
+  void save_by_boost(T* pointer) {
+    Base::save_override(pointer);
+  }
+  template <class Pointer>
+  void save_pointer_to(const Pointer& pointer) {
+    if (!shared_) shared_ = std::make_unique<SharedOut>();
+    save_owned(*this, *shared_, pointer);
+  }
 
  private:
   template <class T>
   void save_override(const T& value) {
-    if constexpr (std::is_arithmetic_v<T> || std::is_enum_v<T>) {
-      save_binary(&value, sizeof value);
-    } else if constexpr (plain_bytes<T> && std::is_class_v<T>) {
-      save_binary(&value, sizeof value);
-    } else if constexpr (Bucketed<T>) {
-      save_size(value.size());
-      for (const auto& element : value) *this << element;
-    } else {
+    if constexpr (std::is_pointer_v<T> && !is_function_pointer<T>) {
+      save_pointer(*this, value);
+    } else if constexpr (is_boost_word<T>) {
       Base::save_override(value);
+    } else if constexpr (VerdictOn<T>::refused) {
+      refuse<Role::value, T>(VerdictOn<T>{});
+    } else {
+      constexpr Way way = VerdictOn<T>::way;
+      if constexpr (way == Way::bytes) {
+        if constexpr (!std::is_empty_v<T>) save_binary(std::addressof(value), sizeof value);
+      } else if constexpr (DirectlyComposed<T>) {
+        DirectWriter(to_.grow_by(DirectSize::of(value))).write(value);
+      } else if constexpr (way == Way::code) {
+        const CodeRef ref = value == nullptr ? CodeRef{} : code_ref(reinterpret_cast<const void*>(value));
+        save_binary(&ref, sizeof ref);
+      } else if constexpr (way == Way::standard) {
+        save_standard(*this, value);
+      } else if constexpr (way == Way::fields) {
+        visit_fields(value, [this](const auto&... field) { (void)(*this << ... << field); });
+      } else {
+        Base::save_override(value);
+      }
     }
   }
-  template <class T>
-  requires DirectlyComposed<T>
-  void save_override(const T& value) { DirectWriter(to_.grow_by(DirectSize::of(value))).write(value); }
   void save_override(const boost::serialization::collection_size_type& size) {
     save_size(static_cast<std::uint64_t>(size));
   }
@@ -94,11 +114,12 @@ class OArchive : public boost::archive::detail::common_oarchive<OArchive> {
   template <class T>
   void save(const T& value) {
     static_assert(std::is_arithmetic_v<T>);
-    save_binary(&value, sizeof value);
+    save_binary(std::addressof(value), sizeof value);
   }
   void save(const std::string& text) { save_override(text); }
 
   Bytes& to_;
+  std::unique_ptr<SharedOut> shared_;
 };
 
 /// Its counterpart; every read is checked against the end.
@@ -120,6 +141,27 @@ class IArchive : public boost::archive::detail::common_iarchive<IArchive> {
     if (array.count() > left() / sizeof(T)) check_left(from_, static_cast<std::size_t>(-1));
     load_binary(array.address(), array.count() * sizeof(T));
   }
+  // For the library's own use.
+  template <class T>
+  void load_known(T& value) {
+    load_override(value);
+  }
+  template <class T>
+  void load_by_boost(T*& pointer) {
+    Base::load_override(pointer);
+  }
+  template <class Pointer>
+  void load_pointer_to(Pointer& pointer) {
+    if (!shared_) shared_ = std::make_unique<SharedIn>();
+    load_owned(*this, *shared_, pointer);
+  }
+  // A count that is beyond what is left is refused, with room for elements that take no byte.
+  std::size_t load_count() {
+    std::uint64_t size = 0;
+    load_binary(&size, sizeof size);
+    if (size > 8 * left() + 8) check_left(from_, static_cast<std::size_t>(-1));
+    return static_cast<std::size_t>(size);
+  }
 
  private:
   template <class T>
@@ -128,21 +170,37 @@ class IArchive : public boost::archive::detail::common_iarchive<IArchive> {
       unsigned char byte = 0;
       load_binary(&byte, 1);
       value = byte != 0;
-    } else if constexpr (std::is_arithmetic_v<T> || std::is_enum_v<T>) {
-      load_binary(&value, sizeof value);
-    } else if constexpr (plain_bytes<T> && std::is_class_v<T>) {
-      load_binary(static_cast<void*>(&value), sizeof value);
-    } else if constexpr (Bucketed<T>) {
-      load_elements(value);
-    } else {
+    } else if constexpr (std::is_pointer_v<T> && !is_function_pointer<T>) {
+      load_pointer(*this, value);
+    } else if constexpr (is_boost_word<T>) {
       Base::load_override(value);
+    } else if constexpr (VerdictOn<T>::refused) {
+      refuse<Role::value, T>(VerdictOn<T>{});
+    } else {
+      constexpr Way way = VerdictOn<T>::way;
+      if constexpr (way == Way::bytes) {
+        if constexpr (!std::is_empty_v<T>) {
+          load_binary(const_cast<void*>(static_cast<const void*>(std::addressof(value))), sizeof value);
+        }
+      } else if constexpr (DirectlyComposed<T>) {
+        DirectReader(from_).read(value);
+      } else if constexpr (way == Way::code) {
+        CodeRef ref;
+        load_binary(&ref, sizeof ref);
+        value = ref == CodeRef{} ? nullptr : reinterpret_cast<T>(const_cast<void*>(resolve(ref)));
+      } else if constexpr (way == Way::standard) {
+        load_standard(*this, value);
+      } else if constexpr (way == Way::fields) {
+        visit_fields(value, [this]<class... Field>(Field&... field) {
+          (void)(*this >> ... >> const_cast<std::remove_const_t<Field>&>(field));
+        });
+      } else {
+        Base::load_override(value);
+      }
     }
   }
-  template <class T>
-  requires DirectlyComposed<T>
-  void load_override(T& value) { DirectReader(from_).read(value); }
   void load_override(boost::serialization::collection_size_type& size) {
-    size = boost::serialization::collection_size_type(load_size());
+    size = boost::serialization::collection_size_type(load_count());
   }
   void load_override(boost::serialization::item_version_type& version) {
     version = boost::serialization::item_version_type(0);
@@ -176,33 +234,13 @@ class IArchive : public boost::archive::detail::common_iarchive<IArchive> {
     }
     return word;
   }
-  // An element takes at least no byte at all, but a count beyond what is left is refused where elements take some:
-  // containers of empty types do not occur in lengths that matter.
-  std::size_t load_size() {
-    std::uint64_t size = 0;
-    load_binary(&size, sizeof size);
-    if (size > 8 * left() + 8) check_left(from_, static_cast<std::size_t>(-1));
-    return static_cast<std::size_t>(size);
-  }
-  template <class Container>
-  void load_elements(Container& container) {
-    using Element = typename Container::value_type;
-    const std::size_t size = load_size();
-    container.clear();
-    container.reserve(std::min(size, left()));
-    for (std::size_t i = 0; i < size; ++i) {
-      boost::serialization::detail::stack_construct<IArchive, Element> element(*this, 0);
-      *this >> element.reference();
-      const auto at = container.insert(container.end(), std::move(element.reference()));
-      this->reset_object_address(std::addressof(*at), element.address());
-    }
-  }
   template <class T>
   void load(T& value) {
     load_override(value);
   }
 
   Input& from_;
+  std::unique_ptr<SharedIn> shared_;
 };
 
 }  // namespace rankpool::inline v0_2::detail
@@ -211,6 +249,18 @@ BOOST_SERIALIZATION_REGISTER_ARCHIVE(rankpool::detail::OArchive)
 BOOST_SERIALIZATION_REGISTER_ARCHIVE(rankpool::detail::IArchive)
 
 namespace boost::serialization {
+
+// Where Boost comes by itself to a value that has no serialisation of its own, as behind a raw pointer.
+template <class Archive, class T>
+requires((std::same_as<Archive, rankpool::detail::OArchive> || std::same_as<Archive, rankpool::detail::IArchive>)&&  //
+         !rankpool::detail::goes_by_boost<T>()) inline void serialize(Archive& archive, T& value, const unsigned) {
+  if constexpr (Archive::is_saving::value) {
+    archive.save_known(std::as_const(value));
+  } else {
+    archive.load_known(value);
+  }
+}
+
 template <>
 struct use_array_optimization<rankpool::detail::OArchive> {
   template <class T>

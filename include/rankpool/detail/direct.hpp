@@ -2,6 +2,7 @@
 
 #include <rankpool/detail/bytes.hpp>
 #include <rankpool/detail/input.hpp>
+#include <rankpool/detail/travel.hpp>
 #include <rankpool/errors.hpp>
 
 #include <algorithm>
@@ -9,59 +10,17 @@
 #include <cstdint>
 #include <cstring>
 #include <map>
+#include <memory>
 #include <set>
 #include <span>
 #include <string>
-#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
-// What travels without Boost's archives: plain values as their bytes, and texts and the usual containers of such as the
+// What travels without an archive: plain values as their bytes, and texts and the usual containers of such as the
 // number of their elements and these, one behind the other.
 namespace rankpool::inline v0_2::detail {
-
-// Whether a type brings a `serialize` of its own: as a member (a private one too, hence by its name), or as a free
-// function that look-up finds by the type.
-struct ProbeArchive {};
-struct SerializeNamed {
-  int serialize;
-};
-template <class T>
-struct MergedWithNamed : T, SerializeNamed {};
-template <class T>
-constexpr bool has_member_serialize() {
-  if constexpr (std::is_class_v<T> && !std::is_final_v<T>) {
-    return !requires { &MergedWithNamed<T>::serialize; };  // ambiguous only if T has the name too
-  } else {
-    return requires(ProbeArchive & archive, T & value) { value.serialize(archive, 0U); };
-  }
-}
-template <class T>
-concept HasFreeSerialize = requires(ProbeArchive& archive, T& value) {
-  serialize(archive, value, 0U);
-};
-
-template <class T>
-concept HasSplitSerialize = requires(ProbeArchive& archive, T& value, const T& constant) {
-  save(archive, constant, 0U);
-  load(archive, value, 0U);
-};
-/// True for class types of namespaces std and boost, by the name of the type.
-template <class T>
-constexpr bool from_std_or_boost() {
-  const std::string_view name = __PRETTY_FUNCTION__;
-  const auto begin = name.find("T = ");
-  if (begin == std::string_view::npos) return true;
-  const auto type = name.substr(begin + 4);
-  return type.starts_with("std::") || type.starts_with("boost::");
-}
-
-/// Values of such types travel as their bytes.
-template <class T>
-inline constexpr bool plain_bytes =
-    std::is_trivially_copyable_v<T> && !std::is_pointer_v<T> && !std::is_member_pointer_v<T> && !std::is_array_v<T> &&
-    (std::is_arithmetic_v<T> || std::is_enum_v<T> || (!has_member_serialize<T>() && !HasFreeSerialize<T>));
 
 /// Elements of which a container travels as nothing but their number and their content, and the fewest bytes that one
 /// takes; 0 for others.
@@ -70,19 +29,22 @@ inline constexpr std::size_t direct_bytes =
     plain_bytes<T>&& std::is_default_constructible_v<T> && !std::is_same_v<T, bool> ? sizeof(T) : 0;
 template <class T>
 inline constexpr std::size_t direct_bytes<const T> = direct_bytes<T>;
-template <>
-inline constexpr std::size_t direct_bytes<std::string> = sizeof(std::uint64_t);
+template <class C, class Traits, class A>
+inline constexpr std::size_t direct_bytes<std::basic_string<C, Traits, A>> = sizeof(std::uint64_t);
 template <class T, class A>
 inline constexpr std::size_t direct_bytes<std::vector<T, A>> = direct_bytes<T> != 0 ? sizeof(std::uint64_t) : 0;
 template <class A, class B>
 inline constexpr std::size_t direct_bytes<std::pair<A, B>> =
     direct_bytes<A> != 0 && direct_bytes<B> != 0 ? direct_bytes<A> + direct_bytes<B> : 0;
 template <class K, class V, class C, class A>
-inline constexpr std::size_t direct_bytes<std::map<K, V, C, A>> = direct_bytes<std::pair<K, V>> != 0
+inline constexpr std::size_t direct_bytes<std::map<K, V, C, A>> = direct_bytes<std::pair<K, V>> != 0 &&
+                                                                          is_rule_of_type<C>
                                                                       ? sizeof(std::uint64_t)
                                                                       : 0;
 template <class K, class C, class A>
-inline constexpr std::size_t direct_bytes<std::set<K, C, A>> = direct_bytes<K> != 0 ? sizeof(std::uint64_t) : 0;
+inline constexpr std::size_t direct_bytes<std::set<K, C, A>> = direct_bytes<K> != 0 && is_rule_of_type<C>
+                                                                   ? sizeof(std::uint64_t)
+                                                                   : 0;
 template <class T>
 inline constexpr bool direct_element = direct_bytes<T> != 0;
 /// Such a text or container itself.
@@ -96,7 +58,10 @@ class DirectSize {
   static std::size_t of(const T&) {
     return sizeof(T);
   }
-  static std::size_t of(const std::string& text) { return kCount + text.size(); }
+  template <class C, class Traits, class A>
+  static std::size_t of(const std::basic_string<C, Traits, A>& text) {
+    return kCount + text.size() * sizeof(C);
+  }
   template <class T, class A>
   static std::size_t of(const std::vector<T, A>& values) {
     return plain_bytes<T> ? kCount + values.size() * sizeof(T) : of_each(values);
@@ -131,9 +96,12 @@ class DirectWriter {
 
   template <class T>
   void write(const T& value) noexcept {
-    copy(&value, sizeof value);
+    copy(std::addressof(value), sizeof value);
   }
-  void write(const std::string& text) noexcept { write_run(text.data(), text.size(), 1); }
+  template <class C, class Traits, class A>
+  void write(const std::basic_string<C, Traits, A>& text) noexcept {
+    write_run(text.data(), text.size(), sizeof(C));
+  }
   template <class T, class A>
   void write(const std::vector<T, A>& values) noexcept {
     if constexpr (plain_bytes<T>) {
@@ -186,7 +154,7 @@ class DirectReader {
 
   template <class T>
   void read(T& value) {
-    read_bytes(&value, sizeof value);
+    read_bytes(static_cast<void*>(std::addressof(value)), sizeof value);
   }
   void read(std::string& text) {
     const std::size_t size = read_count(1);
@@ -195,6 +163,11 @@ class DirectReader {
     } else {
       read_parts(text, size);
     }
+  }
+  template <class C, class Traits, class A>
+  void read(std::basic_string<C, Traits, A>& text) {
+    text.resize(read_count(sizeof(C)));
+    read_bytes(text.data(), text.size() * sizeof(C));
   }
   template <class T, class A>
   void read(std::vector<T, A>& values) {

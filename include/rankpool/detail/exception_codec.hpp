@@ -124,14 +124,14 @@ constexpr std::size_t bytes_known() {
 /// The codec of a class that a program registers.
 template <class E>
 struct RegisteredException {
-  static constexpr bool says_how = has_member_serialize<E>() || HasFreeSerialize<E> || HasSplitSerialize<E>;
+  static constexpr bool says_how = HasOwnSerialize<E>;
   static constexpr bool from_text =
       std::is_constructible_v<E, const std::string&> || std::is_constructible_v<E, const char*>;
   static constexpr bool from_nothing = std::is_default_constructible_v<E>;
   /// No exception class, just a value: it travels as values do.
   static constexpr bool is_value() {
     if constexpr (std::is_class_v<E>) {
-      return !says_how && !std::is_polymorphic_v<E> && from_nothing && may_be_encoded<E>();
+      return !says_how && !std::is_polymorphic_v<E> && from_nothing && travels<E>;
     } else {
       return true;
     }
@@ -148,7 +148,10 @@ struct RegisteredException {
         to.append(&size, sizeof size);
         to.append(part.data(), part.size());
       }
-      if constexpr (says_how) detail::encode(to, error);
+      if constexpr (says_how) {
+        OArchive archive(to);
+        archive << error;
+      }
     }
   }
   static std::exception_ptr decode(const ExceptionParts& parts) {

@@ -17,6 +17,10 @@ namespace rankpool::inline v0_2::detail {
 /// The function of a task of several ranks, with the communicator put in. Made by <rankpool/mpi.hpp>.
 template <class F>
 class GroupCall;
+template <class F>
+struct HeldBy<GroupCall<F>> {
+  using type = Types<F>;
+};
 
 template <class Parameters>
 inline constexpr bool begins_with_communicator = false;
@@ -48,7 +52,6 @@ auto group_or_plain(F&& f, int& ranks) {
     static_assert(
         requires { sizeof(GroupCall<Callable>); },
         "rankpool: a task that takes a boost::mpi::communicator needs #include <rankpool/mpi.hpp>");
-    check_callable<Callable>();
     return GroupCall<Callable>(std::forward<F>(f));
   } else {
     if (ranks > 1) {

@@ -2,6 +2,7 @@
 
 #include <rankpool/callable.hpp>
 #include <rankpool/detail/codec.hpp>
+#include <rankpool/detail/refusals.hpp>
 #include <rankpool/detail/task_context.hpp>
 
 #include <array>
@@ -9,7 +10,10 @@
 #include <cstdint>
 #include <cstring>
 #include <functional>
+#include <memory>
 #include <span>
+#include <string>
+#include <string_view>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -20,6 +24,21 @@ namespace rankpool::inline v0_2::detail {
 /// The length of an item whose encoding has failed.
 inline constexpr std::uint64_t kSkippedItem = UINT64_MAX;
 
+/// What a task's result is kept as at home: text that owns itself in place of a view of it.
+template <class R>
+struct Home {
+  using type = R;
+};
+template <>
+struct Home<void> {
+  using type = std::monostate;
+};
+template <class C, class Traits>
+struct Home<std::basic_string_view<C, Traits>> {
+  using type = std::basic_string<C, Traits>;
+};
+
+/// The types as which the arguments are kept.
 template <class F, class Given, bool Known = Signature<F>::known>
 struct StoredArguments;
 template <class F, class... Given>
@@ -28,41 +47,53 @@ struct StoredArguments<F, std::tuple<Given...>, false> {
 };
 template <class F, class... Given>
 struct StoredArguments<F, std::tuple<Given...>, true> {
-  static_assert(Signature<F>::arity == sizeof...(Given),
-                "rankpool: the task takes another number of arguments than it was given");
   template <class T>
-  struct Decayed;
+  struct Each;
   template <class... P>
-  struct Decayed<std::tuple<P...>> {
-    using type = std::tuple<StoredType<P>...>;
+  struct Each<std::tuple<P...>> {
+    using type = std::tuple<typename StoredFor<P>::type...>;
   };
-  using type = typename Decayed<typename Signature<F>::Parameters>::type;
+  using type = typename Each<typename Signature<F>::Parameters>::type;
 };
 
-/// Whether it is known that F takes its I-th argument by value.
-template <class F, std::size_t I>
-constexpr bool takes_by_value() {
+/// The parameter of F for its argument at `Place`; what is not known is taken by const reference.
+template <class F, std::size_t Place, class S>
+constexpr auto parameter() {
   if constexpr (Signature<F>::known) {
-    return !std::is_reference_v<std::tuple_element_t<I, typename Signature<F>::Parameters>>;
+    return std::type_identity<std::tuple_element_t<Place, typename Signature<F>::Parameters>>{};
   } else {
-    return false;
+    return std::type_identity<const S&>{};
   }
 }
-
-template <class F>
-constexpr void check_signature() {
-  if constexpr (Signature<F>::known) {
-    [&]<class... P>(std::type_identity<std::tuple<P...>>) {
-      (check_function_parameter<P>(), ...);
-    }(std::type_identity<typename Signature<F>::Parameters>{});
+/// A parameter that is taken by value gets the argument itself, which was decoded for this run alone; others see it as
+/// a const value.
+template <class F, std::size_t Place, class S>
+decltype(auto) hand_over(S& argument) {
+  using P = typename decltype(parameter<F, Place, S>())::type;
+  if constexpr (std::is_pointer_v<std::decay_t<P>> && !std::is_pointer_v<S>) {
+    return argument.c_str();
+  } else if constexpr (std::is_lvalue_reference_v<P>) {
+    return std::as_const(argument);
+  } else {
+    return std::move(argument);
   }
 }
+template <class F, class... S, std::size_t... Place>
+constexpr auto result_of_call(std::index_sequence<Place...>) {
+  if constexpr (std::is_invocable_v<const F&, decltype(hand_over<F, Place>(std::declval<S&>()))...>) {
+    return std::type_identity<
+        std::remove_cvref_t<std::invoke_result_t<const F&, decltype(hand_over<F, Place>(std::declval<S&>()))...>>>{};
+  }
+}
+/// A std::type_identity of what the call returns; void if it cannot be called so.
+template <class F, class... S>
+using ResultOfCall = decltype(result_of_call<F, S...>(std::index_sequence_for<S...>{}));
 
 /// A task of callable type F whose arguments are kept as Args: how it is encoded, and how a worker runs it.
 template <class F, class... Args>
 struct Task {
-  using Returned = std::remove_cvref_t<std::invoke_result_t<const F&, const Args&...>>;
-  using Result = std::conditional_t<std::is_void_v<Returned>, std::monostate, Returned>;
+  using Returned = typename ResultOfCall<F, Args...>::type;
+  using Result = typename Home<Returned>::type;
   static constexpr bool fixed_arguments = (fixed_size<Args> && ...) && sizeof...(Args) > 0;
   static constexpr std::size_t stride = (sizeof(Args) + ... + 0);
   static constexpr bool fixed_result = fixed_size<Result>;
@@ -71,18 +102,19 @@ struct Task {
   static constexpr bool takes_as_is =
       fixed_arguments&& std::is_same_v<std::tuple<std::remove_const_t<T>>, std::tuple<Args...>>;
 
-  static_assert(!std::is_pointer_v<Result> || is_function_pointer<Result>,
-                "rankpool: a pointer means nothing in another process: return what it points to");
-
   /// The code reference and the callable: what stands before the items of every chunk.
   static void encode_head(Bytes& to, const F& f) {
     const CodeRef ref = code_ref(reinterpret_cast<const void*>(&invoke_chunk));
     to.append(&ref, sizeof ref);
     encode(to, f);
   }
-  static void encode_item(Bytes& to, const Args&... args) {
+  template <class... Given>
+  static void encode_item(Bytes& to, Given&&... given) {
+    encode_stored(to, as_stored<Args>(std::forward<Given>(given))...);
+  }
+  static void encode_stored(Bytes& to, const Args&... args) {
     if constexpr (fixed_arguments) {
-      (to.append(&args, sizeof args), ...);
+      (to.append(std::addressof(args), sizeof args), ...);
     } else {
       const std::size_t begin = to.size();
       to.grow_by(sizeof(std::uint64_t));
@@ -192,19 +224,9 @@ struct Task {
       with_arguments(from, run, taken..., next);
     }
   }
-  /// A parameter that is taken by value gets the argument itself, which was decoded for this run alone; others see it
-  /// as a const value.
-  template <std::size_t I, class T>
-  static decltype(auto) hand_over(T& argument) {
-    if constexpr (takes_by_value<F, I>()) {
-      return std::move(argument);
-    } else {
-      return std::as_const(argument);
-    }
-  }
-  template <std::size_t... I>
-  static decltype(auto) call(const F& f, std::index_sequence<I...>, Args&... arguments) {
-    return std::invoke(f, hand_over<I>(arguments)...);
+  template <std::size_t... Place>
+  static decltype(auto) call(const F& f, std::index_sequence<Place...>, Args&... arguments) {
+    return std::invoke(f, hand_over<F, Place>(arguments)...);
   }
   template <class From>
   static void run_item(TaskContext& context, const F& f, From& from) {
@@ -216,7 +238,8 @@ struct Task {
           call(f, all, arguments...);
           end_with(context, Result{}, ended);
         } else {
-          end_with(context, call(f, all, arguments...), ended);
+          // A view is made into its own text while what it shows is still there.
+          end_with(context, as_stored<Result>(call(f, all, arguments...)), ended);
         }
       });
     } catch (...) {
@@ -227,7 +250,7 @@ struct Task {
   static void end_with(TaskContext& context, const Result& result, bool& ended) {
     if constexpr (fixed_result) {
       ended = true;
-      context.end_with_value(&result, sizeof result);
+      context.end_with_value(std::addressof(result), sizeof result);
     } else if constexpr (one_run<Result>) {
       // As `encode` would, but from where it stands.
       const std::uint64_t count = result.size();
@@ -246,28 +269,118 @@ struct Task {
   }
 };
 
-template <class F, class Tuple>
-struct TaskFor;
-template <class F, class... Args>
-struct TaskFor<F, std::tuple<Args...>> {
-  using type = Task<F, Args...>;
+/// Stands in for the result of a task that cannot be called, so that nothing but the one sentence is said of it.
+struct NoResult {
+  template <class T>
+  operator T() const;  // NOLINT(google-explicit-constructor)
+  template <class Stream>
+  friend Stream& operator<<(Stream& to, const NoResult&) {
+    return to;
+  }
+};
+/// Stands in for a task that is refused.
+template <class R>
+struct RefusedTask {
+  using Returned = R;
+  using Result = typename Home<R>::type;
+  static constexpr bool fixed_arguments = false;
+  static constexpr std::size_t stride = 0;
+  template <class T>
+  static constexpr bool takes_as_is = false;
+  static void encode_head(Bytes&, const auto&) {}
+  static void encode_item(Bytes&, const auto&...) {}
+  static void encode_skipped(Bytes&) {}
 };
 
-/// The task that F and arguments of the given types make; refuses, in a sentence, what cannot be one.
-template <class F, class... Given>
-constexpr auto task_for() {
-  using Callable = std::decay_t<F>;
-  check_callable<Callable>();
-  check_signature<Callable>();
-  using Stored = typename StoredArguments<Callable, std::tuple<Given...>>::type;
-  [&]<class... S>(std::type_identity<std::tuple<S...>>) {
-    (check_argument<S>(), ...);
-    static_assert(std::is_invocable_v<const Callable&, const S&...>,
-                  "rankpool: the task cannot be called with these arguments: it gets copies of them, as const values");
-  }(std::type_identity<Stored>{});
-  return std::type_identity<typename TaskFor<Callable, Stored>::type>{};
+template <Role role, class Whole, class Verdict>
+struct Refusal {};
+template <class F>
+constexpr bool has_changing_parameter() {
+  if constexpr (Signature<F>::known) {
+    return []<class... P>(std::type_identity<std::tuple<P...>>) {
+      return (is_changing_parameter<P> || ...);
+    }(std::type_identity<typename Signature<F>::Parameters>{});
+  } else {
+    return false;
+  }
 }
+/// The first of the arguments that does not travel.
+template <class S, class... More>
+constexpr auto refusal_of_arguments() {
+  if constexpr (!travels<S>) {
+    return Refusal<Role::argument, S, VerdictOnMade<S>>{};
+  } else if constexpr (sizeof...(More) > 0) {
+    return refusal_of_arguments<More...>();
+  }
+}
+/// Whether F is given as many arguments as it takes.
+template <class F, std::size_t given>
+constexpr bool takes_arguments() {
+  if constexpr (Signature<F>::known) {
+    return Signature<F>::arity == given;
+  } else {
+    return true;
+  }
+}
+template <class F, class... Given, class... S>
+constexpr auto judge_arguments(std::type_identity<std::tuple<S...>>) {
+  using Refusing = decltype([] {
+    if constexpr (sizeof...(S) > 0) return refusal_of_arguments<S...>();
+  }());
+  if constexpr (!std::is_void_v<Refusing>) {
+    return Refusing{};
+  } else if constexpr (!(can_be_stored<S, Given>() && ...)) {
+    return Refusal<Role::callable, F, Refused<Why::argument_type, std::tuple<Given...>>>{};
+  } else {
+    using Called = ResultOfCall<F, S...>;
+    if constexpr (std::is_void_v<Called>) {
+      constexpr bool not_const = std::is_invocable_v<F&, S&...>;
+      return Refusal<Role::callable, F, Refused<not_const ? Why::not_const : Why::not_invocable, F>>{};
+    } else {
+      using Result = typename Home<typename Called::type>::type;
+      if constexpr (!travels<Result>) {
+        return Refusal<Role::result, Result, VerdictOnMade<Result>>{};
+      } else {
+        return std::type_identity<Task<F, S...>>{};
+      }
+    }
+  }
+}
+/// A std::type_identity of the Task that F and arguments of the given types make, or the Refusal.
 template <class F, class... Given>
-using TaskType = typename decltype(task_for<F, Given...>())::type;
+constexpr auto judge_task() {
+  if constexpr (!travels<F>) {
+    return Refusal<Role::callable, F, VerdictOnMade<F>>{};
+  } else if constexpr (has_changing_parameter<F>()) {
+    return Refusal<Role::callable, F, Refused<Why::reference_parameter, F>>{};
+  } else if constexpr (!takes_arguments<F, sizeof...(Given)>()) {
+    return Refusal<Role::callable, F, Refused<Why::number_of_arguments, F>>{};
+  } else {
+    return judge_arguments<F, Given...>(std::type_identity<typename StoredArguments<F, std::tuple<Given...>>::type>{});
+  }
+}
+
+template <class F, class... Given, class T>
+constexpr auto accept_or_refuse(std::type_identity<T>) {
+  return std::type_identity<T>{};
+}
+template <class F, class... Given, Role role, class Whole, class Verdict>
+constexpr auto accept_or_refuse(Refusal<role, Whole, Verdict>) {
+  refuse<role, Whole>(Verdict{});
+  if constexpr (std::is_invocable_v<F&, StoredType<Given>&...>) {
+    using Result = std::remove_cvref_t<std::invoke_result_t<F&, StoredType<Given>&...>>;
+    if constexpr (std::is_void_v<Result> || std::is_copy_constructible_v<Result>) {
+      return std::type_identity<RefusedTask<Result>>{};
+    } else {
+      return std::type_identity<RefusedTask<NoResult>>{};
+    }
+  } else {
+    return std::type_identity<RefusedTask<NoResult>>{};
+  }
+}
+/// The task that F and arguments of the given types make; what cannot be one is refused in a sentence.
+template <class F, class... Given>
+using TaskType =
+    typename decltype(accept_or_refuse<std::decay_t<F>, Given...>(judge_task<std::decay_t<F>, Given...>()))::type;
 
 }  // namespace rankpool::inline v0_2::detail

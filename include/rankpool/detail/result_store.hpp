@@ -11,6 +11,7 @@
 #include <iterator>
 #include <map>
 #include <memory>
+#include <new>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -24,7 +25,14 @@ class ResultStore {
  public:
   static constexpr std::size_t kSegment = 1024;
   static constexpr bool fixed = fixed_size<R>;
-  using Cell = std::conditional_t<fixed, R, Bytes>;
+  /// A value as its bytes: R need not have a default constructor, nor be assigned to.
+  struct Plain {
+    alignas(R) std::byte bytes[sizeof(R)];
+    [[nodiscard]] R value() const {
+      return read_plain<R>([&](void* to) { std::memcpy(to, bytes, sizeof bytes); });
+    }
+  };
+  using Cell = std::conditional_t<fixed, Plain, Bytes>;
 
   void put_fixed(std::uint64_t first, std::uint32_t count, const std::byte* bytes) {
     while (count > 0) {
@@ -52,8 +60,13 @@ class ResultStore {
   std::size_t take_run(std::uint64_t index, std::uint64_t end, std::vector<R>& to) requires fixed {
     const std::size_t place = static_cast<std::size_t>(index % kSegment);
     const std::size_t part = static_cast<std::size_t>(std::min<std::uint64_t>(end - index, kSegment - place));
-    const R* const from = at(index).cells() + place;
-    to.insert(to.end(), from, from + part);
+    const Plain* const from = at(index).cells() + place;
+    if constexpr (std::is_copy_assignable_v<R> && !std::is_same_v<R, bool>) {
+      const R* const first = std::launder(reinterpret_cast<const R*>(from));
+      to.insert(to.end(), first, first + part);
+    } else {
+      for (std::size_t i = 0; i < part; ++i) to.push_back(from[i].value());
+    }
     drop(index, part);
     return part;
   }
@@ -80,7 +93,7 @@ class ResultStore {
     std::size_t gone = 0;
     Cell* cells() {
       if (!room) {
-        if constexpr (fixed && std::is_default_constructible_v<Cell>) {
+        if constexpr (fixed) {
           room = std::make_unique_for_overwrite<Cell[]>(kSegment);
         } else {
           room = std::make_unique<Cell[]>(kSegment);

@@ -216,6 +216,14 @@ struct StarTask<F, Tuple, std::index_sequence<I...>> {
   };
 };
 
+/// What `submit(f, args...)`, `map(f, ranges...)` and `starmap(f, tuples)` give results of.
+template <class F, class... Args>
+using SubmitResult = FutureResult<TaskType<F, Args...>>;
+template <class F, class... Ranges>
+using MapResult = typename TaskType<F, std::ranges::range_reference_t<Ranges>...>::Result;
+template <class F, class Range>
+using StarmapResult = typename StarTask<F, std::ranges::range_reference_t<Range>>::type::Result;
+
 /// `starmap(f, tuples)`.
 template <class F, class Range>
 auto starmap_range(PoolLink& pool, const MapWish& wish, const F& f, Range&& tuples) {

@@ -2,14 +2,20 @@
 #include <rankpool/rankpool.hpp>
 
 #include <string>
-struct Named {
-  std::string name;
+class Named {
+ public:
+  Named() = default;
+  explicit Named(std::string name) : name_(std::move(name)) {}
+  const std::string& name() const { return name_; }
 #ifndef REFUSED
   template <class Archive>
   void serialize(Archive& archive, unsigned) {
-    archive& name;
+    archive& name_;
   }
 #endif
+
+ private:
+  std::string name_;
 };
-std::string name_of(Named named) { return named.name; }
-void use(rankpool::ProcessPoolExecutor& executor) { executor.submit(name_of, Named{"x"}); }
+std::string name_of(const Named& named) { return named.name(); }
+void use(rankpool::ProcessPoolExecutor& executor) { executor.submit(name_of, Named("x")); }
