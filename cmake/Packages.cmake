@@ -36,11 +36,15 @@ set(CPACK_DEBIAN_LIBRARY_PACKAGE_NAME librankpool${soname_version})
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_SECTION libs)
 set(CPACK_COMPONENT_LIBRARY_DESCRIPTION "Shared library of rankpool: process pools over MPI, as Python has them.")
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_SUGGESTS openmpi-bin)
+# The linker's cache follows.
+file(WRITE "${PROJECT_BINARY_DIR}/generated/triggers" "activate-noawait ldconfig\n")
+set(CPACK_DEBIAN_LIBRARY_PACKAGE_CONTROL_EXTRA "${PROJECT_BINARY_DIR}/generated/triggers")
 
 set(CPACK_DEBIAN_DEV_PACKAGE_NAME librankpool-dev)
 set(CPACK_DEBIAN_DEV_PACKAGE_SECTION libdevel)
 set(CPACK_COMPONENT_DEV_DESCRIPTION "Headers, examples and documentation of rankpool, for programs that use it.")
 set(CPACK_DEBIAN_DEV_PACKAGE_DEPENDS "libboost-serialization-dev (>= 1.74)")
+set(CPACK_DEBIAN_DEV_PACKAGE_SUGGESTS libboost-mpi-dev) # rankpool/mpi.hpp
 if(BUILD_SHARED_LIBS)
   string(APPEND CPACK_DEBIAN_DEV_PACKAGE_DEPENDS ", librankpool${soname_version} (= ${PROJECT_VERSION}-${CPACK_DEBIAN_PACKAGE_RELEASE})")
 else()

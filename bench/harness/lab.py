@@ -61,6 +61,16 @@ class Lab:
         script = [self.python, "-m", "mpi4py.futures", HERE / "rivals/python_pools.py", what]
         return self._mpirun(2, script + _arguments(options))
 
+    def commands(self, what, n):
+        """`true`, n times, two at a time."""
+        programs = {"ours": f"{self.build}/src/parallel/rankpool-parallel -j2 true", "xargs": "xargs -P2 -n1 true",
+                    "gnu": "parallel --will-cite -j2 true", "loop": f"{self.build}/bench/rival_spawn_loop {n} 2 true 1"}
+        program = shutil.which(programs[what].split()[0])
+        if program is None:
+            return None
+        script = programs[what] if what == "loop" else f"seq {n} | {programs[what]}"
+        return Command(["bash", "-c", script], seconds=1200)
+
     def _mpirun(self, ranks, argv):
         # As root Open MPI wants to be asked twice.
         twice = ("OMPI_ALLOW_RUN_AS_ROOT", "PRTE_ALLOW_RUN_AS_ROOT") if os.geteuid() == 0 else ()

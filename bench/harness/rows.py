@@ -297,5 +297,23 @@ def many_ranks(lab):
     return row
 
 
+def commands(lab):
+    row = Row("shell commands: `true`, two at a time")
+    n = lab.size(20_000, 500)
+    ours, loop, xargs, gnu = "rankpool-parallel", "a loop of posix_spawn", "xargs -P2", "GNU parallel"
+    runs = row.keep(lab.interleave({
+        ours: lab.commands("ours", n), loop: lab.commands("loop", n), xargs: lab.commands("xargs", n),
+        gnu: lab.commands("gnu", n)}))
+    more = [a - b for a, b in zip(runs.values(ours, "wall_s"), runs.values(loop, "wall_s"))]
+    row.checks.append(Check(f"{ours}: more than the loop, a command", [1000 * s / n for s in more], " ms", at_most=0.1))
+    for rival, bar in ((xargs, 1.1), (gnu, 3.5)):
+        row.faster(runs, ours, rival, "wall_s", at_least=bar)
+    first = row.keep(lab.interleave({ours: lab.commands("ours", 1), gnu: lab.commands("gnu", 1)}))
+    row.figure(first, ours, "wall_s", "one command, start and end", " ms", 1e3, at_most=30)
+    row.figure(first, gnu, "wall_s", "one command, start and end", " ms", 1e3)
+    return row
+
+
 ROWS = {1: no_op_chunk_1, 2: no_op_default_chunks, 3: round_trip, 4: shortest_task, 5: payload, 6: values, 7: long_tasks,
-        8: skewed_tasks, 9: idle, 10: start, 11: memory, 12: many_ranks}
+        8: skewed_tasks, 9: idle, 10: start, 11: memory, 12: many_ranks,
+        13: commands}

@@ -44,6 +44,10 @@ struct ExecutorOptions {
   /// allowed, and share them. Default: the environment's RANKPOOL_MAX_WORKERS, else every core of the job. Leave it out
   /// where tasks compute; ask for more where they mostly wait. Below 1: std::invalid_argument.
   std::optional<int> max_workers = std::nullopt;
+  /// Cores for each worker: the default number of workers is the cores divided by it. OpenMP, OpenBLAS and MKL use so
+  /// many threads in a worker, unless the program or the user has told them a number (OMP_NUM_THREADS). Default: 1.
+  /// Raise it where a task computes with several threads itself. Below 1: std::invalid_argument.
+  int threads_per_worker = 1;
   /// Run once in every worker process before its first task, also in one that replaces another: `partial(init, a, b)`.
   /// Default: nothing. Use it for what all tasks need and no argument should carry: open files, tables, licences. If it
   /// throws anywhere, the executor breaks, and BrokenProcessPool has its text.
@@ -246,6 +250,7 @@ class ProcessPoolExecutor {
   static detail::PoolConfig config_of(const ExecutorOptions& options) {
     detail::PoolConfig config;
     config.max_workers = options.max_workers;
+    config.threads_per_worker = options.threads_per_worker;
     const detail::PinScope scope(config.pins);
     if (options.initializer) detail::encode(config.initializer, options.initializer);
     config.max_tasks_per_child = options.max_tasks_per_child;

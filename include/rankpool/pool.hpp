@@ -33,6 +33,8 @@ struct PoolOptions {
   /// Worker processes; as `ExecutorOptions::max_workers`. Default: the environment's RANKPOOL_MAX_WORKERS, else every
   /// core of the job. Below 1: std::invalid_argument.
   std::optional<int> processes = std::nullopt;
+  /// Cores for each worker; as in ExecutorOptions. Below 1: std::invalid_argument.
+  int threads_per_worker = 1;
   /// Run once in every worker process before its first task, also in one that replaces another: `partial(init, a, b)`.
   /// Default: nothing. If it throws anywhere, the pool breaks (Python tries for ever), and BrokenProcessPool has its
   /// text.
@@ -194,6 +196,7 @@ class Pool {
     detail::PoolConfig config;
     config.facade = detail::Facade::pool;
     config.max_workers = options.processes;
+    config.threads_per_worker = options.threads_per_worker;
     const detail::PinScope scope(config.pins);
     if (options.initializer) detail::encode(config.initializer, options.initializer);
     config.max_tasks_per_child = options.maxtasksperchild;

@@ -269,4 +269,22 @@ void Agent::worker_ended(WorkerId worker, const host::WorkerEnd& end) {
 
 void Agent::keeper_lost() { ending_ = Ending::keeper_lost; }
 
+bool say_farewell(transport::Transport& transport, const std::string& why) noexcept {
+  try {
+    detail::Bytes message;
+    wire::append(message, wire::Farewell{why});
+    transport.send(transport.root(), std::move(message));
+    std::vector<transport::Incoming> ignored;
+    const auto until = Clock::now() + pace::kFarewell;
+    while (transport.unsent() != 0 && Clock::now() < until) {
+      transport.poll(ignored);
+      ignored.clear();
+      ::poll(nullptr, 0, 1);
+    }
+    return transport.unsent() == 0;
+  } catch (...) {
+    return false;
+  }
+}
+
 }  // namespace rankpool::agent

@@ -45,7 +45,7 @@ class Agent final : private host::HostListener {
   Agent(transport::Transport& transport, host::WorkerHost& host, AgentOptions options);
   ~Agent();
 
-  /// Serves until the job is over.
+  /// Serves until the job is over. Throws what it cannot go on after: `say_farewell` is to follow.
   Ending run();
 
  private:
@@ -90,5 +90,9 @@ class Agent final : private host::HostListener {
   base::Idler idler_{channel::Channel::on_one_core()};
   base::Alarm alarm_;
 };
+
+/// Tells rank 0 why this rank can do no more, and waits, for a moment, until that is on its way. False if even that
+/// fails.
+bool say_farewell(transport::Transport& transport, const std::string& why) noexcept;
 
 }  // namespace rankpool::agent

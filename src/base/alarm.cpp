@@ -1,5 +1,7 @@
 #include "base/alarm.hpp"
 
+#include "base/own_descriptor.hpp"
+
 #include <sys/timerfd.h>
 #include <unistd.h>
 #include <algorithm>
@@ -9,7 +11,7 @@
 
 namespace rankpool::base {
 
-Alarm::Alarm() : fd_(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)) {
+Alarm::Alarm() : fd_(to_high_number(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK))) {
   if (fd_ < 0) throw std::system_error(errno, std::generic_category(), "timerfd_create");
 }
 

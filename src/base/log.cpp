@@ -1,5 +1,6 @@
 #include "base/log.hpp"
 
+#include <fcntl.h>
 #include <unistd.h>
 #include <atomic>
 
@@ -7,6 +8,14 @@ namespace rankpool::base {
 namespace {
 
 std::atomic<LogLevel> g_level{LogLevel::warn};
+
+/// There was no standard error when the program was loaded: what has that number now may be a file of the program, as
+/// long as `run` has not put /dev/null there.
+bool g_no_standard_error = false;
+
+__attribute__((constructor(101))) void look_at_standard_error() {
+  g_no_standard_error = ::fcntl(STDERR_FILENO, F_GETFD) < 0;
+}
 
 std::string& origin() {
   static std::string text;
@@ -36,7 +45,7 @@ LogLevel log_level() noexcept { return g_level.load(std::memory_order_relaxed); 
 void set_log_origin(std::string text) { origin() = std::move(text); }
 
 void log(LogLevel level, std::string_view text) noexcept {
-  if (level > log_level()) return;
+  if (level > log_level() || g_no_standard_error) return;
   try {
     std::string line = "rankpool: ";
     line += word(level);

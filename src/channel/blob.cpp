@@ -31,19 +31,17 @@ bool is_blob(int fd, std::uint64_t id, std::uint64_t size) {
 
 Blob::Blob(std::uint64_t id, std::uint64_t size)
     : fd_(::memfd_create(name_of(id).c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING)), size_(static_cast<std::size_t>(size)) {
-  if (fd_ < 0) fail("memfd_create");
+  if (fd_ < 0) fail("a broadcast's memory");
   if (size_ == 0) return;
-  void* memory = MAP_FAILED;
-  if (::ftruncate(fd_, static_cast<off_t>(size_)) == 0) {
-    memory = ::mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_SHARED, fd_, 0);
-  }
-  if (memory == MAP_FAILED) {
-    const int error = errno;
+  try {
+    base::resize(fd_, size_);
+    void* const memory = ::mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_SHARED, fd_, 0);
+    if (memory == MAP_FAILED) fail("a broadcast's memory");
+    memory_ = static_cast<std::byte*>(memory);
+  } catch (...) {
     ::close(fd_);
-    errno = error;
-    fail("a broadcast's memory");
+    throw;
   }
-  memory_ = static_cast<std::byte*>(memory);
 }
 
 Blob::~Blob() {
@@ -65,7 +63,7 @@ void Blob::seal() {
   ::munmap(std::exchange(memory_, nullptr), size_);
   ::fcntl(fd_, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
   void* const memory = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd_, 0);
-  if (memory == MAP_FAILED) fail("mmap");
+  if (memory == MAP_FAILED) fail("a broadcast's memory");
   memory_ = static_cast<std::byte*>(memory);
 }
 

@@ -1,5 +1,7 @@
 #include "channel/channel.hpp"
 
+#include "base/memfd.hpp"
+
 #include <linux/futex.h>
 #include <sched.h>
 #include <sys/mman.h>
@@ -15,21 +17,26 @@ namespace rankpool::channel {
 namespace {
 
 constexpr std::size_t kControl = 4096;
+
+/// A process that the user's code forks has no place in it: what it does there by mistake ends it.
+void keep_from_forks(void* begin, std::size_t size) noexcept { ::madvise(begin, size, MADV_DONTFORK); }
+
 static_assert(sizeof(Channel::Control) <= kControl);
 
 [[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
 
 std::byte* map_twice(int fd, std::size_t offset, std::size_t size) {
   void* const room = ::mmap(nullptr, 2 * size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (room == MAP_FAILED) fail("mmap");
+  if (room == MAP_FAILED) fail("a channel's memory");
   auto* const begin = static_cast<std::byte*>(room);
   for (std::size_t i = 0; i < 2; ++i) {
     if (::mmap(begin + i * size, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
                static_cast<off_t>(offset)) == MAP_FAILED) {
       ::munmap(room, 2 * size);
-      fail("mmap");
+      fail("a channel's memory");
     }
   }
+  keep_from_forks(begin, 2 * size);
   return begin;
 }
 
@@ -55,9 +62,9 @@ bool Channel::on_one_core() noexcept {
 }
 
 Channel::Channel() : fd_(::memfd_create("rankpool channel", MFD_CLOEXEC)) {
-  if (fd_ < 0) fail("memfd_create");
+  if (fd_ < 0) fail("a channel's memory");
   try {
-    if (::ftruncate(fd_, kControl + 2 * kRing + 2 * kSideRing) != 0) fail("ftruncate");
+    base::resize(fd_, kControl + 2 * kRing + 2 * kSideRing);
     map();
     new (control_) Control;
   } catch (...) {
@@ -91,7 +98,8 @@ void Channel::close_descriptor() noexcept {
 
 void Channel::map() {
   void* const control = ::mmap(nullptr, kControl, PROT_READ | PROT_WRITE, MAP_SHARED, fd_, 0);
-  if (control == MAP_FAILED) fail("mmap");
+  if (control == MAP_FAILED) fail("a channel's memory");
+  keep_from_forks(control, kControl);
   control_ = static_cast<Control*>(control);
   in_ = map_twice(fd_, kControl, kRing);
   out_ = map_twice(fd_, kControl + kRing, kRing);

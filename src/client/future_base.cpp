@@ -2,8 +2,11 @@
 #include <rankpool/detail/future_base.hpp>
 #include <rankpool/detail/what_of.hpp>
 
+#include "base/forked_copy.hpp"
 #include "base/log.hpp"
 #include "client/callbacks.hpp"
+
+#include <rankpool/errors.hpp>
 
 #include <linux/futex.h>
 #include <sys/syscall.h>
@@ -171,6 +174,7 @@ void FutureBase::remove_watcher(Watcher* watcher) noexcept {
 
 bool FutureBase::wait(const Timeout& timeout) const {
   if (done()) return true;
+  if (base::is_forked_copy()) throw Error(base::copy_complaint("a future that was not done"));
   const auto deadline = timeout.deadline();
   timespec until{};
   if (deadline) {

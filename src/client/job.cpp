@@ -1,5 +1,6 @@
 #include "client/job.hpp"
 
+#include "base/forked_copy.hpp"
 #include "base/log.hpp"
 #include "client/callbacks.hpp"
 #include "engine/pool_commands.hpp"
@@ -28,6 +29,7 @@ void check_positive(const std::optional<int>& number, const char* name) {
 }  // namespace
 
 std::shared_ptr<Job> Job::current() {
+  if (base::is_forked_copy()) return nullptr;
   const std::lock_guard lock(g_current_mutex);
   return current_slot();
 }
@@ -53,6 +55,7 @@ void Job::warn_of_crowding(int workers) {
 std::shared_ptr<engine::PoolState> Job::open_pool(detail::PoolConfig config) {
   const bool executor = config.facade == detail::Facade::executor;
   check_positive(config.max_workers, executor ? "max_workers" : "processes");
+  check_positive(config.threads_per_worker, "threads_per_worker");
   check_positive(config.max_tasks_per_child, executor ? "max_tasks_per_child" : "maxtasksperchild");
   if (config.max_retries < 0) throw std::invalid_argument("max_retries must not be negative");
   if (config.task_timeout && config.task_timeout->count() <= 0) {
@@ -60,8 +63,9 @@ std::shared_ptr<engine::PoolState> Job::open_pool(detail::PoolConfig config) {
   }
   auto state = std::make_shared<engine::PoolState>();
   state->facade = config.facade;
-  state->max_workers =
-      config.max_workers.value_or(engine_.settings().max_workers.value_or(std::max(1, engine_.roster().capacity())));
+  state->threads_per_worker = config.threads_per_worker;
+  const int all = std::max(1, engine_.roster().capacity() / config.threads_per_worker);
+  state->max_workers = config.max_workers.value_or(engine_.settings().max_workers.value_or(all));
   const bool asked_for = config.max_workers || engine_.settings().max_workers || engine_.settings().workers;
   state->initializer = std::move(config.initializer);
   state->pins = std::move(config.pins);

@@ -1,5 +1,6 @@
 #include <rankpool/detail/pool_link.hpp>
 
+#include "base/forked_copy.hpp"
 #include "client/job.hpp"
 #include "engine/pool_commands.hpp"
 #include "group/pmix_library.hpp"
@@ -23,11 +24,14 @@ constexpr std::size_t kChunkItems = std::size_t{1} << 16U;
 class WorkHandle final : public WorkControl {
  public:
   WorkHandle(std::shared_ptr<Job> job, WorkId work) : job_(std::move(job)), work_(work) {}
-  void extend(std::uint64_t more) override { job_->engine().mailbox().post(engine::ExtendWork{work_, more}); }
-  void seal() override { job_->engine().mailbox().post(engine::SealWork{work_}); }
-  void cancel() override { job_->engine().mailbox().post(engine::CancelWork{work_}); }
+  void extend(std::uint64_t more) override { post(engine::ExtendWork{work_, more}); }
+  void seal() override { post(engine::SealWork{work_}); }
+  void cancel() override { post(engine::CancelWork{work_}); }
 
  private:
+  void post(Command command) {
+    if (!base::is_forked_copy()) job_->engine().mailbox().post(std::move(command));
+  }
   std::shared_ptr<Job> job_;
   WorkId work_;
 };
@@ -38,6 +42,7 @@ class EnginePoolLink final : public PoolLink {
       : job_(std::move(job)), state_(std::move(state)) {}
 
   void check_open() override {
+    refuse_copies();
     mailbox().locked([&] { engine::pool::check_intake(*state_); });
   }
   void submit(Ref<Sink> sink) override { post(std::move(sink), schedule::WorkSpec{}); }
@@ -56,11 +61,22 @@ class EnginePoolLink final : public PoolLink {
     return std::make_shared<WorkHandle>(job_, work);
   }
 
-  void close(bool cancel_pending) override { engine::pool::close(mailbox(), *state_, cancel_pending); }
-  void stop(int signal) override { engine::pool::stop(mailbox(), *state_, signal); }
-  void wait_ended() override { client::pool::wait_ended(job_->engine(), *state_); }
-  void wait_ready() override { client::pool::wait_ready(mailbox(), *state_); }
+  // A forked copy of the program leaves the pool to the original, also where it leaves the pool's scope.
+  void close(bool cancel_pending) override {
+    if (!base::is_forked_copy()) engine::pool::close(mailbox(), *state_, cancel_pending);
+  }
+  void stop(int signal) override {
+    if (!base::is_forked_copy()) engine::pool::stop(mailbox(), *state_, signal);
+  }
+  void wait_ended() override {
+    if (!base::is_forked_copy()) client::pool::wait_ended(job_->engine(), *state_);
+  }
+  void wait_ready() override {
+    refuse_copies();
+    client::pool::wait_ready(mailbox(), *state_);
+  }
   int workers_alive() const override {
+    if (base::is_forked_copy()) return 0;
     // The user's own closing shows at once, not when the engine gets to it.
     const bool open = job_->engine().mailbox().locked([&] { return state_->intake == engine::Intake::open; });
     return open ? state_->alive.load() : 0;
@@ -77,7 +93,11 @@ class EnginePoolLink final : public PoolLink {
     if (!trouble.empty()) throw Error("tasks of several ranks cannot run here: " + trouble);
   }
   [[nodiscard]] engine::Mailbox& mailbox() { return job_->engine().mailbox(); }
+  static void refuse_copies() {
+    if (base::is_forked_copy()) throw Error(base::copy_complaint("an executor or pool"));
+  }
   WorkId post(Ref<Sink> sink, const schedule::WorkSpec& spec) {
+    refuse_copies();
     return mailbox().post_work([&](WorkId work) {
       engine::pool::check_intake(*state_);
       return engine::SubmitWork{state_->id, work, std::move(sink), spec};
@@ -92,6 +112,7 @@ class EnginePoolLink final : public PoolLink {
 
 std::shared_ptr<PoolLink> PoolLink::open(PoolConfig config) {
   if (in_worker()) throw Error("pools cannot be used inside a task");
+  if (base::is_forked_copy()) throw Error(base::copy_complaint("an executor or pool"));
   auto job = Job::current();
   if (!job) {
     throw Error(

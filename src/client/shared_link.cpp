@@ -1,5 +1,6 @@
 #include <rankpool/detail/shared_link.hpp>
 
+#include "base/forked_copy.hpp"
 #include "channel/blob.hpp"
 #include "client/job.hpp"
 #include "client/shared_link.hpp"
@@ -58,6 +59,7 @@ ObjectPin::~ObjectPin() {
     const std::lock_guard lock(objects().mutex);
     objects().pins.erase(id_);
   }
+  if (base::is_forked_copy()) return;
   if (const auto job = job_.lock()) job->engine().mailbox().post_if_open(engine::ForgetShared{id_});
 }
 
@@ -118,6 +120,7 @@ struct Reply {
 class OfRankZero final : public SharedAccess {
  public:
   Bytes ask(std::span<const std::byte> request) override {
+    if (base::is_forked_copy()) throw Error(base::copy_complaint("a shared object"));
     const auto job = Job::current();
     const auto caller = std::make_shared<engine::SharedCaller>(Bytes(request));
     if (!job || !job->engine().mailbox().post_if_open(engine::CallShared{caller})) {

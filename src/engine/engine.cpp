@@ -1,5 +1,6 @@
 #include "engine/engine.hpp"
 
+#include "base/limits.hpp"
 #include "base/log.hpp"
 #include "base/pace.hpp"
 #include "base/wait_status.hpp"
@@ -22,6 +23,8 @@ using Clock = std::chrono::steady_clock;
 
 /// Room that the list of commands keeps between two bursts; more is given back.
 constexpr std::size_t kKeptCommands = 4096;
+/// Who has closed the descriptor by which the engine is woken cannot wake it: it finds out by itself.
+constexpr std::chrono::seconds kLongestSleep{2};
 
 /// What the signal would have done without us.
 [[noreturn]] void end_process_by(int signal) {
@@ -74,7 +77,7 @@ void Engine::thread_main() noexcept {
     assemble();
     while (phase_ == Phase::serving && !dispatcher_->job_ended()) turn();
   } catch (const std::exception& e) {
-    stop_serving(Phase::failed, std::string("the engine has failed: ") + e.what());
+    stop_serving(Phase::failed, "the engine has failed: " + base::explain(e));
   } catch (...) {
     stop_serving(Phase::failed, "the engine has failed");
   }
@@ -155,8 +158,9 @@ void Engine::refuse() noexcept {
     while (dispatcher_ && !dispatcher_->job_ended()) {
       if (end_by_signal && Clock::now() >= until) end_process_by(stop_signal_.load());
       if (take_commands()) continue;
-      pollfd fd{mailbox_.fd(), POLLIN, 0};
-      if (mailbox_.prepare_sleep()) ::poll(&fd, 1, end_by_signal ? 20 : -1);
+      const bool can_be_woken = mailbox_.intact();
+      pollfd fd{can_be_woken ? mailbox_.fd() : -1, POLLIN, 0};
+      if (mailbox_.prepare_sleep()) ::poll(&fd, 1, end_by_signal || !can_be_woken ? 20 : -1);
       mailbox_.awake(true);
     }
   } catch (...) {
@@ -204,6 +208,9 @@ bool Engine::take_commands() {
 }
 
 void Engine::sleep(Clock::time_point now) {
+  if (!mailbox_.intact()) {
+    throw std::runtime_error("the program has closed descriptors of the library's, as who closes all from 3 up does");
+  }
   const bool nothing_yet = mailbox_.prepare_sleep() && (stop_signal_.load() == 0 || stop_passed_on_) &&
                            options_.host->prepare_sleep() && (!remote_ || remote_->prepare_sleep());
   std::array<pollfd, 6> fds{{{mailbox_.fd(), POLLIN, 0},
@@ -217,6 +224,7 @@ void Engine::sleep(Clock::time_point now) {
     const auto no_later_than = [&](Clock::time_point limit) { until = std::min(until.value_or(limit), limit); };
     if (const auto deadline = dispatcher_->next_deadline()) no_later_than(Clock::time_point(*deadline));
     if (options_.host->has_backlog()) no_later_than(now + pace::kRoomLook);
+    no_later_than(now + kLongestSleep);
     if (const auto look = options_.host->next_look()) no_later_than(base::roughly(*look, now));
     alarm_.set(until);
     mailbox_.leave_seat(*this);

@@ -7,7 +7,7 @@
 
 namespace rankpool::engine {
 
-Mailbox::Mailbox() : fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+Mailbox::Mailbox() : fd_(base::to_high_number(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK))), identity_(fd_) {
   if (fd_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
 }
 
@@ -74,6 +74,7 @@ void Mailbox::stand_in(SubmitWork&& submission) noexcept {
 void Mailbox::awake(bool rung) {
   sleeping_.store(false, std::memory_order_seq_cst);
   if (!rung) return;
+  if (!intact()) return;
   std::uint64_t count = 0;
   [[maybe_unused]] const auto drained = ::read(fd_, &count, sizeof count);
 }
@@ -82,6 +83,7 @@ void Mailbox::wake() noexcept {
   if (!sleeping_.load(std::memory_order_seq_cst)) return;
   // One post wakes; those behind it need not ring again.
   if (!sleeping_.exchange(false, std::memory_order_seq_cst)) return;
+  if (!intact()) return;  // it may be a file of the program by now
   const std::uint64_t one = 1;
   [[maybe_unused]] const auto written = ::write(fd_, &one, sizeof one);
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/ids.hpp"
+#include "base/own_descriptor.hpp"
 #include "channel/blob.hpp"
 #include "channel/channel.hpp"
 #include "engine/pool_state.hpp"
@@ -163,6 +164,8 @@ class Mailbox {
   /// `rung`: `fd()` was readable.
   void awake(bool rung);
   [[nodiscard]] int fd() const noexcept { return fd_; }
+  /// False once the program has closed what is behind `fd()`: nobody can wake the engine any more. Any thread.
+  [[nodiscard]] bool intact() const noexcept { return identity_.is(fd_); }
 
   /// Any thread, signal handlers too: makes a sleeping engine look around.
   void wake() noexcept;
@@ -172,6 +175,7 @@ class Mailbox {
   void stand_in(SubmitWork&& submission) noexcept;
 
   int fd_ = -1;
+  base::DescriptorIdentity identity_;
   std::atomic<bool> sleeping_{false};
   std::atomic<bool> filled_{false};
   std::mutex mutex_;

@@ -22,6 +22,7 @@ struct PoolState {
   PoolId id{};
   detail::Facade facade{};
   int max_workers = 0;
+  int threads_per_worker = 1;
   detail::Bytes initializer;
   detail::Pins pins;  ///< shared objects whose handles the initializer holds; dropped by the engine when the pool ends
   bool announce_items = false;

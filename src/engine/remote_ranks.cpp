@@ -242,6 +242,12 @@ void RemoteRanks::receive(const transport::Incoming& message) {
     while (auto next = envelope.next()) {
       if (auto* hello = std::get_if<wire::Hello>(&*next)) {
         greet(from, *hello);
+      } else if (const auto* farewell = std::get_if<wire::Farewell>(&*next)) {
+        if (from.standing != Standing::member) {
+          base::log_error("rank " + std::to_string(raw(message.from)) + " takes no part: " + farewell->why);
+        }
+        lose(from, {farewell->why, {}});
+        return;
       } else if (from.standing != Standing::member) {
         throw wire::ProtocolError("a message before its greeting");
       } else if (const auto* output = std::get_if<wire::Output>(&*next)) {
@@ -257,9 +263,6 @@ void RemoteRanks::receive(const transport::Incoming& message) {
       } else if (const auto* ended = std::get_if<wire::WorkerEnded>(&*next)) {
         from.port->forget_input(ended->worker);
         listener_.worker_ended(ended->worker, {static_cast<pid_t>(ended->pid), ended->wait_status, ended->inside_item});
-      } else if (const auto* farewell = std::get_if<wire::Farewell>(&*next)) {
-        lose(from, {farewell->why, {}});
-        return;
       } else {
         throw wire::ProtocolError("a message that only rank 0 sends");
       }

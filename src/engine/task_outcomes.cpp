@@ -8,12 +8,20 @@ namespace {
 ItemsEnded::How how_ended(wire::FrameKind kind) {
   switch (kind) {
     case wire::FrameKind::error:
+    case wire::FrameKind::dropped:
       return ItemsEnded::How::error;
     case wire::FrameKind::skipped:
       return ItemsEnded::How::skipped;
     default:
       return ItemsEnded::How::value;
   }
+}
+
+detail::FailurePtr no_memory_for(std::uint64_t size) {
+  auto failure = std::make_shared<detail::Failure>();
+  failure->kind = detail::Failure::Kind::serialization;
+  failure->text = "there is no memory on rank 0 for the " + std::to_string(size) + " bytes of this result";
+  return failure;
 }
 
 }  // namespace
@@ -52,6 +60,7 @@ bool TaskDispatcher::handle_frame(WorkerId id, Worker& worker, const wire::Frame
     case wire::FrameKind::value:
     case wire::FrameKind::error:
     case wire::FrameKind::skipped:
+    case wire::FrameKind::dropped:
       return handle_outcome(id, header, payload, owned);
     default:
       return false;
@@ -78,6 +87,8 @@ bool TaskDispatcher::handle_outcome(WorkerId id, const wire::FrameHeader& header
       sink->value(first, take());
     } else if (header.kind == wire::FrameKind::error) {
       sink->error(first, take());
+    } else if (header.kind == wire::FrameKind::dropped) {
+      sink->fail(first, header.count, no_memory_for(header.length));
     } else {
       sink->skipped(first, header.count);
     }

@@ -16,6 +16,8 @@ detail::Bytes init_payload(WorkerId id, const Worker& worker) {
   const std::uint32_t number = raw(id);
   payload.append(&number, sizeof number);
   payload.append(&rank, sizeof rank);
+  const auto threads = static_cast<std::uint32_t>(worker.pool->threads_per_worker);
+  payload.append(&threads, sizeof threads);
   payload.append(&host_size, sizeof host_size);
   payload.append(host.data(), host.size());
   const detail::Bytes& initializer = worker.pool->initializer;

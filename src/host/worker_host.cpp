@@ -1,6 +1,7 @@
 #include "host/worker_host.hpp"
 
 #include "base/cores.hpp"
+#include "base/limits.hpp"
 #include "base/pace.hpp"
 #include "host/worker_line.hpp"
 #include "keeper/keeper.hpp"
@@ -9,7 +10,6 @@
 #include <unistd.h>
 #include <algorithm>
 #include <csignal>
-#include <cstring>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -83,7 +83,7 @@ void WorkerHost::start(WorkerId worker, bool with_folders) {
     impl_->lines.push_back(std::move(line));
     impl_->count_heads();
   } catch (const std::exception& e) {
-    impl_->failed.emplace_back(worker, e.what());
+    impl_->failed.emplace_back(worker, base::explain(e));
   }
 }
 
@@ -134,7 +134,7 @@ bool WorkerHost::poll(HostListener& listener, std::size_t max_output) {
     any = true;
   }
   const std::uint32_t events = i.keeper->page().keeper_events.load(std::memory_order_acquire);
-  if (events == i.seen_events && !std::exchange(i.woken, false)) return any;
+  if (events == i.seen_events && !std::exchange(i.woken, false) && !i.keeper->lost()) return any;
   i.seen_events = events;
   while (auto message = i.keeper->receive()) {
     any = true;
@@ -145,7 +145,7 @@ bool WorkerHost::poll(HostListener& listener, std::size_t max_output) {
       listener.worker_started(worker, message->number);
     } else if (message->kind == keeper::KeeperMessage::Kind::spawn_failed) {
       i.erase(worker);
-      listener.worker_failed_to_start(worker, std::strerror(message->number));
+      listener.worker_failed_to_start(worker, base::error_text(message->number));
     } else if (message->kind == keeper::KeeperMessage::Kind::ended) {
       i.ended(*line, listener, message->number, message->status);
     }
@@ -204,10 +204,7 @@ bool WorkerHost::prepare_sleep() {
 
 void WorkerHost::awake(bool rung, bool by_keeper) {
   impl_->keeper->page().host_sleeping.store(0, std::memory_order_seq_cst);
-  if (rung) {
-    std::uint64_t count = 0;
-    [[maybe_unused]] const auto drained = ::read(impl_->keeper->wake(), &count, sizeof count);
-  }
+  if (rung) impl_->keeper->take_rings();
   if (by_keeper) impl_->woken = true;
 }
 

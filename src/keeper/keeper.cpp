@@ -1,14 +1,12 @@
 #include "keeper/keeper.hpp"
 
+#include "base/limits.hpp"
 #include "base/log.hpp"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -49,6 +47,11 @@ bool send_message(int socket, const KeeperMessage& message, int fd, int flags = 
   }
 }
 
+/// Signals that have come and are not dealt with. A descriptor for them might not be had.
+std::array<volatile std::sig_atomic_t, NSIG> g_came{};
+
+extern "C" void note_signal(int signal) { g_came[static_cast<std::size_t>(signal)] = 1; }
+
 enum class Received : std::uint8_t { message, nothing, end };
 
 Received receive_message(int socket, KeeperMessage& message, int& fd) {
@@ -76,16 +79,22 @@ Received receive_message(int socket, KeeperMessage& message, int& fd) {
 }  // namespace
 
 KeeperLink::~KeeperLink() {
-  if (control_ >= 0) ::close(control_);
-  if (wake_ >= 0) ::close(wake_);
+  // A process that the program has forked may hold the line, too: closing alone would tell the keeper nothing.
+  if (control_identity_.is(control_)) {
+    ::shutdown(control_, SHUT_RDWR);
+    ::close(control_);
+  }
+  if (wake_identity_.is(wake_)) ::close(wake_);
 }
 
-bool KeeperLink::send(const KeeperMessage& message, int fd) { return send_message(control_, message, fd); }
+bool KeeperLink::send(const KeeperMessage& message, int fd) {
+  return control_identity_.is(control_) && send_message(control_, message, fd);
+}
 
 std::optional<KeeperMessage> KeeperLink::receive() {
   KeeperMessage message;
   int fd = -1;
-  switch (receive_message(control_, message, fd)) {
+  switch (control_identity_.is(control_) ? receive_message(control_, message, fd) : Received::end) {
     case Received::message:
       return message;
     case Received::nothing:
@@ -97,89 +106,123 @@ std::optional<KeeperMessage> KeeperLink::receive() {
   return std::nullopt;
 }
 
+void KeeperLink::take_rings() noexcept {
+  if (!wake_identity_.is(wake_)) {
+    lost_ = true;
+    return;
+  }
+  std::array<std::byte, 256> rings;
+  [[maybe_unused]] const auto taken = ::read(wake_, rings.data(), rings.size());
+}
+
 KeeperPair make_keeper_pair() {
   int ends[2];
+  int bell[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
-    throw std::system_error(errno, std::generic_category(), "socketpair");
-  const int wake = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    throw std::system_error(errno, std::generic_category(), "a socket for the keeper");
+  // A pipe, not an eventfd: whoever writes to it can tell it from all else that might stand under its number.
+  if (::pipe2(bell, O_CLOEXEC | O_NONBLOCK) != 0)
+    throw std::system_error(errno, std::generic_category(), "a pipe for the workers");
   void* const page = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (wake < 0 || page == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "keeper");
+  if (page == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "shared memory");
+  for (int* const fd : {&ends[0], &ends[1], &bell[0], &bell[1]}) *fd = base::to_high_number(*fd);
   auto* const shared = new (page) channel::RankPage;
   KeeperPair pair;
-  pair.link = std::make_unique<KeeperLink>(ends[0], wake, shared);
-  pair.keeper = std::make_unique<Keeper>(ends[1], wake, shared);
+  pair.link = std::make_unique<KeeperLink>(ends[0], bell[0], shared);
+  pair.keeper = std::make_unique<Keeper>(ends[1], bell[1], shared);
   pair.link_end = ends[0];
   pair.keeper_end = ends[1];
+  pair.bell_end = bell[1];
   return pair;
 }
 
 void KeeperPair::keep_link() {
   ::close(keeper_end);
+  ::close(bell_end);
   keeper.reset();
 }
 
 void KeeperPair::keep_keeper() {
   ::close(link_end);
-  (void)link.release();  // its descriptors are the keeper's too
+  // The end of the bell that the rank reads stays open here: no worker is to die of writing to it after the rank.
+  (void)link.release();
 }
 
 int Keeper::run(KeeperDuties duties) {
   duties_ = std::move(duties);
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
-  sigset_t watched;
-  sigemptyset(&watched);
-  for (const int signal : {SIGCHLD, SIGTERM, SIGINT, SIGUSR1, SIGUSR2, SIGHUP}) sigaddset(&watched, signal);
-  ::sigprocmask(SIG_BLOCK, &watched, nullptr);
-  const int signals = ::signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK);
+  // Nothing is due while SIGCHLD is ignored, as a program's parent may have it: the state of a worker would be lost.
+  base::give_signals(duties_.stock, base::Heir::keeper);
+  struct sigaction note {};
+  note.sa_handler = note_signal;
+  sigfillset(&note.sa_mask);
+  for (const int signal : base::inheritance_of(base::Heir::keeper).reads) ::sigaction(signal, &note, nullptr);
+  sigset_t none;
+  sigemptyset(&none);
   int parent = -1;
   if (duties_.rank_is_parent) parent = static_cast<int>(::syscall(SYS_pidfd_open, duties_.rank, 0));
   bool rank_gone = false;
   while (!rank_gone) {
     const short awaited = unsent_.empty() ? POLLIN : POLLIN | POLLOUT;
-    std::array<pollfd, 4> fds{
-        {{control_, awaited, 0}, {signals, POLLIN, 0}, {parent, POLLIN, 0}, {duties_.signal_line, POLLIN, 0}}};
-    ::poll(fds.data(), fds.size(), kill_overdue());
-    send_reports();
-    signalfd_siginfo info{};
-    while (::read(signals, &info, sizeof info) == sizeof info) {
-      const int signal = static_cast<int>(info.ssi_signo);
-      if (signal != SIGCHLD && !duties_.rank_is_parent && !rank_status_) ::kill(duties_.rank, signal);
+    std::array<pollfd, 3> fds{{{control_, awaited, 0}, {parent, POLLIN, 0}, {duties_.signal_line, POLLIN, 0}}};
+    const int wait = kill_overdue();
+    const timespec limit{wait / 1000, wait % 1000 * 1'000'000L};
+    // Signals come here and nowhere else: what they have to tell is seen before the next sleep.
+    if (::ppoll(fds.data(), fds.size(), wait < 0 ? nullptr : &limit, &none) < 0) {
+      for (auto& fd : fds) fd.revents = 0;
     }
-    if (fds[3].revents != 0) {
+    send_reports();
+    pass_on_signals();
+    if (fds[2].revents != 0) {
       bool ended = false;
       const auto signal = duties_.take_signal(ended);
       if (signal && !rank_status_) ::kill(duties_.rank, *signal);
       if (ended) duties_.signal_line = -1;
     }
     reap();
-    KeeperMessage message;
-    int fd = -1;
-    for (Received got{}; control_ >= 0 && (got = receive_message(control_, message, fd)) != Received::nothing;) {
-      if (got == Received::end) {
-        // The rank has let go of us: bare it is gone, or going; launched its end is seen as a child's.
-        ::close(std::exchange(control_, -1));
-        end_all_children();
-        if (duties_.rank_is_parent) rank_gone = true;
-        break;
-      }
-      if (message.kind == KeeperMessage::Kind::spawn && fd >= 0) {
-        spawn(message.worker, fd, message.number != 0);
-        fd = -1;
-      } else if (message.kind == KeeperMessage::Kind::kill) {
-        signal_worker(message.worker, message.number);
-      } else if (message.kind == KeeperMessage::Kind::hold && fd >= 0 && duties_.hold) {
-        duties_.hold(fd, message.number);
-        fd = -1;
-      }
-      if (fd >= 0) ::close(fd);
+    if (control_ >= 0 && !take_messages()) {
+      // The rank has let go of us: bare it is gone, or going; launched its end is seen as a child's.
+      ::close(std::exchange(control_, -1));
+      end_all_children();
+      rank_gone = duties_.rank_is_parent;
     }
-    if ((fds[2].revents & POLLIN) != 0) rank_gone = true;
+    if ((fds[1].revents & POLLIN) != 0) rank_gone = true;
     if (rank_status_) rank_gone = true;
   }
   end_all_children();
-  ::close(signals);
   if (parent >= 0) ::close(parent);
   return rank_status_.value_or(0);
+}
+
+void Keeper::pass_on_signals() {
+  for (const int signal : base::inheritance_of(base::Heir::keeper).reads) {
+    auto& came = g_came[static_cast<std::size_t>(signal)];
+    if (came == 0) continue;
+    came = 0;
+    if (signal != SIGCHLD && !duties_.rank_is_parent && !rank_status_) ::kill(duties_.rank, signal);
+  }
+}
+
+bool Keeper::take_messages() {
+  KeeperMessage message;
+  int fd = -1;
+  while (true) {
+    const Received got = receive_message(control_, message, fd);
+    if (got == Received::nothing) return true;
+    if (got == Received::end) return false;
+    if (message.kind == KeeperMessage::Kind::spawn) {
+      if (fd >= 0) {
+        spawn(message.worker, std::exchange(fd, -1), message.number != 0);
+      } else {  // there was no room for it here
+        report({KeeperMessage::Kind::spawn_failed, message.worker, EMFILE, 0});
+      }
+    } else if (message.kind == KeeperMessage::Kind::kill) {
+      signal_worker(message.worker, message.number);
+    } else if (message.kind == KeeperMessage::Kind::hold && fd >= 0 && duties_.hold) {
+      duties_.hold(std::exchange(fd, -1), message.number);
+    }
+    if (fd >= 0) ::close(fd);
+  }
 }
 
 void Keeper::signal_worker(std::uint32_t worker, int signal) {
@@ -222,33 +265,8 @@ void Keeper::spawn(std::uint32_t worker, int fd, bool with_folders) {
   if (pid == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != keeper) ::_exit(1);
-    ::setsid();
-    sigset_t none;
-    sigemptyset(&none);
-    for (int signal = 1; signal < 32; ++signal) ::signal(signal, SIG_DFL);
-    ::sigprocmask(SIG_SETMASK, &none, nullptr);
-    ::prctl(PR_SET_NAME, "rankpool-worker");  // no space: see keep()
     if (folders) Folders::own() = folders->leave();
-    const int null = ::open("/dev/null", O_RDONLY);
-    ::dup2(null, STDIN_FILENO);
-    // Only its channel, its door bell and what the program writes to.
-    const int channel = 3;
-    const int wake = 4;
-    const int moved_channel = ::fcntl(fd, F_DUPFD, 10);
-    const int moved_wake = ::fcntl(wake_, F_DUPFD, 10);
-    ::dup2(moved_channel, channel);
-    ::dup2(moved_wake, wake);
-    ::fcntl(channel, F_SETFD, FD_CLOEXEC);
-    ::fcntl(wake, F_SETFD, FD_CLOEXEC);
-    if (::syscall(SYS_close_range, 5U, ~0U, 0U) != 0) {
-      for (int i = 5; i < 65536; ++i) ::close(i);
-    }
-    try {
-      duties_.worker_main(channel::Channel(channel), page_, wake);
-    } catch (const std::exception& e) {
-      base::log_error(std::string("a worker cannot start: ") + e.what());
-    }
-    ::_exit(1);
+    become_worker(fd);
   }
   const int error = errno;
   ::close(fd);
@@ -260,6 +278,19 @@ void Keeper::spawn(std::uint32_t worker, int fd, bool with_folders) {
   workers_[pid] = worker;
   if (folders) folders_.emplace(pid, std::move(*folders));
   report({KeeperMessage::Kind::spawned, worker, pid, 0});
+}
+
+void Keeper::become_worker(int channel) {
+  ::setsid();
+  base::give_signals(duties_.stock, base::Heir::worker);
+  ::prctl(PR_SET_NAME, "rankpool-worker");  // no space: see keep()
+  base::give_descriptors(duties_.stock, base::Heir::worker, {channel, wake_});
+  try {
+    duties_.worker_main(channel::Channel(channel), page_, wake_);
+  } catch (const std::exception& e) {
+    base::log_error("a worker cannot start: " + base::explain(e));
+  }
+  ::_exit(1);
 }
 
 void Keeper::reap() {
@@ -321,12 +352,15 @@ void Keeper::end_all_children() {
   for (int round = 0; round < 100; ++round) {
     std::ifstream children("/proc/self/task/" + std::to_string(::getpid()) + "/children");
     bool any = false;
-    for (pid_t child = 0; children >> child;) {
-      if (child == duties_.rank && !rank_status_) continue;
+    const auto end = [&](pid_t child) {
+      if (child == duties_.rank && !rank_status_) return;
       any = true;
       ::kill(-child, SIGKILL);
       ::kill(child, SIGKILL);
-    }
+    };
+    for (pid_t child = 0; children >> child;) end(child);
+    // Where that file is missing the workers are known; what a task has let go of in a session of its own is not.
+    for (const auto& [pid, worker] : workers_) end(pid);
     reap();
     if (!any) return;
     ::poll(nullptr, 0, 2);

@@ -1,6 +1,8 @@
 #pragma once
 
 #include "base/ids.hpp"
+#include "base/inheritance.hpp"
+#include "base/own_descriptor.hpp"
 #include "channel/channel.hpp"
 #include "keeper/folders.hpp"
 
@@ -28,9 +30,14 @@ struct KeeperMessage {
 };
 
 /// The rank's end of the line to its keeper, and the things that both share. One thread.
+///
+/// Its descriptors are used only while they are what they were: who closes everything from 3 up in `main` loses the
+/// line, and no byte goes into a file of the program.
 class KeeperLink {
  public:
-  KeeperLink(int control, int wake, channel::RankPage* page) : control_(control), wake_(wake), page_(page) {}
+  /// `wake` is the end of a pipe that the workers write to.
+  KeeperLink(int control, int wake, channel::RankPage* page)
+      : control_(control), wake_(wake), control_identity_(control), wake_identity_(wake), page_(page) {}
   KeeperLink(const KeeperLink&) = delete;
   KeeperLink& operator=(const KeeperLink&) = delete;
   ~KeeperLink();
@@ -41,18 +48,23 @@ class KeeperLink {
   [[nodiscard]] bool lost() const noexcept { return lost_; }
   [[nodiscard]] int control() const noexcept { return control_; }
   [[nodiscard]] int wake() const noexcept { return wake_; }
+  /// Takes what the workers have written there.
+  void take_rings() noexcept;
   [[nodiscard]] channel::RankPage& page() noexcept { return *page_; }
 
  private:
   int control_;
   int wake_;
+  base::DescriptorIdentity control_identity_;
+  base::DescriptorIdentity wake_identity_;
   channel::RankPage* page_;
   bool lost_ = false;
 };
 
 /// What a keeper is to do besides keeping workers.
 struct KeeperDuties {
-  pid_t rank = 0;  ///< the MPI process; its parent if `rank_is_parent`
+  base::Stock stock;  ///< what the program had: workers get their share of it
+  pid_t rank = 0;     ///< the MPI process; its parent if `rank_is_parent`
   bool rank_is_parent = false;
   /// Runs the worker; never returns. Called in the worker's process.
   std::function<void(channel::Channel, channel::RankPage*, int wake)> worker_main;
@@ -66,15 +78,21 @@ struct KeeperDuties {
   std::function<std::optional<int>(bool& ended)> take_signal;
 };
 
-/// The parent of a rank's worker processes: a single-threaded loop. Runs in a process of its own.
+/// The parent of a rank's worker processes: a single-threaded loop. Runs in a process of its own. Needs few
+/// descriptors: its line to the rank and the bell of the workers, and one for each start of a worker while that lasts.
 class Keeper {
  public:
+  /// `wake`: the end of a pipe to write to.
   Keeper(int control, int wake, channel::RankPage* page) : control_(control), wake_(wake), page_(page) {}
   /// Works until the rank is gone; then no worker is left. Returns the rank's wait status if it was a child.
   int run(KeeperDuties duties);
 
  private:
+  void pass_on_signals();
+  /// What has come from the rank. False once it has let go of us.
+  bool take_messages();
   void spawn(std::uint32_t worker, int fd, bool with_folders);
+  [[noreturn]] void become_worker(int channel);
   void signal_worker(std::uint32_t worker, int signal);
   /// Kills those that were asked to end and have not; returns how long until the next is due, in milliseconds, or -1.
   int kill_overdue();
@@ -103,6 +121,7 @@ struct KeeperPair {
   std::unique_ptr<Keeper> keeper;
   int link_end = -1;
   int keeper_end = -1;
+  int bell_end = -1;  ///< of the workers
   void keep_link();
   void keep_keeper();
 };

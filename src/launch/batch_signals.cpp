@@ -48,7 +48,10 @@ void shield_from_batch_system() {
   own.sa_sigaction = on_signal_to_worker;
   own.sa_flags = SA_SIGINFO | SA_RESTART;
   sigemptyset(&own.sa_mask);
-  for (const int signal : {SIGTERM, SIGINT, SIGUSR1, SIGUSR2, SIGHUP}) ::sigaction(signal, &own, nullptr);
+  for (const int signal : {SIGTERM, SIGINT, SIGUSR1, SIGUSR2, SIGHUP}) {
+    struct sigaction before {};
+    if (::sigaction(signal, nullptr, &before) == 0 && before.sa_handler != SIG_IGN) ::sigaction(signal, &own, nullptr);
+  }
 }
 
 }  // namespace rankpool::launch

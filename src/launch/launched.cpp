@@ -1,10 +1,14 @@
 #include "launch/launched.hpp"
 
 #include "agent/agent.hpp"
+#include "base/forked_copy.hpp"
+#include "base/limits.hpp"
 #include "base/log.hpp"
 #include "keeper/keeper.hpp"
+#include "launch/job_variables.hpp"
 #include "launch/own_facts.hpp"
 #include "launch/pmix.hpp"
+#include "launch/rank_segments.hpp"
 #include "launch/rank_zero.hpp"
 #include "launch/report.hpp"
 #include "launch/task_hooks.hpp"
@@ -20,7 +24,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
-#include <cstring>
+#include <initializer_list>
 #include <stdexcept>
 #include <system_error>
 
@@ -33,12 +37,14 @@ enum class Held : std::int32_t { pmix = 0, lifeline = 1 };
 /// Seconds that the launcher's daemon may take to let a rank go that has lost rank 0.
 constexpr unsigned kLastWords = 1;
 
-int rank_number() {
-  for (const char* name : {"OMPI_COMM_WORLD_RANK", "PMIX_RANK"}) {
+int number_in(std::initializer_list<const char*> variables) {
+  for (const char* const name : variables) {
     if (const char* const text = std::getenv(name)) return std::atoi(text);
   }
   return 0;
 }
+int rank_number() { return number_in({"OMPI_COMM_WORLD_RANK", "PMIX_RANK"}); }
+int local_rank_number() { return number_in({"OMPI_COMM_WORLD_LOCAL_RANK", "SLURM_LOCALID"}); }
 
 /// So much longer than rank 0 an agent lives that has lost it: a launcher takes the job's status from whoever ends
 /// badly first, and that is to be rank 0.
@@ -72,24 +78,30 @@ void await_end_of_job(int lifeline) {
 }
 
 /// The keeper's part: outlives its rank, and if that died, hides it from the launcher until the job is over.
-[[noreturn]] void keep(keeper::KeeperPair pair, pid_t rank, int number) {
+[[noreturn]] void keep(keeper::KeeperPair pair, pid_t rank, int number, const base::Stock& stock) {
   // A space in the name would hide it, and all below it, from Slurm's proctrack/linuxproc: no signal would reach them.
   ::prctl(PR_SET_NAME, "rankpool-keeper");
   pair.keep_keeper();
   int lifeline = -1;
+  std::vector<RankSegment> segments;
   keeper::KeeperDuties duties;
+  duties.stock = stock;
   if (number == 0) duties.signal_line = report_start();
   duties.take_signal = take_reported_signal;
   duties.rank = rank;
   duties.worker_main = serve_tasks;
   duties.hold = [&](int fd, std::int32_t what) {
     if (what == static_cast<std::int32_t>(Held::lifeline)) lifeline = fd;
+    if (what == static_cast<std::int32_t>(Held::pmix)) segments = segments_of_rank(rank, local_rank_number());
   };
   duties.rank_ended = [&](int status) {
     if (WIFSIGNALED(status) && lifeline >= 0) liveness::send_exit_notice(lifeline, status);
   };
   const int status = pair.keeper->run(std::move(duties));
-  if (number == 0) report_exit(status);
+  remove_segments(segments);
+  // rankpool-run has the status, and an mpirun that is told of one other than 0 complains.
+  const bool told = number == 0 && report_exit(status);
+  if (told && WIFEXITED(status) && base::started_by(base::environment).mpirun) ::_exit(0);
   // A rank that exits by itself has left the job in order: MPI_Finalize or PMIx_Finalize came first.
   if (!WIFSIGNALED(status) || number == 0 || lifeline < 0) end_like(status);
   // From now on the launcher is not to notice: it would end all the others.
@@ -118,12 +130,48 @@ struct MpiOfJob {
   }
 };
 
-int serve_as_agent(std::unique_ptr<keeper::KeeperLink> link, const base::Settings& settings) {
-  // What is meant for the program is rank 0's business; agents end when rank 0 says so, or is gone.
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE}) ::signal(signal, SIG_IGN);
+int end_as_agent(agent::Ending ending, MpiOfJob& mpi) {
+  switch (ending) {
+    case agent::Ending::dismissed:
+      mpi.leave(false);
+      return 0;
+    case agent::Ending::dismissed_with_loss:
+      mpi.leave(true);
+      ::_exit(0);
+    case agent::Ending::rank_0_lost:
+      ::poll(nullptr, 0, kOutliveRankZeroMs);
+      // It may live, behind a cable that was cut: a launcher that hears of us again must not end the job for us.
+      ::signal(SIGALRM, SIG_DFL);
+      ::alarm(kLastWords);
+      mpi.leave(true);
+      ::_exit(0);
+    case agent::Ending::keeper_lost:
+      break;
+  }
+  // The launcher knows already: the keeper was its child.
+  ::_exit(1);
+}
+
+/// A rank that can do no more: rank 0 is told why, the launcher nothing.
+[[noreturn]] void fail_as_agent(transport::MpiTransport& transport, const std::exception& why) noexcept {
+  std::string text;
+  try {
+    text = "it failed by itself: " + base::explain(why);
+  } catch (...) {  // no memory for the text
+  }
+  if (!agent::say_farewell(transport, text)) {
+    base::log_error(text);
+    ::raise(SIGKILL);  // as if it had been killed: the keeper tells it, and hides it from the launcher
+  }
+  ::signal(SIGALRM, SIG_DFL);
+  ::alarm(kLastWords);
+  leave_by_pmix();
+  ::_exit(0);
+}
+
+/// Serves as an agent until the job is over, and leaves it.
+int serve(MpiOfJob& mpi, std::unique_ptr<keeper::KeeperLink> link, const base::Settings& settings) {
   keeper::KeeperLink& keeper = *link;
-  MpiOfJob mpi;
-  share_pmix(keeper);
   const engine::OwnFacts own = own_facts(::getppid());
   base::set_log_origin("rank " + std::to_string(raw(mpi.transport.rank())) + " on " + own.facts.host);
   agent::AgentOptions options;
@@ -142,26 +190,21 @@ int serve_as_agent(std::unique_ptr<keeper::KeeperLink> link, const base::Setting
   };
   auto host = std::make_unique<host::WorkerHost>(std::move(link));
   agent::Agent agent(mpi.transport, *host, std::move(options));
-  switch (agent.run()) {
-    case agent::Ending::dismissed:
-      mpi.leave(false);
-      return 0;
-    case agent::Ending::dismissed_with_loss:
-      mpi.leave(true);
-      ::_exit(0);
-    case agent::Ending::rank_0_lost:
-      host.reset();  // ends the workers
-      ::poll(nullptr, 0, kOutliveRankZeroMs);
-      // It may live, behind a cable that was cut: a launcher that hears of us again must not end the job for us.
-      ::signal(SIGALRM, SIG_DFL);
-      ::alarm(kLastWords);
-      mpi.leave(true);
-      ::_exit(0);
-    case agent::Ending::keeper_lost:
-      break;
+  const agent::Ending ending = agent.run();
+  if (ending == agent::Ending::rank_0_lost) host.reset();  // ends the workers
+  return end_as_agent(ending, mpi);
+}
+
+int serve_as_agent(std::unique_ptr<keeper::KeeperLink> link, const base::Settings& settings, const base::Stock& stock) {
+  // What is meant for the program is rank 0's business; agents end when rank 0 says so, or is gone.
+  base::give_signals(stock, base::Heir::agent);
+  MpiOfJob mpi;
+  share_pmix(*link);
+  try {
+    return serve(mpi, std::move(link), settings);
+  } catch (const std::exception& e) {
+    fail_as_agent(mpi.transport, e);
   }
-  // The launcher knows already: the keeper was its child.
-  ::_exit(1);
 }
 
 int serve_as_launched_rank_zero(std::unique_ptr<keeper::KeeperLink> link, const base::Settings& settings,
@@ -191,32 +234,40 @@ int serve_as_launched_rank_zero(std::unique_ptr<keeper::KeeperLink> link, const 
 bool is_launched() { return std::getenv("OMPI_COMM_WORLD_RANK") != nullptr || std::getenv("PMIX_RANK") != nullptr; }
 
 int run_launched(int argc, char** argv, const base::Settings& settings, const std::vector<std::string>& warnings,
-                 const std::function<int(int, char**)>& main) {
+                 const base::Stock& stock, const std::function<int(int, char**)>& main) {
   const int number = rank_number();
   const pid_t keeper = ::getpid();
-  take_report_variable();
-  keeper::KeeperPair pair = keeper::make_keeper_pair();
-  const pid_t rank = ::fork();
-  if (rank < 0) throw std::system_error(errno, std::generic_category(), "rankpool: fork");
-  if (rank != 0) keep(std::move(pair), rank, number);
+  keeper::KeeperPair pair;
+  pid_t rank = -1;
+  try {
+    take_report_variable();
+    pair = keeper::make_keeper_pair();
+    rank = ::fork();
+    if (rank < 0) throw std::system_error(errno, std::generic_category(), "a process for the rank");
+  } catch (const std::exception& e) {
+    return cannot_start(e);
+  }
+  if (rank != 0) keep(std::move(pair), rank, number, stock);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != keeper) ::_exit(1);
   ::setpgid(0, 0);  // signals come from the keeper, once
   pair.keep_link();
-  if (number != 0) return serve_as_agent(std::move(pair.link), settings);
+  if (number != 0) {
+    try {
+      return serve_as_agent(std::move(pair.link), settings, stock);
+    } catch (const std::exception& e) {  // of MPI's start
+      return cannot_start(e);
+    }
+  }
+  base::watch_for_copies();
   for (const auto& warning : warnings) base::log_warn(warning);
   return serve_as_launched_rank_zero(std::move(pair.link), settings, main, argc, argv);
 }
 
 void serve_tasks(channel::Channel channel, channel::RankPage* page, int wake) {
+  forget_variables_of_rank();
   become_worker(*page);
   worker::worker_main(std::move(channel), page, wake, task_hooks());
-}
-
-void await_end_of(pid_t child) {
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
 }
 
 }  // namespace rankpool::launch

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/inheritance.hpp"
 #include "base/settings.hpp"
 #include "channel/channel.hpp"
 
@@ -15,11 +16,9 @@ bool is_launched();
 
 /// The process that the launcher started stays behind as keeper, its child becomes the MPI process.
 int run_launched(int argc, char** argv, const base::Settings& settings, const std::vector<std::string>& warnings,
-                 const std::function<int(int, char**)>& main);
+                 const base::Stock& stock, const std::function<int(int, char**)>& main);
 
 /// The life of a worker process.
 void serve_tasks(channel::Channel channel, channel::RankPage* page, int wake);
-/// Waits until this child has ended.
-void await_end_of(pid_t child);
 
 }  // namespace rankpool::launch

@@ -1,5 +1,6 @@
 #include "launch/rank_zero.hpp"
 
+#include "base/limits.hpp"
 #include "base/log.hpp"
 #include "client/callbacks.hpp"
 #include "client/job.hpp"
@@ -79,6 +80,15 @@ class Ending {
 
 }  // namespace
 
+int cannot_start(const std::exception& why) noexcept {
+  try {
+    base::log_error("the job cannot start: " + base::explain(why));
+  } catch (...) {
+    base::log_error("the job cannot start: there is no memory");
+  }
+  return 1;
+}
+
 int serve_as_rank_zero(engine::EngineOptions options, const std::function<int(int, char**)>& main, int argc,
                        char** argv) {
   const bool launched = options.connect != nullptr;
@@ -87,9 +97,9 @@ int serve_as_rank_zero(engine::EngineOptions options, const std::function<int(in
     job = std::make_shared<client::Job>(std::move(options));
     job->engine().wait_assembled();
   } catch (const std::exception& e) {
-    base::log_error(std::string("the job cannot start: ") + e.what());
+    const int status = cannot_start(e);
     if (job) job->engine().end();
-    return 1;
+    return status;
   }
   client::Job::set_current(job);
   engine::stop_signals::attach(job->engine(), launched);

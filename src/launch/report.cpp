@@ -178,22 +178,26 @@ std::optional<int> take_reported_signal(bool& ended) noexcept {
   return record.wait_status;
 }
 
-void report_exit(int wait_status) noexcept {
+bool report_exit(int wait_status) noexcept {
+  bool told = false;
   try {
     take_report_variable();
     const auto& to = g_invitation;
-    if (!to) return;
+    if (!to) return false;
     ReportRecord record;
     record.token = to->token;
     record.kind = ReportRecord::Kind::ended;
     record.wait_status = wait_status;
-    if (g_line < 0 || !say(g_line, record, Clock::now() + kPatience)) {
+    told = g_line >= 0 && say(g_line, record, Clock::now() + kPatience);
+    if (!told) {
       const int line = connect_and_say(*to, record);
-      if (line >= 0) ::close(line);
+      told = line >= 0;
+      if (told) ::close(line);
     }
     if (g_line >= 0) ::close(std::exchange(g_line, -1));
   } catch (...) {
   }
+  return told;
 }
 
 }  // namespace rankpool::launch

@@ -48,7 +48,7 @@ int report_start() noexcept;
 /// A signal that rankpool-run has for rank 0, which launchers would not pass on as it is. Nothing: there is none. Sets
 /// `ended` when there will be none any more.
 std::optional<int> take_reported_signal(bool& ended) noexcept;
-/// Tells it how rank 0 has ended. The same limits; tries a new connection if the first is not there.
-void report_exit(int wait_status) noexcept;
+/// Tells it how rank 0 has ended. The same limits; tries a new connection if the first is not there. True if it knows.
+bool report_exit(int wait_status) noexcept;
 
 }  // namespace rankpool::launch

@@ -1,12 +1,17 @@
 #include <rankpool/run.hpp>
 
+#include "base/forked_copy.hpp"
+#include "base/inheritance.hpp"
+#include "base/limits.hpp"
 #include "base/log.hpp"
 #include "base/settings.hpp"
 #include "keeper/keeper.hpp"
+#include "launch/keeper_process.hpp"
 #include "launch/launched.hpp"
 #include "launch/own_facts.hpp"
 #include "launch/rank_zero.hpp"
 #include "launch/strays.hpp"
+#include "launch/thread_libraries.hpp"
 #include "liveness/socket_tools.hpp"
 
 #include <rankpool/errors.hpp>
@@ -14,42 +19,53 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 #include <atomic>
-#include <cerrno>
 #include <cstdio>
-#include <cstdlib>
+#include <exception>
 #include <iostream>
-#include <stdexcept>
-#include <system_error>
 #include <utility>
 
 namespace rankpool::launch {
 namespace {
 
-/// Started bare: this process stays rank 0, its child is the keeper, and MPI is not used.
-int run_bare(int argc, char** argv, const base::Settings& settings, const std::function<int(int, char**)>& main) {
-  keeper::KeeperPair pair = keeper::make_keeper_pair();
-  const pid_t rank = ::getpid();
-  const pid_t keeper = ::fork();
-  if (keeper < 0) throw std::system_error(errno, std::generic_category(), "rankpool: fork");
-  if (keeper == 0) {
-    ::setsid();
-    ::prctl(PR_SET_NAME, "rankpool-keeper");
+/// The keeper's life.
+[[noreturn]] void keep(keeper::KeeperPair& pair, pid_t program, const base::Stock& stock) {
+  ::setsid();
+  ::prctl(PR_SET_NAME, "rankpool-keeper");
+  try {
     pair.keep_keeper();
     keeper::KeeperDuties duties;
-    duties.rank = rank;
+    duties.stock = stock;
+    duties.rank = program;
     duties.rank_is_parent = true;
     duties.worker_main = serve_tasks;
     pair.keeper->run(std::move(duties));
     ::_exit(0);
+  } catch (const std::exception& e) {
+    base::log_error("the keeper cannot go on: " + base::explain(e));
   }
-  pair.keep_link();
+  ::_exit(1);
+}
+
+/// Started bare: this process stays rank 0, another is the keeper, and MPI is not used.
+int run_bare(int argc, char** argv, const base::Settings& settings, const base::Stock& stock,
+             const std::function<int(int, char**)>& main) {
   engine::EngineOptions options;
-  options.settings = settings;
-  options.own = own_facts(keeper);
-  if (settings.workers) options.own.facts.workers = *settings.workers;
-  options.started_by = base::started_by(base::environment);
-  options.host = std::make_unique<host::WorkerHost>(std::move(pair.link));
-  options.disconnect = [keeper](bool) { await_end_of(keeper); };
+  try {
+    keeper::KeeperPair pair = keeper::make_keeper_pair();
+    const pid_t program = ::getpid();
+    const KeeperProcess keeper = fork_keeper(stock.other_threads);
+    if (keeper.pid == 0) keep(pair, program, stock);
+    pair.keep_link();
+    options.settings = settings;
+    options.own = own_facts(keeper.pid);
+    if (settings.workers) options.own.facts.workers = *settings.workers;
+    options.started_by = base::started_by(base::environment);
+    options.host = std::make_unique<host::WorkerHost>(std::move(pair.link));
+    options.disconnect = [keeper](bool) { await_end_of(keeper); };
+  } catch (const std::exception& e) {
+    return cannot_start(e);
+  }
+  base::watch_for_copies();
   return serve_as_rank_zero(std::move(options), main, argc, argv);
 }
 
@@ -59,6 +75,12 @@ void warn_of_strays() {
   if (strays.count < 2 || strays.number != 0) return;
   base::log_warn(std::to_string(strays.count) +
                  " copies of this program were started that know nothing of each other: " + strays.advice);
+}
+
+std::string thread_warning(int number) {
+  return std::to_string(number) + (number == 1 ? " thread was" : " threads were") +
+         " there before rankpool::run(): workers, which are forked, do not have " + (number == 1 ? "it" : "them") +
+         ", and what it may have held locked stays locked there; call run() first";
 }
 
 }  // namespace
@@ -77,10 +99,14 @@ int run_main(int argc, char** argv, const std::function<int(int, char**)>& main)
   const base::Settings settings = base::read_settings(warnings);
   if (auto text = liveness::interface_complaint(settings.interface); !text.empty()) warnings.push_back(std::move(text));
   base::set_log_level(settings.log_level);
-  if (launch::is_launched()) return launch::run_launched(argc, argv, settings, warnings, main);
+  launch::end_idle_openmp_threads();
+  launch::note_thread_numbers();
+  const base::Stock stock = base::take_stock();
+  if (stock.other_threads > 0) warnings.push_back(launch::thread_warning(stock.other_threads));
+  if (launch::is_launched()) return launch::run_launched(argc, argv, settings, warnings, stock, main);
   for (const auto& warning : warnings) base::log_warn(warning);
   launch::warn_of_strays();
-  return launch::run_bare(argc, argv, settings, main);
+  return launch::run_bare(argc, argv, settings, stock, main);
 }
 
 }  // namespace rankpool::inline v0_2::detail

@@ -6,6 +6,7 @@
 #include "group/member.hpp"
 #include "group/nursery.hpp"
 #include "launch/batch_signals.hpp"
+#include "launch/thread_libraries.hpp"
 
 #include <rankpool/callable.hpp>
 #include <rankpool/detail/code_ref.hpp>
@@ -57,10 +58,11 @@ void become_worker(const channel::RankPage& page) {
 const worker::WorkerHooks& task_hooks() {
   static const worker::WorkerHooks hooks = [] {
     worker::WorkerHooks own;
-    own.set_identity = [](std::uint32_t worker, std::int32_t rank, std::string host) {
-      g_worker.id = static_cast<int>(worker);
-      g_worker.rank = rank;
-      g_worker.host = std::move(host);
+    own.set_identity = [](worker::Identity identity) {
+      g_worker.id = static_cast<int>(identity.worker);
+      g_worker.rank = identity.rank;
+      g_worker.host = std::move(identity.host);
+      limit_threads(static_cast<int>(identity.threads));
     };
     own.run_initializer = [](std::span<const std::byte> encoded) {
       const auto initializer = detail::decode_or_explain<Function<void()>>(encoded, "the initializer");

@@ -154,7 +154,9 @@ void Driver::open_executor() {
   int places = 0;
   for (const auto& rank : all) places += rank.workers;
   // Ranks hold so many workers as main() has told them; where several share a node the sum is rounded up.
-  if (const auto jobs = jobs_on_each_node(options_)) places = std::min(places, *jobs * static_cast<int>(hosts.size()));
+  const bool number = options_.jobs.kind == Jobs::Kind::number || options_.jobs.kind == Jobs::Kind::unlimited;
+  if (const auto jobs = jobs_on_each_node(options_); number && jobs)
+    places = std::min(places, *jobs * static_cast<int>(hosts.size()));
   if (options_.jobs.kind == Jobs::Kind::unlimited) {
     places = std::min(places, std::max(static_cast<int>(items_.wait_for(static_cast<std::size_t>(places))), 1));
   }

@@ -6,8 +6,8 @@ std::string version_text() { return "rankpool-parallel " RANKPOOL_VERSION "\n"; 
 
 std::string help_text() {
   return R"(Usage: rankpool-parallel [options] [command [arguments]] < list
-       rankpool-parallel [options] [command [arguments]] (::: words | :::+ words | :::: files)...
-       ... | rankpool-parallel --pipe [options] command
+  or:  rankpool-parallel [options] [command [arguments]] (::: words | :::+ words | :::: files)...
+  or:  ... | rankpool-parallel --pipe [options] command
 
 Runs a command for each line of a list, on all cores of all nodes of the job, and says which of them failed. Options mean
 what they mean to GNU parallel. Inside a Slurm job, or with --hostfile, it starts itself on all nodes; else it uses the

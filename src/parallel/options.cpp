@@ -137,7 +137,6 @@ std::vector<Option> running_options() {
       text(0, {"tmpdir"}, &O::tmpdir),
       text(0, {"hostfile"}, &O::hostfile),
       parsed(0, {"stop-before"}, duration, parse_seconds, [](O& o, double s) { o.stop_before = s; }),
-      flag(0, {"release-idle-nodes"}, [](O& o) { o.release_nodes = true; }),
   };
 }
 

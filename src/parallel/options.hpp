@@ -86,7 +86,6 @@ struct Options {
   std::string tmpdir;
   std::string hostfile;
   std::optional<double> stop_before;  ///< seconds of the Slurm job's time limit that are left over
-  bool release_nodes = false;         ///< --release-idle-nodes
 
   // Output.
   OutputMode output = OutputMode::group;

@@ -36,6 +36,8 @@ void go_where_the_nodes_are(const Options& options, const std::vector<std::strin
   if (!options.hostfile.empty()) words.insert(words.end(), {"--hostfile", options.hostfile});
   words.insert(words.end(), {"--", own.string()});
   words.insert(words.end(), arguments.begin(), arguments.end());
+  // srun would give its input to every rank, and wait for those that read none of it.
+  ::setenv("SLURM_STDINMODE", "0", 0);
   std::vector<char*> argv;
   for (auto& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);

@@ -188,6 +188,40 @@ std::optional<int> open_mpi_major(const std::string& version) {
   return error == std::errc() ? std::optional(major) : std::nullopt;
 }
 
+/// The value of a setting in what ompi_info prints; empty if it has none.
+std::string setting_in(const std::string& text, const std::string& name) {
+  const std::string key = ":" + name + ":value:";
+  const std::size_t at = text.find(key);
+  if (at == std::string::npos) return "";
+  std::string value = text.substr(at + key.size(), text.find('\n', at) - at - key.size());
+  if (value.size() >= 2 && value.front() == '"' && value.back() == '"') value = value.substr(1, value.size() - 2);
+  return value;
+}
+
+/// Hands variables on to the ranks. Open MPI has two ways for that and refuses to go both: where the user's settings
+/// take the other one (`mca_base_env_list`), so do we, with what they list first.
+void export_variables(const Draft& draft, const std::vector<std::string>& names, std::vector<std::string>& command,
+                      std::vector<std::string>& options) {
+  constexpr const char* kList = "mca_base_env_list";
+  const std::string settings = draft.around.open_mpi_settings();
+  std::string list = setting_in(settings, kList);
+  if (list.empty()) list = draft.around.variable("OMPI_MCA_mca_base_env_list").value_or("");
+  std::string between = setting_in(settings, "mca_base_env_list_delimiter");
+  if (between.empty()) between = ";";
+  std::size_t given = options.size();  // where the user's own option has its value
+  for (std::size_t i = 0; i + 2 < options.size(); ++i) {
+    const bool sets = options[i] == "--mca" || options[i] == "-mca" || options[i] == "--gmca" || options[i] == "-gmca";
+    if (sets && options[i + 1] == kList) given = i + 2;
+  }
+  if (list.empty() && given == options.size()) {
+    for (const auto& name : names) command.insert(command.end(), {"-x", name});
+    return;
+  }
+  std::string& value = given < options.size() ? options[given] : list;
+  for (const auto& name : names) value += (value.empty() ? "" : between) + name;
+  if (given == options.size()) command.insert(command.end(), {"--mca", kList, value});
+}
+
 Outcome plan_mpirun(Draft& draft) {
   const Wish& wish = draft.wish;
   const FoundProgram mpirun = draft.around.find_program("mpirun");
@@ -233,10 +267,10 @@ Outcome plan_mpirun(Draft& draft) {
   if (wish.workers) names.push_back("RANKPOOL_WORKERS");
   std::sort(names.begin(), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());
-  for (const auto& name : names) {
-    if (!user_exports(wish, name)) command.insert(command.end(), {"-x", name});
-  }
-  command.insert(command.end(), wish.launcher_options.begin(), wish.launcher_options.end());
+  std::erase_if(names, [&](const std::string& name) { return user_exports(wish, name); });
+  std::vector<std::string> options = wish.launcher_options;
+  export_variables(draft, names, command, options);
+  command.insert(command.end(), options.begin(), options.end());
   draft.plan.reason += ": mpirun" + rank_reason(draft);
   draft.plan.advice_on_no_start =
       "If it speaks of too few slots, raise slots= in the host file or put --oversubscribe before --; "

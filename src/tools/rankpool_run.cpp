@@ -4,6 +4,8 @@
 #include "tools/say.hpp"
 #include "tools/supervise.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -58,7 +60,19 @@ int run(const std::vector<std::string>& arguments) {
   return start(plan, request);
 }
 
+/// A descriptor of ours that stood there would be taken for a standard stream by what is started.
+void fill_standard_streams() {
+  for (int fd = ::open("/dev/null", O_RDWR); fd >= 0; fd = ::open("/dev/null", O_RDWR)) {
+    if (fd <= STDERR_FILENO) continue;
+    ::close(fd);
+    return;
+  }
+}
+
 }  // namespace
 }  // namespace rankpool::tools
 
-int main(int argc, char** argv) { return rankpool::tools::run(std::vector<std::string>(argv + 1, argv + argc)); }
+int main(int argc, char** argv) {
+  rankpool::tools::fill_standard_streams();
+  return rankpool::tools::run(std::vector<std::string>(argv + 1, argv + argc));
+}

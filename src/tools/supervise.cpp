@@ -19,6 +19,7 @@ namespace {
 
 /// Blocks the signals that concern us and gives a descriptor to read them from.
 int signals_as_descriptor() {
+  ::signal(SIGCHLD, SIG_DFL);  // inherited as ignored, it would never tell of the launcher's end
   sigset_t set;
   sigemptyset(&set);
   for (const int signal : {SIGCHLD, SIGINT, SIGTERM, SIGUSR1, SIGUSR2}) sigaddset(&set, signal);

@@ -92,6 +92,7 @@ Surroundings real_surroundings() {
       .read_file = read_file,
       .mpirun_version = [] { return output_of("mpirun --version 2>&1"); },
       .srun_mpi_types = [] { return output_of("srun --mpi=list 2>&1"); },
+      .open_mpi_settings = [] { return output_of("ompi_info --parsable --level 9 --param mca base 2>/dev/null"); },
   };
 }
 

@@ -30,6 +30,8 @@ struct Surroundings {
   std::function<FileText(const std::string& path)> read_file;
   std::function<std::string()> mpirun_version;  ///< what `mpirun --version` prints
   std::function<std::string()> srun_mpi_types;  ///< what `srun --mpi=list` prints
+  /// What `ompi_info --parsable --level 9 --param mca base` prints: settings from the environment and from files.
+  std::function<std::string()> open_mpi_settings;
 };
 
 /// The real ones.

@@ -5,12 +5,15 @@
 #include <rankpool/detail/bytes.hpp>
 
 #include <algorithm>
+#include <new>
 #include <span>
 
 namespace rankpool::wire {
 
 /// Cuts a stream of bytes, which arrives in pieces of any size, into frames. Trusts nothing: a header that is none
 /// makes `feed` return false, and the stream is then of no use any more.
+///
+/// A frame for which there is no memory is passed over, and given out without its payload as `FrameKind::dropped`.
 ///
 /// Results of fixed size do not wait for the end of their frame: what is there of them is given out as a frame of its
 /// own.
@@ -29,6 +32,15 @@ class FrameReader {
         if (header_bytes_ < sizeof header_) return true;
         if (!plausible(header_)) return false;
       }
+      if (header_.kind == FrameKind::dropped) {
+        const std::size_t size = std::min(passed_over_, bytes.size());
+        passed_over_ -= size;
+        bytes = bytes.subspan(size);
+        if (passed_over_ != 0) return true;
+        header_bytes_ = 0;
+        on_frame(header_, std::span<const std::byte>(), static_cast<detail::Bytes*>(nullptr));
+        continue;
+      }
       std::size_t missing = static_cast<std::size_t>(header_.length) - payload_.size();
       if (bytes.size() < missing && header_.kind == FrameKind::values && payload_.empty()) {
         const std::size_t size = cut_values(bytes.size());
@@ -37,17 +49,14 @@ class FrameReader {
         missing -= size;
       }
       if (bytes.size() < missing) {
-        if (payload_.capacity() - payload_.size() < bytes.size()) {
-          payload_.reserve_more(std::max(bytes.size(), std::min(missing, std::max(kTrusted, payload_.size()))));
-        }
-        payload_.append(bytes.data(), bytes.size());
+        if (!keep(bytes, missing)) continue;
         return true;
       }
+      if (!payload_.empty() && !keep(bytes.first(missing), missing)) continue;
       header_bytes_ = 0;
       if (payload_.empty()) {
         on_frame(header_, bytes.first(missing), static_cast<detail::Bytes*>(nullptr));
       } else {
-        payload_.append(bytes.data(), missing);
         on_frame(header_, payload_.view(), &payload_);
         payload_ = detail::Bytes();
       }
@@ -56,6 +65,22 @@ class FrameReader {
   }
 
  private:
+  /// Adds a part of the payload. False if there is no memory: the frame is now one to be passed over.
+  bool keep(std::span<const std::byte> bytes, std::size_t missing) {
+    try {
+      if (payload_.capacity() - payload_.size() < bytes.size()) {
+        payload_.reserve_more(std::max(bytes.size(), std::min(missing, std::max(kTrusted, payload_.size()))));
+      }
+      payload_.append(bytes.data(), bytes.size());
+      return true;
+    } catch (const std::bad_alloc&) {
+      payload_ = detail::Bytes();
+      header_.kind = FrameKind::dropped;
+      passed_over_ = missing;
+      return false;
+    }
+  }
+
   /// So much is set aside on the word of a header alone; later as much again as has arrived.
   static constexpr std::size_t kTrusted = std::size_t{16} << 20U;
 
@@ -83,6 +108,7 @@ class FrameReader {
   FrameHeader header_;
   FrameHeader part_;  ///< of what it announced
   std::size_t header_bytes_ = 0;
+  std::size_t passed_over_ = 0;  ///< bytes still to come of a frame for which there is no memory
   detail::Bytes payload_;
 };
 

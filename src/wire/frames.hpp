@@ -11,7 +11,7 @@
 namespace rankpool::wire {
 
 /// Raised with every change of a frame or message.
-inline constexpr std::uint16_t kVersion = 5;
+inline constexpr std::uint16_t kVersion = 6;
 inline constexpr std::uint16_t kFrameMagic = 0x5250;  // "PR" in memory on little-endian machines
 
 enum class FrameKind : std::uint8_t {
@@ -34,6 +34,8 @@ enum class FrameKind : std::uint8_t {
   serve_group,  ///< engine to worker: be the nursery of a group from now on; payload: GroupPlan
   join_group,   ///< engine to worker: become an MPI process; payload: its environment
   nursery,      ///< both ways: `count` is a NurseryWord
+  // on no wire
+  dropped,  ///< what a FrameReader makes of a frame for which there is no memory
 };
 
 enum class FrameFlag : std::uint8_t {

@@ -1,6 +1,9 @@
 #include "worker/side_client.hpp"
 
+#include "base/forked_copy.hpp"
 #include "wire/frames.hpp"
+
+#include <rankpool/errors.hpp>
 
 #include <unistd.h>
 #include <algorithm>
@@ -11,6 +14,7 @@ namespace rankpool::worker {
 namespace {}  // namespace
 
 detail::Bytes SideClient::ask(std::span<const std::byte> request) {
+  if (base::is_forked_copy()) throw Error(base::copy_complaint("a shared object"));
   std::uint64_t number = 0;
   {
     const std::lock_guard lock(sending_);
@@ -24,6 +28,7 @@ detail::Bytes SideClient::ask(std::span<const std::byte> request) {
 }
 
 void SideClient::tell(std::span<const std::byte> request) {
+  if (base::is_forked_copy()) return;  // what it gives back is the original's
   const std::lock_guard lock(sending_);
   send(0, request);
 }

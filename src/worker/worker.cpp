@@ -1,20 +1,22 @@
 #include "worker/worker.hpp"
 
+#include "base/forked_copy.hpp"
+#include "base/log.hpp"
 #include "base/pace.hpp"
 #include "wire/frames.hpp"
 #include "worker/frame_line.hpp"
+#include "worker/output_streams.hpp"
 #include "worker/shared_access.hpp"
 #include "worker/side_client.hpp"
 #include "worker/worker_rings.hpp"
 
-#include <stdio_ext.h>
+#include <pthread.h>
 #include <unistd.h>
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <iostream>
 #include <utility>
 
 namespace rankpool::worker {
@@ -39,6 +41,9 @@ class Worker final : public detail::TaskContext {
         side_(rings_, {[this] { publish_open(); }, hooks.forget_shared}) {
     progress_ = &rings_.control().progress;
     wire::SharedAccess::install(&shared_);
+    g_this = this;
+    ::pthread_atfork(nullptr, nullptr, [] { g_this->become_copy(); });
+    base::watch_for_copies();
   }
 
   [[noreturn]] void run() {
@@ -64,15 +69,31 @@ class Worker final : public detail::TaskContext {
 
   // TaskContext
   void end_with_encoded(std::span<const std::byte> first, std::span<const std::byte> second) override {
+    end_if_copy();
     if (unwanted_) return end_with_frame(FrameKind::skipped, {});
     end_with_frame(FrameKind::value, first, second);
   }
   void end_with_current_exception() override {
+    end_if_copy();
     end_with_frame(FrameKind::error, hooks_.encode_current_exception(task()));
   }
   void end_skipped() override { end_with_frame(FrameKind::skipped, {}); }
 
  private:
+  /// In a process that a task has forked: nothing here leads to the channel any more, which is not mapped either.
+  void become_copy() noexcept {
+    cursor_ = limit_ = opened_ = nullptr;
+    element_size_ = 0;
+    progress_ = &nobodys_progress_;
+  }
+  /// Such a process ends where it comes back from the task: the outcome is the original's.
+  static void end_if_copy() {
+    if (!base::is_forked_copy()) return;
+    base::log_error(
+        "a process that a task has forked returned from the task; it ends here (end such a process by _exit)");
+    ::_exit(1);
+  }
+
   /// The next frame; meanwhile and before it, what is told on the side.
   void await_frame() {
     while (true) {
@@ -83,6 +104,7 @@ class Worker final : public detail::TaskContext {
   }
 
   void end_with_value_slowly(const void* value, std::size_t size) override {
+    end_if_copy();
     publish_open();
     if (unwanted_) return end_with_frame(FrameKind::skipped, {});
     if (size + sizeof(FrameHeader) > channel::Channel::kRing / 2) {
@@ -115,7 +137,7 @@ class Worker final : public detail::TaskContext {
               : since > std::chrono::microseconds(50) ? 1
                                                       : stride_;
     until_flush_check_ = stride_;
-    if (::__fpending(stdout) != 0) std::fflush(stdout);
+    flush_c_output();
     // The last item's result goes with the end of the chunk, which is at hand.
     if (announce_ || (item() < count_ && now - last_publish_ > flush_after_)) publish_open();
   }
@@ -172,26 +194,28 @@ class Worker final : public detail::TaskContext {
   }
 
   void init(std::span<const std::byte> payload) {
-    std::uint32_t id = 0;
-    std::int32_t rank = 0;
+    Identity own;
     std::uint32_t host_size = 0;
-    if (payload.size() < 12) ::_exit(70);
-    std::memcpy(&id, payload.data(), 4);
-    std::memcpy(&rank, payload.data() + 4, 4);
-    std::memcpy(&host_size, payload.data() + 8, 4);
-    payload = payload.subspan(12);
+    constexpr std::size_t size = 16;
+    if (payload.size() < size) ::_exit(70);
+    std::memcpy(&own.worker, payload.data(), 4);
+    std::memcpy(&own.rank, payload.data() + 4, 4);
+    std::memcpy(&own.threads, payload.data() + 8, 4);
+    std::memcpy(&host_size, payload.data() + 12, 4);
+    payload = payload.subspan(size);
     if (host_size > payload.size()) ::_exit(70);
-    hooks_.set_identity(id, rank, {reinterpret_cast<const char*>(payload.data()), host_size});
+    own.host.assign(reinterpret_cast<const char*>(payload.data()), host_size);
+    hooks_.set_identity(std::move(own));
     const auto initializer = payload.subspan(host_size);
     FrameHeader header;
     header.kind = FrameKind::ready;
     try {
       if (!initializer.empty()) hooks_.run_initializer(initializer);
-      flush_streams();
+      flush_output();
       rings_.write(&header, sizeof header);
     } catch (...) {
       const detail::Bytes error = hooks_.encode_current_exception("the initializer");
-      flush_streams();
+      flush_output();
       header.kind = FrameKind::init_failed;
       header.length = error.size();
       rings_.write(&header, sizeof header);
@@ -261,7 +285,7 @@ class Worker final : public detail::TaskContext {
       // What the invoker itself could not do: each item that is left ends so.
       while (item() < count_) end_with_current_exception();
     }
-    flush_streams();
+    flush_output();
     const auto busy = Clock::now() - begin;
     if (cursor_ != nullptr) {
       close_open(FrameFlag::last, busy);
@@ -283,13 +307,8 @@ class Worker final : public detail::TaskContext {
   /// The frame behind the chunk that the worker is at has come, its beginning at least.
   [[nodiscard]] bool has_the_next() { return rings_.input_end() >= frame_end_ + sizeof(FrameHeader); }
 
-  void flush_streams() {
-    if (::__fpending(stdout) != 0) std::fflush(stdout);
-    std::cout.flush();
-  }
-
   void end_with_frame(FrameKind kind, std::span<const std::byte> first, std::span<const std::byte> second = {}) {
-    flush_streams();  // who has the outcome of an item has what it printed, too
+    flush_output();  // who has the outcome of an item has what it printed, too
     publish_open();
     FrameHeader header = outcome(kind, 1);
     header.length = first.size() + second.size();
@@ -324,10 +343,13 @@ class Worker final : public detail::TaskContext {
     element_size_ = 0;
   }
 
+  static inline Worker* g_this = nullptr;
+
   WorkerRings rings_;
   const WorkerHooks& hooks_;
   SideClient side_;
   SharedAccess shared_{side_};
+  std::atomic<std::uint64_t> nobodys_progress_{0};
   bool in_group_ = false;
   bool unwanted_ = false;        ///< what the items of the chunk return
   std::uint64_t frame_end_ = 0;  ///< of the frame that is being served, in the input

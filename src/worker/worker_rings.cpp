@@ -1,17 +1,28 @@
 #include "worker/worker_rings.hpp"
 
+#include "base/log.hpp"
 #include "base/pace.hpp"
 
 #include <unistd.h>
 #include <utility>
 
 namespace rankpool::worker {
+namespace {
+
+/// The exit code of a worker that can ring its host no more.
+constexpr int kLostDescriptor = 71;
+
+}  // namespace
+
 WorkerRings::WorkerRings(channel::Channel channel, channel::RankPage* page, int wake)
     : channel_(std::move(channel)),
       page_(page),
       wake_(wake),
+      wake_identity_(wake),
       stretch_(channel::Channel::stretch()),
-      spin_(channel::Channel::on_one_core() ? std::chrono::microseconds(0) : pace::kWorkerSpin) {}
+      spin_(channel::Channel::on_one_core() ? std::chrono::microseconds(0) : pace::kWorkerSpin) {
+  channel_.close_descriptor();  // one less that a task may close
+}
 
 detail::Bytes WorkerRings::gather(std::size_t size) {
   detail::Bytes bytes;
@@ -27,8 +38,14 @@ detail::Bytes WorkerRings::gather(std::size_t size) {
 /// Of those who find it asleep, one rings.
 void WorkerRings::ring_host() {
   if (page_->host_sleeping.exchange(0, std::memory_order_seq_cst) == 0) return;
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const auto rung = ::write(wake_, &one, sizeof one);
+  // The task may have closed it, and have opened a file under its number.
+  if (!wake_identity_.is(wake_)) {
+    base::log_error(
+        "a task has closed a descriptor of the library's, as who closes all from 3 up does: this worker ends");
+    ::_exit(kLostDescriptor);
+  }
+  const char one = 1;
+  [[maybe_unused]] const auto rung = ::write(wake_, &one, 1);
 }
 
 }  // namespace rankpool::worker

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/own_descriptor.hpp"
 #include "channel/channel.hpp"
 
 #include <rankpool/detail/bytes.hpp>
@@ -141,6 +142,7 @@ class WorkerRings {
   channel::Channel channel_;
   channel::RankPage* const page_;
   const int wake_;
+  const base::DescriptorIdentity wake_identity_;
   const std::size_t stretch_;
   const std::chrono::microseconds spin_;
   std::uint64_t in_head_ = 0;

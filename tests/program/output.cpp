@@ -36,6 +36,31 @@ void print_and_throw() {
   std::printf("error");
   throw std::runtime_error("thrown by a test");
 }
+/// One line by each stream; what the wide ones write is plain text.
+int print_by_all_streams(int) {
+  std::clog << "by clog\n";
+  std::wcout << L"by wcout\n";
+  std::wclog << L"by wclog\n";
+  std::cerr << "by cerr\n";
+  std::cout << "by cout\n";
+  return 1;
+}
+int print_by_wide_streams(int) {
+  std::wcout << L"by wcout\n";
+  std::wclog << L"by wclog\n";
+  return 1;
+}
+int count_of_variables_of_rank() {
+  int count = 0;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string text = *entry;
+    const bool pmix = text.starts_with("PMIX_") && !text.starts_with("PMIX_MCA_");
+    if (pmix || text.starts_with("OMPI_COMM_") || text.starts_with("OMPI_UNIVERSE")) ++count;
+  }
+  return count;
+}
+int call_mpirun(const std::string& words) { return WEXITSTATUS(std::system(("mpirun " + words).c_str())); }
+
 int read_input() { return std::getchar(); }
 
 enum class ChildEnds { by_underscore_exit, by_exit, by_exec, by_signal };
@@ -124,6 +149,19 @@ int app(int, char** argv) {
   if (what == "flush") return flush_with_each_task();
   if (what == "fork") return fork_in_tasks();
   if (what == "children") return children_of_main();
+  if (what == "streams" || what == "wide-streams") {
+    rankpool::ProcessPoolExecutor executor(1);
+    executor.submit(what == "streams" ? print_by_all_streams : print_by_wide_streams, 0).result();
+    return 0;
+  }
+  if (what == "mpirun") {  // its words are the second argument
+    rankpool::ProcessPoolExecutor executor;
+    int sum = 0;
+    for (int i = 0; i < 4; ++i) sum += executor.submit(count_of_variables_of_rank).result();
+    std::cout << "variables of a rank: " << sum << std::endl;
+    std::cout << executor.submit(call_mpirun, std::string(argv[2])).result() << std::endl;
+    return 0;
+  }
   if (what == "once") {
     std::puts("main");
     rankpool::ProcessPoolExecutor executor(3);
@@ -150,6 +188,7 @@ int main(int argc, char** argv) {
   // Whole lines, since Open MPI 5 may print a part of one on standard error; and yet buffered, though mpirun gives a
   // terminal.
   if (what == "once" || what == "fork") std::setvbuf(stdout, nullptr, _IOFBF, BUFSIZ);
+  if (what == "streams") std::ios::sync_with_stdio(false);
   if (what == "once") std::puts("before");
   return rankpool::run(argc, argv, app);
 }

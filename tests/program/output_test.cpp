@@ -50,6 +50,28 @@ TEST_P(Output, ChildrenOfMainAreItsOwn) {
   EXPECT_EQ(ended.out, "7\nfrom a child\n8\n9\n1\n");
 }
 
+TEST_P(Output, OfAllStreamsArrivesThoughTheyAreNotSynchronised) {
+  const Ended ended = run(GetParam(), {kOutput, "streams"});
+  EXPECT_EQ(ended.status, 0);
+  for (const char* const stream : {"clog", "wclog", "cerr"})
+    EXPECT_EQ(times(ended.err, "by " + std::string(stream) + "\n"), 1) << ended.err;
+  for (const char* const stream : {"cout", "wcout"})
+    EXPECT_EQ(times(ended.out, "by " + std::string(stream) + "\n"), 1) << ended.out;
+}
+
+TEST_P(Output, OfWideStreamsArrives) {
+  const Ended ended = run(GetParam(), {kOutput, "wide-streams"});
+  EXPECT_EQ(ended.out, "by wcout\n");
+  EXPECT_EQ(ended.err, "by wclog\n");
+}
+
+TEST_P(Output, TaskMayCallMpirun) {
+  const Ended ended = run(GetParam(), {kOutput, "mpirun", "--oversubscribe -n 2 echo started by a task"});
+  EXPECT_EQ(ended.status, 0) << ended.err;
+  EXPECT_EQ(times(ended.out, "started by a task\n"), 2) << ended.out << ended.err;
+  EXPECT_THAT(ended.out, ::testing::HasSubstr("variables of a rank: 0\n"));
+}
+
 INSTANTIATE_TEST_SUITE_P(Program, Output, testing::Values(0, 2), name_of_launch);
 
 TEST(Program, OutputIsFlushedWhenTheTaskEnds) { EXPECT_EQ(run(0, {kOutput, "flush"}).err, "6\n10\n13\n18\n"); }

@@ -183,7 +183,16 @@ TEST_F(Room, ForNoWorkerBreaksThePoolWhichSaysWhy) {  // CTJ-11
 TEST_F(Room, ForNoEngineEndsTheJobWhichSaysWhy) {  // SHU-30
   const Ended ended = run_with(2);
   EXPECT_EQ(ended.status, 1);
-  EXPECT_EQ(ended.err, "rankpool: error: the job cannot start: Resource temporarily unavailable\n");
+  EXPECT_THAT(ended.err, AllOf(StartsWith("rankpool: error: the job cannot start: Resource temporarily unavailable"),
+                               HasSubstr("this user may have 2 processes and threads (ulimit -u)\n")));
+}
+
+TEST_F(Room, ForNoKeeperEndsTheJobWhichSaysWhy) {
+  const Ended ended = run_with(1);
+  EXPECT_EQ(ended.status, 1);
+  EXPECT_EQ(ended.err,
+            "rankpool: error: the job cannot start: a keeper process: Resource temporarily unavailable: this user may "
+            "have 1 processes and threads (ulimit -u)\n");
 }
 
 TEST_F(Room, ForNoCallbackThreadRefusesCallbacksAndNothingWaitsForThem) {  // SHU-30

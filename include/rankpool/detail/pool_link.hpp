@@ -18,6 +18,7 @@ enum class Facade : std::uint8_t { executor, pool };
 struct PoolConfig {
   Facade facade = Facade::executor;
   std::optional<int> max_workers;
+  int threads_per_worker = 1;
   Bytes initializer;  ///< an encoded Function<void()>, or empty
   Pins pins;          ///< shared objects whose handles it holds
   std::optional<int> max_tasks_per_child;

@@ -223,6 +223,32 @@ TEST(FutureState, all_threads_that_wait_get_the_value) {
 }
 
 // FUT-18
+/// Its loading waits until another thread loads one too.
+struct Meets {
+  static inline std::atomic<int> loading{0};
+  bool met = false;
+  template <class Archive>
+  void serialize(Archive& archive, unsigned) {
+    archive& met;
+    if (!Archive::is_loading::value) return;
+    loading.fetch_add(1);
+    const auto end = std::chrono::steady_clock::now() + kLong;
+    while (loading.load() < 2 && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+    met = loading.load() >= 2;
+  }
+};
+
+TEST(FutureState, no_lock_is_held_while_a_result_is_decoded) {
+  Pair<Meets> pair;
+  pair.state->value(0, encoded(Meets{}));
+  const Meets* others = nullptr;
+  std::thread other([&] { others = &pair.future.get_ref(); });
+  const Meets* const own = &pair.future.get_ref();
+  other.join();
+  EXPECT_TRUE(own->met);
+  EXPECT_EQ(own, others);
+}
+
 TEST(FutureState, a_thread_that_waits_wakes_when_it_is_cancelled) {
   Pair<int> pair;
   std::latch waiting(2);

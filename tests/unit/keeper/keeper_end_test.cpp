@@ -19,7 +19,13 @@ void stubborn(Channel channel, RankPage*, int) {
   if (kind == 3) {
     for (int signal = 1; signal < 32; ++signal) ::signal(signal, SIG_IGN);
   }
-  if (kind == 4 && ::fork() == 0) ::setsid();
+  if (kind == 4) {
+    if (::fork() == 0) {  // it has no part in the channel
+      ::setsid();
+      sleep_for_ever();
+    }
+    channel.control().out_tail.value.fetch_add(1);
+  }
   channel.control().out_tail.value.fetch_add(1);
   if (kind == 0 || kind == 2) {
     for (std::atomic<int> rounds{0};;) ++rounds;

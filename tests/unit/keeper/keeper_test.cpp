@@ -1,7 +1,10 @@
 #include "unit/keeper/kept.hpp"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <array>
 
 namespace rankpool::keeper {
 
@@ -45,22 +48,59 @@ TEST(Keeping, WorkerHasNothingOpenButStandardStreamsChannelAndBell) {
   EXPECT_EQ(WEXITSTATUS(ended->status), 40);
 }
 
-TEST(Keeping, WorkerStartsWithoutBlockedOrIgnoredSignals) {
+TEST(Keeping, WorkerIgnoresWhatTheProgramIgnoredAndHasNothingBlocked) {
+  ::signal(SIGUSR2, [](int) {});
   ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGCHLD, SIG_IGN);
+  const base::Stock stock = base::take_stock();
   KeeperProcess keeper(worker_that([] {
-    sigset_t mask;
-    ::sigprocmask(SIG_SETMASK, nullptr, &mask);
-    for (int signal = 1; signal < 32; ++signal) {
-      if (::sigismember(&mask, signal) == 1) ::_exit(signal);
-    }
-    ::raise(SIGPIPE);
-    ::_exit(99);
-  }));
-  ::signal(SIGPIPE, SIG_DFL);
+                         sigset_t mask;
+                         ::sigprocmask(SIG_SETMASK, nullptr, &mask);
+                         for (int signal = 1; signal < NSIG; ++signal) {
+                           if (::sigismember(&mask, signal) == 1) ::_exit(signal);
+                         }
+                         struct sigaction child {};
+                         ::sigaction(SIGCHLD, nullptr, &child);
+                         if (child.sa_handler != SIG_IGN) ::_exit(98);
+                         ::raise(SIGPIPE);
+                         ::raise(SIGUSR2);
+                         ::_exit(99);
+                       }),
+                       [&](KeeperDuties& duties) { duties.stock.signals = stock.signals; });
+  for (const int signal : {SIGPIPE, SIGUSR2, SIGCHLD}) ::signal(signal, SIG_DFL);
   spawn(*keeper.link, 1);
   const auto ended = next_message(*keeper.link);
   ASSERT_TRUE(ended);
-  EXPECT_TRUE(WIFSIGNALED(ended->status) && WTERMSIG(ended->status) == SIGPIPE) << ended->status;
+  EXPECT_TRUE(WIFSIGNALED(ended->status) && WTERMSIG(ended->status) == SIGUSR2) << ended->status;
+}
+
+TEST(Keeping, WorkerHasWhatTheProgramHadOpenUnderItsNumbers) {
+  const int file = ::fcntl(STDERR_FILENO, F_DUPFD, 3);
+  const int high = ::fcntl(STDERR_FILENO, F_DUPFD, 500);
+  const base::Stock stock = base::take_stock();
+  EXPECT_TRUE(stock.had(file) && stock.had(high));
+  EXPECT_FALSE(stock.had(high + 1));
+  static std::array<int, 2> expected;
+  expected = {file, high};
+  KeeperProcess keeper(worker_that([] {
+                         struct stat standard {};
+                         ::fstat(STDERR_FILENO, &standard);
+                         for (const int fd : expected) {
+                           struct stat facts {};
+                           if (::fstat(fd, &facts) != 0 || facts.st_ino != standard.st_ino) ::_exit(fd % 200);
+                         }
+                         // With standard streams, channel, bell, and the one that looks.
+                         ::_exit(descriptors_of(::getpid()) == 8 ? 99 : 98);
+                       }),
+                       [&](KeeperDuties& duties) {
+                         duties.stock.descriptors = {0, 1, 2, file, high};
+                       });
+  spawn(*keeper.link, 1);
+  const auto ended = next_message(*keeper.link);
+  ASSERT_TRUE(ended);
+  EXPECT_EQ(WEXITSTATUS(ended->status), 99);
+  ::close(file);
+  ::close(high);
 }
 
 struct End {
@@ -130,13 +170,16 @@ TEST(Keeping, WorkerThatDoesNotHeedSigtermIsKilledSoonAfter) {
 /// A worker with a child and a grandchild, whose pids stand in its channel.
 void start_descendants(Channel channel, RankPage*, int) {
   auto* const pids = reinterpret_cast<pid_t*>(channel.out(0));
-  pids[0] = ::fork();
-  if (pids[0] == 0) {
-    pids[1] = ::fork();
-    if (pids[1] == 0) pids[1] = ::getpid();
+  int line[2];
+  if (::pipe(line) != 0) ::_exit(1);
+  const pid_t child = ::fork();
+  if (child == 0) {  // forked processes have no part in the channel
+    const pid_t grandchild = ::fork();
+    if (grandchild != 0) (void)!::write(line[1], &grandchild, sizeof grandchild);
     sleep_for_ever();
   }
-  while (*static_cast<volatile pid_t*>(pids + 1) == 0) ::usleep(1000);
+  pids[0] = child;
+  (void)!::read(line[0], pids + 1, sizeof *pids);
   channel.control().out_tail.value = 1;
   while (channel.control().in_tail.value == 0) ::usleep(1000);
   ::_exit(0);
@@ -184,6 +227,10 @@ TEST(Keeping, DescriptorThatNobodyWantsIsClosed) {
   for (int i = 0; i < 20; ++i) keeper.link->send({Kind::hold, 0, 1, 0}, channel.fd());
   for (int i = 0; i < 20; ++i) keeper.link->send({Kind::kill, 99, SIGTERM, 0}, channel.fd());
   keeper.link->send({Kind::spawn, 3, 0, 0});  // without a channel there is no worker
+  const auto refused = next_message(*keeper.link);
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->kind, Kind::spawn_failed);
+  EXPECT_EQ(refused->worker, 3U);
   spawn(*keeper.link, 2);
   EXPECT_EQ(descriptors_of(keeper.pid()), before);
 }

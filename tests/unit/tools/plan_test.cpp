@@ -57,6 +57,32 @@ TEST(Plan, mpirun_hands_on_our_variables_each_once) {
             "-x RANKPOOL_RUN_REPORT -x RANKPOOL_WORKERS ./prog");
 }
 
+TEST(Plan, variables_go_the_way_that_the_users_settings_of_open_mpi_take) {  // the other way beside it is refused
+  World world;
+  world.wish.ranks = 1;
+  world.open_mpi_settings =
+      "mca:mca:base:param:mca_base_env_list:value:FOO;BAR=2\n"
+      "mca:mca:base:param:mca_base_env_list:source:file\n"
+      "mca:mca:base:param:mca_base_env_list_delimiter:value:;\n";
+  const std::string begin = "mpirun --enable-recovery -n 1 --oversubscribe --bind-to none --mca mca_base_env_list ";
+  EXPECT_EQ(world.command(), begin + "'FOO;BAR=2;RANKPOOL_RUN_REPORT' ./prog");
+  world.open_mpi_settings =
+      "mca:mca:base:param:mca_base_env_list:value:\"A=b:c+D\"\n"
+      "mca:mca:base:param:mca_base_env_list_delimiter:value:+\n";
+  EXPECT_EQ(world.command(), begin + "A=b:c+D+RANKPOOL_RUN_REPORT ./prog");
+  world.open_mpi_settings = "";  // there is no ompi_info
+  world.variables["OMPI_MCA_mca_base_env_list"] = "FOO";
+  EXPECT_EQ(world.command(), begin + "'FOO;RANKPOOL_RUN_REPORT' ./prog");
+}
+
+TEST(Plan, variables_are_added_to_the_list_that_the_user_gives_mpirun) {
+  World world;
+  world.wish.launcher_options = {"--mca", "mca_base_env_list", "FOO", "--bind-to", "core"};
+  EXPECT_EQ(world.command(),
+            "mpirun --enable-recovery --map-by ppr:1:node --oversubscribe --mca mca_base_env_list "
+            "'FOO;RANKPOOL_RUN_REPORT' --bind-to core ./prog");
+}
+
 TEST(Plan, what_the_user_gives_mpirun_is_not_given_twice) {
   World world;
   world.variables["RANKPOOL_LOG"] = "debug";

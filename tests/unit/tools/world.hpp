@@ -21,6 +21,7 @@ struct World {
   std::map<std::string, std::string> files;
   std::string mpirun_version = "mpirun (Open MPI) 4.1.4\n\nReport bugs to ...\n";
   std::string srun_mpi_types = "MPI plugin types are...\n\tnone\n\tpmi2\n\tpmix\n";
+  std::string open_mpi_settings = "mca:mca:base:param:mca_base_env_list:value:\n";
   Wish wish;
 
   World() { wish.program = {"./prog"}; }
@@ -60,6 +61,7 @@ struct World {
         },
         .mpirun_version = [this] { return mpirun_version; },
         .srun_mpi_types = [this] { return srun_mpi_types; },
+        .open_mpi_settings = [this] { return open_mpi_settings; },
     };
   }
 

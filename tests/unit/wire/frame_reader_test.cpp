@@ -4,6 +4,10 @@
 
 #include <gtest/gtest.h>
 
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <fstream>
 #include <random>
 #include <string>
 #include <vector>
@@ -172,6 +176,46 @@ TEST(FrameReader, a_length_that_no_memory_holds_is_refused) {
     Reading reading;
     EXPECT_FALSE(reading.feed(std::as_bytes(std::span(&header, 1))));
   }
+}
+
+/// In a process of its own, which may take little more memory than it has.
+int read_what_there_is_no_memory_for() {
+  long pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  const rlimit little{static_cast<rlim_t>(pages * 4096 + (96L << 20U)), RLIM_INFINITY};
+  ::setrlimit(RLIMIT_AS, &little);
+  FrameReader reader;
+  std::vector<FrameHeader> read;
+  const auto feed = [&](std::span<const std::byte> bytes) {
+    return reader.feed(bytes, [&](const FrameHeader& header, std::span<const std::byte> payload, Bytes*) {
+      read.push_back(header);
+      if (header.kind == FrameKind::value && payload.size() != header.length) read.clear();
+    });
+  };
+  FrameHeader header;
+  header.kind = FrameKind::value;
+  header.chunk = 5;
+  header.count = 1;
+  header.length = std::uint64_t{200} << 20U;
+  if (!feed(std::as_bytes(std::span(&header, 1)))) return 1;
+  const std::vector<std::byte> piece(std::size_t{1} << 20U);
+  for (int i = 0; i < 200; ++i) {
+    if (!feed(piece)) return 2;
+  }
+  if (read.size() != 1 || read[0].kind != FrameKind::dropped || read[0].chunk != 5 || read[0].count != 1) return 3;
+  header.length = 3;
+  header.chunk = 6;
+  if (!feed(std::as_bytes(std::span(&header, 1))) || !feed(std::span(piece).first(3))) return 4;
+  return read.size() == 2 && read[1].kind == FrameKind::value && read[1].chunk == 6 ? 0 : 5;
+}
+
+TEST(FrameReader, a_frame_for_which_there_is_no_memory_is_passed_over_and_told) {
+  const pid_t pid = ::fork();
+  if (pid == 0) ::_exit(read_what_there_is_no_memory_for());
+  int status = 0;
+  ::waitpid(pid, &status, 0);
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
 TEST(FrameReader, fuzz) {

@@ -238,8 +238,8 @@ TEST_F(Workers, WhatTheInvokerCannotDoFailsEachItem) {
 
 TEST_F(Workers, InitializerAnswersReadyOrItsError) {
   for (const char sign : {'.', '!'}) {
-    std::vector<std::byte> payload(13);
-    payload[12] = static_cast<std::byte>(sign);
+    std::vector<std::byte> payload(17);
+    payload[16] = static_cast<std::byte>(sign);
     wire::FrameHeader header;
     header.kind = wire::FrameKind::init;
     header.length = payload.size();

@@ -99,7 +99,7 @@ inline void fail(detail::TaskContext&) { throw std::runtime_error("no"); }
 }  // namespace tasks
 
 inline const WorkerHooks kWorkerHooks{
-    [](std::uint32_t, std::int32_t, std::string) {},
+    [](Identity) {},
     [](std::span<const std::byte> encoded) {
       if (encoded[0] == std::byte{'!'}) throw std::runtime_error("initializer");
     },
