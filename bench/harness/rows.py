@@ -314,6 +314,21 @@ def commands(lab):
     return row
 
 
+def watching(lab):
+    row = Row("tasks of 10 µs: nobody watches, a trace, a trace and progress")
+    n = lab.size(400_000, 20_000)
+    off, trace, all_of_it = "nobody watches", "trace", "trace and progress"
+    file = lab.build / "bench-trace.json.gz"
+    runs = row.keep(lab.interleave({
+        off: lab.bare("bench_watching", n=n, us=10),
+        trace: lab.bare("bench_watching", n=n, us=10, trace=file),
+        all_of_it: lab.bare("bench_watching", n=n, us=10, trace=file, progress=1)}))
+    for watched in (trace, all_of_it):
+        row.faster(runs, watched, off, "items_per_s", at_least=0.97)
+    row.figure(runs, all_of_it, "trace_bytes_per_item", "bytes of the trace for each task", at_most=20)
+    return row
+
+
 ROWS = {1: no_op_chunk_1, 2: no_op_default_chunks, 3: round_trip, 4: shortest_task, 5: payload, 6: values, 7: long_tasks,
         8: skewed_tasks, 9: idle, 10: start, 11: memory, 12: many_ranks,
-        13: commands}
+        13: commands, 14: watching}

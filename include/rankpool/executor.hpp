@@ -6,6 +6,7 @@
 #include <rankpool/detail/submit.hpp>
 #include <rankpool/errors.hpp>
 #include <rankpool/future.hpp>
+#include <rankpool/insights.hpp>
 #include <rankpool/map_results.hpp>
 #include <rankpool/task_options.hpp>
 #include <rankpool/timeout.hpp>
@@ -17,6 +18,7 @@
 #include <memory>
 #include <optional>
 #include <ranges>
+#include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -100,6 +102,9 @@ struct MapOptions {
   /// Results as they finish, not in the order of the input: none waits for a slow one before it. `outcomes()` tells
   /// which is whose. Default: in the order of the input.
   bool unordered = false;
+  /// Shows how far the map is, under this label: in the lowest line of a terminal, or as lines of a log, the first after
+  /// 10 s and then ever rarer. On stderr; `RANKPOOL_PROGRESS` is `auto`, `bar`, `log`, `off` or `all`. Default: nothing.
+  std::optional<std::string> progress = std::nullopt;
 
   // -- each item, as in TaskOptions
 
@@ -238,6 +243,8 @@ class ProcessPoolExecutor {
   }
   /// Worker processes that are starting or alive; 0 once it is shut down or broken. Thread-safe.
   [[nodiscard]] int num_workers() const { return link_->workers_alive(); }
+  /// What has become of the tasks so far, where the time went, and what to do about it. After `shutdown` too.
+  [[nodiscard]] Insights insights() const { return link_->insights(); }
 
  private:
   static ExecutorOptions with_workers(std::integral auto number) {
@@ -268,6 +275,7 @@ class ProcessPoolExecutor {
     if (options.buffersize) wish.buffersize = static_cast<std::uint64_t>(*options.buffersize);
     wish.timeout = options.timeout;
     wish.unordered = options.unordered;
+    wish.progress = options.progress;
     wish.ranks = options.ranks;
     detail::check_not_negative(options.max_retries, "max_retries");
     wish.max_retries = options.max_retries;

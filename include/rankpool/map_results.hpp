@@ -190,6 +190,7 @@ class MapResults {
             input_error = leave();
             break;
           case State::Taken::end:
+            control_->await_last_line();
             input_error = leave();
             break;
         }
@@ -217,6 +218,7 @@ class MapResults {
         case State::Taken::outcome:
           return true;
         case State::Taken::end:
+          control_->await_last_line();
           if (const auto error = leave()) std::rethrow_exception(error);
           return false;
         case State::Taken::timeout:

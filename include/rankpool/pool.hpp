@@ -183,6 +183,8 @@ class Pool {
     if (!closed_) throw std::logic_error("Pool is still running");
     link_->wait_ended();
   }
+  /// What has become of the tasks so far, where the time went, and what to do about it. After `join` too.
+  [[nodiscard]] Insights insights() const { return link_->insights(); }
 
  private:
   static PoolOptions with_processes(std::integral auto number) {

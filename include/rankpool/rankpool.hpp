@@ -8,6 +8,7 @@
 #include <rankpool/exceptions.hpp>
 #include <rankpool/executor.hpp>
 #include <rankpool/future.hpp>
+#include <rankpool/insights.hpp>
 #include <rankpool/map_results.hpp>
 #include <rankpool/pool.hpp>
 #include <rankpool/queue.hpp>

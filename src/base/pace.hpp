@@ -7,24 +7,20 @@
 /// When is a result shown? Each result that is shown for itself costs a wake-up, ten times the work that is done in it;
 /// so short ones are shown together, and nothing that has finished waits longer than about `kShownWithin`:
 ///
-///     who waits           on what                               where                           how long at most
-///     worker              results of fixed size gather in one   Worker::begin_item              kShownWithin after the
-///     last
-///                         frame, shown with the next item                                       frame, or what the
-///                         chunk says
-///     the chunk says      chunks of the scheduler's own size    TaskDispatcher (hold_back)      twice a chunk,
-///     kHeldBackAtMost
-///                         are shown whole
-///     worker              the end of a short chunk waits for    Worker::run_chunk               one more chunk:
-///     kShortFrom to
-///                         the next one's, if that is at hand                                    kShortUpTo
-///     host                a worker went on to an item that      WorkerHost::harvest             looks every
-///     kLookFirst, rarer
-///                         turns out long: takes its results                                     when in vain,
-///                         kLookAtMost
-///     host                sleeps over short chunks of a worker  WorkerLine::be_patient          three of them
-///                         that has the next one
-///     a sleeper's alarm   is set by leaps                       base::roughly                   kAlarmSlack
+// clang-format off
+///     who waits        on what                                  where                          how long at most
+///     worker           results of fixed size gather in one      Worker::begin_item             kShownWithin after the last
+///                      frame, shown with the next item                                         frame, or what the chunk says
+///     the chunk says   chunks of the scheduler's own size are   TaskDispatcher (hold_back)     twice a chunk, kHeldBackAtMost
+///                      shown whole
+///     worker           the end of a short chunk waits for the   Worker::run_chunk              one more chunk: kShortFrom to
+///                      next one's, if that is at hand                                          kShortUpTo
+///     host             a worker went on to an item that turns   WorkerHost::harvest            looks every kLookFirst; in vain:
+///                      out long: takes its results                                             rarer, kLookAtMost
+///     host             sleeps over short chunks of a worker     WorkerLine::be_patient         three of them
+///                      that has the next one
+///     sleeper's alarm  is set by leaps                          base::roughly                  kAlarmSlack
+// clang-format on
 ///
 /// So a future's result is seen at once when somebody waits for it and nothing is behind it, and within a few
 /// milliseconds otherwise.
@@ -37,6 +33,8 @@ using std::chrono::seconds;
 
 // -- results
 inline constexpr nanoseconds kShownWithin = milliseconds(2);
+/// Begin and end of items, where somebody watches them, are told so much later.
+inline constexpr nanoseconds kTimesShownWithin = milliseconds(100);
 /// A chunk that lasts so long may end unheard while the next is at hand. A shorter one would not last until more have
 /// come, and a longer one is worth a wake-up.
 inline constexpr nanoseconds kShortFrom = microseconds(60);

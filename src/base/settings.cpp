@@ -57,6 +57,22 @@ Settings read_settings(const Lookup& lookup, std::vector<std::string>& warnings)
       warnings.push_back(complaint("RANKPOOL_LOG", *text, "one of error, warn, info, debug", "warn"));
     }
   }
+  if (const auto text = lookup("RANKPOOL_PROGRESS"); text && !text->empty()) {
+    if (*text == "auto") {
+      settings.progress = ProgressSetting::automatic;
+    } else if (*text == "bar") {
+      settings.progress = ProgressSetting::bar;
+    } else if (*text == "log") {
+      settings.progress = ProgressSetting::log;
+    } else if (*text == "off") {
+      settings.progress = ProgressSetting::off;
+    } else if (*text == "all") {
+      settings.progress = ProgressSetting::all;
+    } else {
+      warnings.push_back(complaint("RANKPOOL_PROGRESS", *text, "one of auto, bar, log, off, all", "auto"));
+    }
+  }
+  if (const auto text = lookup("RANKPOOL_TRACE")) settings.trace = *text;
   return settings;
 }
 

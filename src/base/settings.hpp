@@ -10,6 +10,15 @@
 
 namespace rankpool::base {
 
+/// How the progress of maps is shown.
+enum class ProgressSetting {
+  automatic,  ///< as a line on a terminal, else as a log
+  bar,
+  log,
+  off,
+  all,  ///< automatic, and of every map that takes long, labelled or not
+};
+
 /// What the environment says, read once by `run`.
 struct Settings {
   std::optional<int> max_workers;                ///< RANKPOOL_MAX_WORKERS: default of ExecutorOptions::max_workers
@@ -17,6 +26,8 @@ struct Settings {
   std::chrono::milliseconds lost_after{10'000};  ///< RANKPOOL_LOST_AFTER, in seconds
   std::string interface;                         ///< RANKPOOL_INTERFACE
   LogLevel log_level = LogLevel::warn;           ///< RANKPOOL_LOG
+  ProgressSetting progress = ProgressSetting::automatic;  ///< RANKPOOL_PROGRESS
+  std::string trace;                                      ///< RANKPOOL_TRACE: file to write, or empty
 };
 
 /// Reads a variable: its text, or nothing.

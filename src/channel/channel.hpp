@@ -12,6 +12,7 @@ struct RankPage {
   std::atomic<std::uint32_t> host_sleeping{0};
   std::atomic<std::uint32_t> keeper_events{0};  ///< messages the keeper has sent
   std::atomic<std::uint32_t> stop_requested{0};
+  std::atomic<std::uint32_t> terminal_lines{0};  ///< kept for progress: who outlives the rank gives them back
   std::atomic<std::uint32_t> crowded{0};  ///< who spins takes the core from somebody who has work
 };
 

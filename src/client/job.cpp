@@ -63,6 +63,7 @@ std::shared_ptr<engine::PoolState> Job::open_pool(detail::PoolConfig config) {
   }
   auto state = std::make_shared<engine::PoolState>();
   state->facade = config.facade;
+  state->tally.opened(watch::Observer::now());
   state->threads_per_worker = config.threads_per_worker;
   const int all = std::max(1, engine_.roster().capacity() / config.threads_per_worker);
   state->max_workers = config.max_workers.value_or(engine_.settings().max_workers.value_or(all));

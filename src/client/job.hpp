@@ -1,5 +1,6 @@
 #pragma once
 
+#include "client/watching.hpp"
 #include "engine/engine.hpp"
 
 #include <memory>
@@ -12,9 +13,12 @@ namespace rankpool::client {
 /// Thread-safe.
 class Job {
  public:
-  explicit Job(engine::EngineOptions options) : engine_(std::move(options)) {}
+  explicit Job(engine::EngineOptions options)
+      : watching_(options.settings, options.own.facts.host, options.connect != nullptr, options.terminal_lines),
+        engine_(told_to(std::move(options), watching_.events())) {}
 
   [[nodiscard]] engine::Engine& engine() noexcept { return engine_; }
+  [[nodiscard]] Watching& watching() noexcept { return watching_; }
 
   std::shared_ptr<engine::PoolState> open_pool(detail::PoolConfig config);
   /// What the end of the program does: executors finish what was submitted, pools are terminated; no new ones are
@@ -29,6 +33,12 @@ class Job {
   /// Says once that workers have to share cores, where these are somebody's to give: in a job, not on a laptop.
   void warn_of_crowding(int workers);
 
+  static engine::EngineOptions told_to(engine::EngineOptions options, std::shared_ptr<engine::TaskEvents> events) {
+    options.events = std::move(events);
+    return options;
+  }
+
+  Watching watching_;
   engine::Engine engine_;
   std::mutex mutex_;
   bool closing_ = false;                                 // guarded by mutex_

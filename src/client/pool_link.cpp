@@ -2,6 +2,7 @@
 
 #include "base/forked_copy.hpp"
 #include "client/job.hpp"
+#include "codec/task_name.hpp"
 #include "engine/pool_commands.hpp"
 #include "group/pmix_library.hpp"
 
@@ -9,6 +10,9 @@
 #include <rankpool/run.hpp>
 
 #include <algorithm>
+#include <future>
+#include <span>
+#include <string_view>
 
 namespace rankpool::inline v0_2::detail {
 namespace {
@@ -21,12 +25,24 @@ using engine::PoolState;
 constexpr std::size_t kChunkBytes = std::size_t{1} << 20U;
 constexpr std::size_t kChunkItems = std::size_t{1} << 16U;
 
+/// The dispatcher tells the tally a name that the user gave, or else code reference and callable, which are no text.
+std::string name_in_tally(std::string_view task) {
+  const bool text = std::none_of(task.begin(), task.end(), [](char c) { return c == '\0'; });
+  const std::string name = text ? std::string(task) : codec::name_of_task(std::as_bytes(std::span(task)));
+  return name.empty() ? "task" : name;
+}
+
+Insights insights_of(const watch::Tally& tally) { return tally.insights(watch::Observer::now(), &name_in_tally); }
+
 class WorkHandle final : public WorkControl {
  public:
-  WorkHandle(std::shared_ptr<Job> job, WorkId work) : job_(std::move(job)), work_(work) {}
+  WorkHandle(std::shared_ptr<Job> job, WorkId work, bool shown) : job_(std::move(job)), work_(work), shown_(shown) {}
   void extend(std::uint64_t more) override { post(engine::ExtendWork{work_, more}); }
   void seal() override { post(engine::SealWork{work_}); }
   void cancel() override { post(engine::CancelWork{work_}); }
+  void await_last_line() override {
+    if (shown_ && !base::is_forked_copy()) job_->watching().await_last_line(work_);
+  }
 
  private:
   void post(Command command) {
@@ -34,6 +50,7 @@ class WorkHandle final : public WorkControl {
   }
   std::shared_ptr<Job> job_;
   WorkId work_;
+  bool shown_;  ///< its progress
 };
 
 class EnginePoolLink final : public PoolLink {
@@ -45,7 +62,7 @@ class EnginePoolLink final : public PoolLink {
     refuse_copies();
     mailbox().locked([&] { engine::pool::check_intake(*state_); });
   }
-  void submit(Ref<Sink> sink) override { post(std::move(sink), schedule::WorkSpec{}); }
+  void submit(Ref<Sink> sink) override { post(std::move(sink), schedule::WorkSpec{}, nullptr); }
   std::shared_ptr<WorkControl> submit(Ref<Sink> sink, const WorkOptions& options) override {
     if (options.ranks > 0) check_ranks(options.ranks);
     schedule::WorkSpec spec;
@@ -57,8 +74,9 @@ class EnginePoolLink final : public PoolLink {
     spec.chunk = options.chunk;
     spec.max_chunk = static_cast<std::uint32_t>(
         std::clamp<std::size_t>(kChunkBytes / std::max<std::size_t>(options.item_bytes, 1), 1, kChunkItems));
-    const WorkId work = post(std::move(sink), spec);
-    return std::make_shared<WorkHandle>(job_, work);
+    const bool shown = options.label && options.label->progress && job_->watching().want_progress(mailbox());
+    const WorkId work = post(std::move(sink), spec, options.label);
+    return std::make_shared<WorkHandle>(job_, work, shown);
   }
 
   // A forked copy of the program leaves the pool to the original, also where it leaves the pool's scope.
@@ -82,6 +100,18 @@ class EnginePoolLink final : public PoolLink {
     return open ? state_->alive.load() : 0;
   }
   int max_workers() const override { return state_->max_workers; }
+  Insights insights() const override {
+    refuse_copies();
+    auto answer = std::make_shared<std::promise<watch::Tally>>();
+    auto tally = answer->get_future();
+    if (job_->engine().mailbox().post_if_open(engine::AskTally{state_, std::move(answer)})) {
+      try {
+        return insights_of(tally.get());
+      } catch (const std::future_error&) {  // the engine ended before it came to it
+      }
+    }
+    return insights_of(state_->tally);
+  }
 
  private:
   void check_ranks(int ranks) const {
@@ -96,11 +126,11 @@ class EnginePoolLink final : public PoolLink {
   static void refuse_copies() {
     if (base::is_forked_copy()) throw Error(base::copy_complaint("an executor or pool"));
   }
-  WorkId post(Ref<Sink> sink, const schedule::WorkSpec& spec) {
+  WorkId post(Ref<Sink> sink, const schedule::WorkSpec& spec, std::shared_ptr<const WorkLabel> label) {
     refuse_copies();
     return mailbox().post_work([&](WorkId work) {
       engine::pool::check_intake(*state_);
-      return engine::SubmitWork{state_->id, work, std::move(sink), spec};
+      return engine::SubmitWork{state_->id, work, std::move(sink), spec, std::move(label)};
     });
   }
 

@@ -36,6 +36,8 @@ class Dispatcher final : public RankListener {
   /// Whether this submission does nothing but write to an idle worker of rank 0, and needs no time kept.
   [[nodiscard]] bool goes_to_own_worker(const SubmitWork& command) { return tasks_.goes_to_own_worker(command); }
   void tick(schedule::Time now);
+  /// The time of the next command, between two ticks.
+  void note_time(schedule::Time now) noexcept { tasks_.note_time(now); }
   [[nodiscard]] std::optional<schedule::Time> next_deadline() const;
   /// Carries out what has been decided. True if there was anything.
   bool carry_out();

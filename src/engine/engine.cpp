@@ -91,6 +91,10 @@ void Engine::assemble() {
   dispatcher_.emplace(roster_, own);
   local_.emplace(*options_.host);
   dispatcher_->set_port(own, &*local_);
+  if (options_.events) {
+    Command listen = ListenToTasks{options_.events};
+    dispatcher_->handle(listen);
+  }
   if (options_.connect) transport_ = options_.connect();
   if (transport_ != nullptr && transport_->size() > 1) {
     remote_ = std::make_unique<RemoteRanks>(*transport_, options_.settings, options_.own, *dispatcher_);
@@ -243,6 +247,7 @@ channel::Bell Engine::serve(Command& command) noexcept {
   channel::Bell bell;
   try {
     bell = local_->with_bell_left([&] {
+      dispatcher_->note_time(Clock::now().time_since_epoch());
       dispatcher_->handle(command);
       dispatcher_->carry_out();
     });

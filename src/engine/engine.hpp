@@ -27,8 +27,12 @@ struct EngineOptions {
   base::Settings settings;
   OwnFacts own;
   base::StartedBy started_by;
+  /// Who is told of tasks from the start, or null.
+  std::shared_ptr<TaskEvents> events;
+  /// Lines of the terminal that are kept for progress: shared with the keeper, or null.
+  std::atomic<std::uint32_t>* terminal_lines = nullptr;
   /// Rank 0's own workers.
-  std::unique_ptr<host::WorkerHost> host;
+  std::shared_ptr<host::WorkerHost> host;
   /// Called on the engine thread, the one that will use the transport; empty for a job of this one rank.
   std::function<transport::Transport*()> connect;
   /// Called on the engine thread at the very end: nobody uses the transport of `connect` any more.

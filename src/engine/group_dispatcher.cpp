@@ -1,6 +1,7 @@
 #include "engine/group_dispatcher.hpp"
 
 #include "base/cores.hpp"
+#include "engine/task_recorder.hpp"
 #include "wire/messages.hpp"
 
 #include <unistd.h>
@@ -68,7 +69,14 @@ void GroupDispatcher::start(const schedule::StartGroup& action, std::shared_ptr<
     header.length = bytes.size();
     send(nursery.id, header, {bytes.view()});
   }
-  tell([&] { return ChunkSent{group.members.front().id, group.chunk, group.work, group.item, 1}; });
+  tell([&] {
+    detail::Gather gather;
+    const std::size_t head = group.sink->gather(group.item, 1, gather);
+    std::uint64_t bytes = 0;
+    for (const auto& part : gather) bytes += part.size();
+    return ChunkSent{group.members.front().id, group.chunk,          group.work, group.item, 1,
+                     bytes - std::min<std::uint64_t>(bytes, head), head_of(gather, head)};
+  });
   for (std::size_t i = 0; i < group.members.size(); ++i) {
     group.members[i].at = &workers_.rank(action.ranks[i]);
     start_process(group.members[i].id, action.ranks[i], group, false);
@@ -77,8 +85,11 @@ void GroupDispatcher::start(const schedule::StartGroup& action, std::shared_ptr<
 
 void GroupDispatcher::start_process(WorkerId id, Rank rank, const Group& group, bool nursery) {
   RankEntry& at = workers_.rank(rank);
-  workers_.add(id, at, group.pool);
+  Worker& worker = workers_.add(id, at, group.pool);
   group_of_[id] = group.id;
+  if (!nursery) {
+    worker.tally = &group.pool->tally.worker_started(raw(id), raw(rank), at.facts.host, now_.count());
+  }
   if (!nursery) tell([&] { return WorkerStarted{id, group.pool->id, rank}; });
   if (RankPort* const port = workers_.port_to(at)) port->start(id, nursery);
 }
@@ -114,6 +125,10 @@ void GroupDispatcher::send_task(Group& group, std::size_t number, const wire::Va
   chunk.chunk = raw(group.chunk);
   chunk.extra = group.sink->gather(group.item, 1, gather);
   for (const auto& part : gather) chunk.length += part.size();
+  if (worker->tally != nullptr) {
+    const std::uint64_t bytes = number == 0 ? chunk.length - chunk.extra : 0;
+    group.pool->tally.sent(*worker->tally, raw(group.chunk), text_of(head_of(gather, chunk.extra)), bytes, now_.count());
+  }
   send(id, chunk, gather, group.sink);
 }
 
@@ -364,6 +379,7 @@ void GroupDispatcher::settle(Group& group) {
 void GroupDispatcher::give_out(Group& group, std::size_t number) {
   group.item_over = true;
   Outcome& outcome = *group.members[number].outcome;
+  const std::uint64_t bytes = outcome.bytes.size();
   switch (outcome.kind) {
     case wire::FrameKind::values:
       group.sink->values(group.item, 1, outcome.bytes);
@@ -382,8 +398,20 @@ void GroupDispatcher::give_out(Group& group, std::size_t number) {
   const auto how = outcome.kind == wire::FrameKind::error     ? ItemsEnded::How::error
                    : outcome.kind == wire::FrameKind::skipped ? ItemsEnded::How::skipped
                                                               : ItemsEnded::How::value;
-  tell([&] { return ItemsEnded{first, group.chunk, group.work, group.item, 1, how}; });
-  tell([&] { return ChunkDone{first, group.chunk, now_ - group.began.value_or(now_)}; });
+  const auto busy = now_ - group.began.value_or(now_);
+  watch::Tally& tally = group.pool->tally;
+  tally.outcome(how == ItemsEnded::How::value ? watch::Outcome::done : watch::Outcome::error, 1, bytes);
+  for (std::size_t i = 0; i < group.members.size(); ++i) {
+    const Worker* const member = workers_.find(group.members[i].id);
+    if (member == nullptr || member->tally == nullptr) continue;
+    if (i == 0) {
+      tally.chunk_done(*member->tally, raw(group.chunk), group.item, 1, static_cast<std::uint64_t>(busy.count()), now_.count());
+    } else {
+      tally.broke_off(*member->tally, now_.count());
+    }
+  }
+  tell([&] { return ItemsEnded{first, group.chunk, group.work, group.item, 1, how, bytes}; });
+  tell([&] { return ChunkDone{first, group.chunk, busy}; });
   scheduler_.group_item_ended(group.id);
 }
 

@@ -12,6 +12,7 @@
 #include <rankpool/detail/sink.hpp>
 
 #include <atomic>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <utility>
@@ -30,6 +31,7 @@ struct SubmitWork {
   WorkId work;
   detail::Ref<detail::Sink> sink;
   schedule::WorkSpec spec;
+  std::shared_ptr<const detail::WorkLabel> label = nullptr;
 };
 struct ExtendWork {
   WorkId work;
@@ -57,6 +59,11 @@ struct StopPool {
 struct ListenToTasks {
   std::shared_ptr<TaskEvents> events;
 };
+/// What the pool's insights are made of.
+struct AskTally {
+  std::shared_ptr<PoolState> pool;
+  std::shared_ptr<std::promise<watch::Tally>> answer;
+};
 // The shared state, of which rank 0's handles are one client.
 struct MakeSharedValue {
   std::uint64_t id;
@@ -82,7 +89,7 @@ struct EndJob {};
 
 using Command =
     std::variant<SubmitWork, ExtendWork, SealWork, CancelWork, OpenPool, ClosePool, SealPool, StopPool, ListenToTasks,
-                 MakeSharedValue, MakeSharedQueue, MakeSharedBlob, ForgetShared, CallShared, EndJob>;
+                 AskTally, MakeSharedValue, MakeSharedQueue, MakeSharedBlob, ForgetShared, CallShared, EndJob>;
 
 /// Does what the engine would do for a submission, in the thread that submits, while the engine sleeps.
 class StandIn {

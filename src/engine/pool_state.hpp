@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/ids.hpp"
+#include "watch/tally.hpp"
 
 #include <rankpool/detail/bytes.hpp>
 #include <rankpool/detail/pool_link.hpp>
@@ -30,6 +31,9 @@ struct PoolState {
 
   /// Guarded by the mailbox's mutex, so that no submission comes behind the closing.
   Intake intake = Intake::open;
+
+  /// What insights are made of. Engine thread; others ask it (AskTally).
+  watch::Tally tally;
 
   /// Workers that are starting or alive; 0 once the pool is broken or ended. Written by the engine.
   std::atomic<int> alive{0};

@@ -1,6 +1,7 @@
 #include "engine/task_dispatcher.hpp"
 
 #include "base/pace.hpp"
+#include "engine/task_recorder.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -17,6 +18,9 @@ std::chrono::nanoseconds hold_back(const PoolState& pool) {
   const auto wanted = 2 * std::max(pool.alive.load(std::memory_order_relaxed), 1) * pace::kRankZeroForChunk;
   return std::min<std::chrono::nanoseconds>(wanted, pace::kHeldBackAtMost);
 }
+
+/// False where the end of the items is not known.
+bool is_known(std::uint64_t first, std::uint64_t count) { return count < UINT64_MAX - first; }
 
 }  // namespace
 
@@ -38,13 +42,17 @@ void TaskDispatcher::handle(SubmitWork& command) {
     }
     return;
   }
-  tell([&] { return WorkSubmitted{command.pool, command.work, command.spec.items, command.spec.open}; });
-  works_.insert(raw(command.work), Work{std::move(command.sink), pool->second.get()});
+  tell([&] {
+    return WorkSubmitted{command.pool, command.work, command.spec.items, command.spec.open, command.label.get()};
+  });
+  pool->second->tally.submitted(command.spec.items);
+  works_.insert(raw(command.work), Work{std::move(command.sink), pool->second.get(), std::move(command.label)});
   scheduler_.work_submitted(command.pool, command.work, command.spec);
 }
 
 void TaskDispatcher::handle(const ExtendWork& command) {
   tell([&] { return WorkExtended{command.work, command.more}; });
+  if (Work* const work = works_.find(raw(command.work))) work->pool->tally.submitted(command.more);
   scheduler_.work_extended(command.work, command.more);
 }
 
@@ -66,6 +74,19 @@ void TaskDispatcher::handle(OpenPool& command) {
 void TaskDispatcher::handle(const ClosePool& command) {
   scheduler_.pool_closed(command.pool);
   if (command.cancel_pending) scheduler_.pool_cancelled(command.pool);
+}
+
+void TaskDispatcher::handle(ListenToTasks& command) {
+  events_ = std::move(command.events);
+  if (!events_) return;
+  workers_.for_each_rank([&](const RankEntry& rank) {
+    if (!rank.facts.host.empty()) events_->tell(RankJoined{rank.facts.rank, rank.facts.workers, rank.facts.host});
+  });
+  for (const auto& [id, pool] : pools_) events_->tell(PoolOpened{id, pool->max_workers});
+  workers_.for_each([&](WorkerId id, const Worker& worker) {
+    events_->tell(WorkerStarted{id, worker.pool->id, worker.rank});
+    if (worker.ready && worker.pid != 0) events_->tell(WorkerReady{id, worker.pid});
+  });
 }
 
 bool TaskDispatcher::goes_to_own_worker(const SubmitWork& command) {
@@ -110,14 +131,20 @@ void TaskDispatcher::execute(const schedule::SendChunk& action) {
   gather_.clear();
   wire::FrameHeader header;
   header.kind = wire::FrameKind::chunk;
-  header.flags = worker->pool->announce_items ? wire::FrameFlag::announce : wire::FrameFlag::none;
+  if (worker->pool->announce_items) header.flags = wire::FrameFlag::announce;
+  if (events_ && events_->wants_times()) header.flags = header.flags | wire::FrameFlag::timed;
   header.count = action.count;
   header.chunk = raw(action.chunk);
   header.first = static_cast<std::uint64_t>(hold_back(*worker->pool).count());
   header.extra = work->sink->gather(action.first, action.count, gather_);
   for (const auto& part : gather_) header.length += part.size();
   last_sent_ = action.chunk;
-  tell([&] { return ChunkSent{action.worker, action.chunk, action.work, action.first, action.count}; });
+  const auto head = head_of(gather_, header.extra);
+  const std::uint64_t bytes = header.length - header.extra;
+  worker->pool->tally.sent(*worker->tally, raw(action.chunk), work->label && !work->label->name.empty() ? std::string_view(work->label->name) : text_of(head), bytes, now_);
+  tell([&] {
+    return ChunkSent{action.worker, action.chunk, action.work, action.first, action.count, bytes, head};
+  });
   send(action.worker, *worker, header, work->sink);
 }
 
@@ -126,7 +153,9 @@ void TaskDispatcher::execute(const schedule::StartWorker& action) {
   RankEntry& at = workers_.rank(action.rank);
   RankPort* const port = workers_.port_to(at);
   if (pool == pools_.end() || port == nullptr) return;
-  const Worker& worker = workers_.add(action.worker, at, pool->second);
+  Worker& worker = workers_.add(action.worker, at, pool->second);
+  worker.tally =
+      &pool->second->tally.worker_started(raw(action.worker), raw(action.rank), at.facts.host, now_);
   port->start(action.worker, false);
   const detail::Bytes payload = init_payload(action.worker, worker);
   wire::FrameHeader header;
@@ -158,6 +187,7 @@ void TaskDispatcher::execute(const schedule::KillWorker& action) {
 
 void TaskDispatcher::execute(const schedule::RetryItem& action) {
   tell([&] { return ItemRetried{action.work, action.item}; });
+  if (Work* const work = works_.find(raw(action.work))) work->pool->tally.retried();
 }
 
 void TaskDispatcher::execute(const schedule::FailItems& action) {
@@ -167,13 +197,15 @@ void TaskDispatcher::execute(const schedule::FailItems& action) {
   if (action.reason == schedule::Reason::pool_broken) why = work->pool->why_broken();
   if (!why) why = losses_.failure(action.reason, action.loss);
   work->sink->fail(action.first, action.count, why);
+  if (is_known(action.first, action.count)) work->pool->tally.failed(outcome_of(action.reason), action.count);
   tell([&] { return ItemsFailed{action.work, action.first, action.count, action.reason}; });
 }
 
 void TaskDispatcher::execute(const schedule::CancelItems& action) {
-  detail::Sink* const sink = sink_of(action.work);
-  if (sink == nullptr) return;
-  sink->cancelled(action.first, action.count);
+  Work* const work = works_.find(raw(action.work));
+  if (work == nullptr) return;
+  work->sink->cancelled(action.first, action.count);
+  if (is_known(action.first, action.count)) work->pool->tally.cancelled(action.count);
   tell([&] { return ItemsCancelled{action.work, action.first, action.count}; });
 }
 
@@ -202,6 +234,7 @@ void TaskDispatcher::execute(const schedule::PoolEnded& action) {
   const auto pool = std::move(found->second);
   pools_.erase(found);
   pool->alive.store(0);
+  pool->tally.ended(now_);
   pool->pins.clear();
   tell([&] { return PoolEnded{action.pool}; });  // before who waits for it goes on
   {
@@ -231,6 +264,7 @@ void TaskDispatcher::execute(const schedule::KillGroup& action) { groups_.kill(a
 // -- time
 
 void TaskDispatcher::tick(schedule::Time now) {
+  now_ = now.count();
   scheduler_.tick(now);
   groups_.tick(now);
 }

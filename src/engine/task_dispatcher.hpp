@@ -48,12 +48,16 @@ class TaskDispatcher {
   void handle(const ClosePool& command);
   void handle(const SealPool& command) { scheduler_.pool_sealed(command.pool); }
   void handle(const StopPool& command) { scheduler_.pool_stopped(command.pool, command.signal); }
-  void handle(ListenToTasks& command) { events_ = std::move(command.events); }
+  /// Who begins to listen late is told first of the ranks, pools and workers that there are.
+  void handle(ListenToTasks& command);
+  void handle(AskTally& command) { command.answer->set_value(command.pool->tally); }
 
   /// Whether this submission does nothing but write to an idle worker of this rank, and needs no time kept.
   [[nodiscard]] bool goes_to_own_worker(const SubmitWork& command);
   void tick(schedule::Time now);
   [[nodiscard]] std::optional<schedule::Time> next_deadline() const;
+  /// The time of what is done next, if nothing else is to follow from it.
+  void note_time(schedule::Time now) noexcept { now_ = now.count(); }
   /// Carries out what the scheduler has decided. True if there was anything. `Workers::flush` has to follow.
   bool carry_out();
   /// Ends all pending tasks, and those that come later, with `why`.
@@ -75,6 +79,7 @@ class TaskDispatcher {
   struct Work {
     detail::Ref<detail::Sink> sink;
     PoolState* pool = nullptr;  ///< outlives its works: a pool ends after them
+    std::shared_ptr<const detail::WorkLabel> label;
   };
 
   // task_dispatcher.cpp: what the scheduler decides
@@ -95,8 +100,9 @@ class TaskDispatcher {
   // task_outcomes.cpp: what workers say. False if the frame makes no sense: the worker is then given up.
   bool handle_frame(WorkerId id, Worker& worker, const wire::FrameHeader& header, std::span<const std::byte> payload,
                     detail::Bytes* owned);
-  bool handle_outcome(WorkerId id, const wire::FrameHeader& header, std::span<const std::byte> payload,
+  bool handle_outcome(WorkerId id, Worker& worker, const wire::FrameHeader& header, std::span<const std::byte> payload,
                       detail::Bytes* owned);
+  bool handle_times(WorkerId id, Worker& worker, const wire::FrameHeader& header, std::span<const std::byte> payload);
   void became_ready(WorkerId id, Worker& worker);
   void not_ready_any_more(Worker& worker);
   void update_alive(PoolState& pool);
@@ -124,6 +130,7 @@ class TaskDispatcher {
   GroupDispatcher groups_;
   std::vector<schedule::Action> actions_;
   std::optional<ChunkId> last_sent_;
+  watch::Time now_ = 0;
   detail::Gather gather_;
   detail::FailurePtr failed_;  ///< why nothing works any more
 };

@@ -3,9 +3,13 @@
 #include "base/ids.hpp"
 #include "schedule/scheduler.hpp"
 
+#include <rankpool/detail/pool_link.hpp>
+
 #include <sys/types.h>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <variant>
 
@@ -37,6 +41,7 @@ struct WorkSubmitted {
   WorkId work{};
   std::uint64_t items = 0;
   bool open = false;  ///< more may follow, until WorkSealed
+  const detail::WorkLabel* label = nullptr;  ///< names that the user gave, or null; valid during the call
 };
 struct WorkExtended {
   WorkId work{};
@@ -55,6 +60,9 @@ struct ChunkSent {
   WorkId work{};
   std::uint64_t first = 0;
   std::uint32_t count = 0;
+  std::uint64_t bytes = 0;
+  /// Code reference and callable, which `codec::name_of_task` reads; valid during the call.
+  std::span<const std::byte> head;
 };
 /// Only of pools with a `task_timeout`, whose workers tell.
 struct ItemBegan {
@@ -71,6 +79,17 @@ struct ItemsEnded {
   std::uint64_t first = 0;
   std::uint32_t count = 0;
   How how{};
+  std::uint64_t bytes = 0;  ///< of all of them
+};
+/// When items of a worker's current chunk began and ended, by its own clock: told after their ItemsEnded, of each item
+/// if `wants_times`.
+struct ItemTimes {
+  WorkerId worker{};
+  ChunkId chunk{};
+  WorkId work{};
+  std::uint64_t first = 0;
+  std::uint32_t count = 0;
+  std::span<const std::byte> times;  ///< count + 1 numbers of 64 bits: nanoseconds; valid during the call
 };
 /// The worker is through with the chunk and has spent `busy` on it, by its own clock.
 struct ChunkDone {
@@ -121,7 +140,7 @@ struct RankLost {
 };
 
 using TaskEvent = std::variant<PoolOpened, PoolBroken, PoolEnded, WorkSubmitted, WorkExtended, WorkSealed, WorkEnded,
-                               ChunkSent, ItemBegan, ItemsEnded, ChunkDone, ItemRetried, ItemsFailed, ItemsCancelled,
+                               ChunkSent, ItemBegan, ItemsEnded, ItemTimes, ChunkDone, ItemRetried, ItemsFailed, ItemsCancelled,
                                WorkerStarted, WorkerReady, WorkerGone, RankJoined, RankLost>;
 
 /// Who is told of events. Nobody is: no event is made.
@@ -132,6 +151,8 @@ class TaskEvents {
   /// which things happened as the engine saw them. Must neither block nor throw. Events carry no time: whoever needs
   /// one reads the clock.
   virtual void tell(const TaskEvent& event) noexcept = 0;
+  /// Whether workers are to take the time of each item.
+  [[nodiscard]] virtual bool wants_times() const noexcept { return false; }
 };
 
 }  // namespace rankpool::engine

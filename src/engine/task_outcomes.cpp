@@ -1,5 +1,6 @@
 #include "engine/task_dispatcher.hpp"
 
+#include <cstring>
 #include <utility>
 
 namespace rankpool::engine {
@@ -56,19 +57,21 @@ bool TaskDispatcher::handle_frame(WorkerId id, Worker& worker, const wire::Frame
       }
       scheduler_.item_began(id);
       return true;
+    case wire::FrameKind::times:
+      return handle_times(id, worker, header, payload);
     case wire::FrameKind::values:
     case wire::FrameKind::value:
     case wire::FrameKind::error:
     case wire::FrameKind::skipped:
     case wire::FrameKind::dropped:
-      return handle_outcome(id, header, payload, owned);
+      return handle_outcome(id, worker, header, payload, owned);
     default:
       return false;
   }
 }
 
-bool TaskDispatcher::handle_outcome(WorkerId id, const wire::FrameHeader& header, std::span<const std::byte> payload,
-                                    detail::Bytes* owned) {
+bool TaskDispatcher::handle_outcome(WorkerId id, Worker& worker, const wire::FrameHeader& header,
+                                    std::span<const std::byte> payload, detail::Bytes* owned) {
   const auto current = scheduler_.current_chunk(id);
   if (!current) return !scheduler_.counts_on(id);  // it has been killed or stopped, and does not know yet
   const bool one = header.kind == wire::FrameKind::value || header.kind == wire::FrameKind::error;
@@ -79,6 +82,7 @@ bool TaskDispatcher::handle_outcome(WorkerId id, const wire::FrameHeader& header
     return false;
   }
   const std::uint64_t first = current->first + header.first;
+  watch::Tally& tally = worker.pool->tally;
   if (detail::Sink* const sink = sink_of(current->work); sink != nullptr && header.count != 0) {
     const auto take = [&] { return owned != nullptr ? std::move(*owned) : detail::Bytes(payload); };
     if (header.kind == wire::FrameKind::values) {
@@ -94,15 +98,45 @@ bool TaskDispatcher::handle_outcome(WorkerId id, const wire::FrameHeader& header
     }
   }
   if (header.count != 0) {
-    tell([&] { return ItemsEnded{id, current->chunk, current->work, first, header.count, how_ended(header.kind)}; });
+    tell([&] {
+      return ItemsEnded{id,           current->chunk,         current->work, first,
+                        header.count, how_ended(header.kind), payload.size()};
+    });
+    tally.outcome(how_ended(header.kind) == ItemsEnded::How::value ? watch::Outcome::done : watch::Outcome::error,
+                  header.count, payload.size());
     scheduler_.items_ended(id, header.count);
   }
   if (header.flags == wire::FrameFlag::last) {
     if (header.count != left) return false;
     const schedule::Nanoseconds busy(static_cast<std::int64_t>(header.extra));
+    tally.chunk_done(*worker.tally, raw(current->chunk), current->first, current->count, header.extra, now_);
     tell([&] { return ChunkDone{id, current->chunk, busy}; });
     scheduler_.chunk_done(id, busy);
   }
+  return true;
+}
+
+bool TaskDispatcher::handle_times(WorkerId id, Worker& worker, const wire::FrameHeader& header,
+                                  std::span<const std::byte> payload) {
+  const auto current = scheduler_.current_chunk(id);
+  if (!current) return !scheduler_.counts_on(id);
+  if (header.chunk != raw(current->chunk) || header.count == 0 || header.first > current->ended ||
+      header.count > current->ended - header.first ||
+      payload.size() != (std::size_t{header.count} + 1) * sizeof(std::uint64_t)) {
+    return false;
+  }
+  std::uint64_t before = 0;
+  std::memcpy(&before, payload.data(), sizeof before);
+  for (std::size_t i = 0; i < header.count; ++i) {
+    std::uint64_t end = 0;
+    std::memcpy(&end, payload.data() + (i + 1) * sizeof end, sizeof end);
+    const std::uint64_t item = current->first + header.first + i;
+    worker.pool->tally.took(*worker.tally, raw(current->chunk), item, end > before ? end - before : 0);
+    before = end;
+  }
+  tell([&] {
+    return ItemTimes{id, current->chunk, current->work, current->first + header.first, header.count, payload};
+  });
   return true;
 }
 
@@ -133,6 +167,7 @@ std::vector<WorkerId> TaskDispatcher::rank_lost(Rank rank, const RankEnd& end) {
   for (const WorkerId id : gone) {
     if (groups_.has(id)) groups_.lost_with_rank(id, loss);
     const auto pool = workers_.find(id)->pool;
+    if (auto* const one = workers_.find(id)->tally) pool->tally.worker_ended(*one, now_);
     workers_.erase(id);
     update_alive(*pool);
   }
@@ -140,7 +175,11 @@ std::vector<WorkerId> TaskDispatcher::rank_lost(Rank rank, const RankEnd& end) {
 }
 
 void TaskDispatcher::worker_started(WorkerId id, pid_t pid) {
-  if (Worker* const worker = workers_.find(id)) worker->pid = pid;
+  Worker* const worker = workers_.find(id);
+  if (worker == nullptr) return;
+  // Its own word may come before its keeper's: an event that names it waits for both.
+  if (std::exchange(worker->pid, pid) == 0 && worker->ready) tell([&] { return WorkerReady{id, pid}; });
+  if (worker->tally != nullptr) worker->tally->pid = pid;
 }
 
 void TaskDispatcher::worker_failed_to_start(WorkerId id, const std::string& why) {
@@ -149,10 +188,12 @@ void TaskDispatcher::worker_failed_to_start(WorkerId id, const std::string& why)
   const auto pool = worker->pool;
   if (groups_.has(id)) {
     groups_.worker_failed_to_start(id, *worker, why);
+    if (worker->tally != nullptr) pool->tally.worker_ended(*worker->tally, now_);
     workers_.erase(id);
     return;
   }
   const auto loss = losses_.failed_to_start(id, *worker, why);
+  pool->tally.worker_ended(*worker->tally, now_);
   workers_.erase(id);
   tell([&] { return WorkerGone{id, true}; });
   scheduler_.worker_failed_to_start(id, loss);
@@ -165,12 +206,15 @@ bool TaskDispatcher::worker_ended(WorkerId id, const host::WorkerEnd& end) {
   if (worker->pid == 0) worker->pid = end.pid;
   if (groups_.has(id)) {
     groups_.worker_ended(id, *worker, end);
+    if (worker->tally != nullptr) worker->pool->tally.worker_ended(*worker->tally, now_);
     workers_.erase(id);
     return true;
   }
   not_ready_any_more(*worker);
   const auto pool = worker->pool;
   const auto loss = losses_.worker_ended(id, *worker, end);
+  worker->tally->pid = worker->pid;
+  pool->tally.worker_ended(*worker->tally, now_);
   workers_.erase(id);
   tell([&] { return WorkerGone{id, scheduler_.counts_on(id)}; });
   scheduler_.worker_ended(id, loss, end.inside_item);
@@ -180,7 +224,7 @@ bool TaskDispatcher::worker_ended(WorkerId id, const host::WorkerEnd& end) {
 
 void TaskDispatcher::became_ready(WorkerId id, Worker& worker) {
   worker.ready = true;
-  tell([&] { return WorkerReady{id, worker.pid}; });
+  if (worker.pid != 0) tell([&] { return WorkerReady{id, worker.pid}; });
   scheduler_.worker_ready(id);
   update_alive(*worker.pool);
   {

@@ -26,6 +26,7 @@ struct Worker {
   RankEntry* at = nullptr;  ///< entries stay where they are
   std::shared_ptr<PoolState> pool;
   pid_t pid = 0;
+  watch::Tally::Worker* tally = nullptr;  ///< in the pool's
   bool ready = false;
   bool given_up = false;  ///< killed: what it still says is ignored
   wire::FrameReader reader;
@@ -60,6 +61,16 @@ class Workers {
   [[nodiscard]] RankPort* port_to(WorkerId id) {
     Worker* const worker = find(id);
     return worker == nullptr ? nullptr : port_to(*worker->at);
+  }
+  template <class Visit>
+  void for_each_rank(Visit&& visit) const {
+    for (const auto& [rank, entry] : ranks_) visit(entry);
+  }
+  template <class Visit>
+  void for_each(Visit&& visit) {
+    workers_.for_each([&](std::uint64_t id, const std::unique_ptr<Worker>& worker) {
+      visit(WorkerId{static_cast<std::uint32_t>(id)}, *worker);
+    });
   }
   template <class Visit>
   void for_each_port(Visit&& visit) {

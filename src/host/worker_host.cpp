@@ -7,6 +7,7 @@
 #include "keeper/keeper.hpp"
 #include "wire/frames.hpp"
 
+#include <poll.h>
 #include <unistd.h>
 #include <algorithm>
 #include <csignal>
@@ -170,6 +171,23 @@ bool WorkerHost::harvest(HostListener& listener, std::chrono::steady_clock::time
   i.patience = any ? pace::kLookFirst : std::min(4 * i.patience, pace::kLookAtMost);
   i.next_harvest = now + i.patience;
   return any;
+}
+
+void WorkerHost::end_all() {
+  class Nobody final : public HostListener {
+    void worker_started(WorkerId, pid_t) override {}
+    void worker_failed_to_start(WorkerId, const std::string&) override {}
+    void worker_output(WorkerId, std::span<const std::byte>) override {}
+    void worker_side_output(WorkerId, std::span<const std::byte>) override {}
+    void worker_ended(WorkerId, const WorkerEnd&) override {}
+    void keeper_lost() override {}
+  } nobody;
+  auto& i = *impl_;
+  for (const auto& line : i.lines) kill(line->id(), SIGKILL);
+  const auto enough = std::chrono::steady_clock::now() + std::chrono::seconds(2);
+  while (!i.lines.empty() && !i.told_lost && std::chrono::steady_clock::now() < enough) {
+    if (!poll(nobody)) ::poll(nullptr, 0, 1);
+  }
 }
 
 std::optional<std::chrono::steady_clock::time_point> WorkerHost::next_look() const {

@@ -74,6 +74,9 @@ class WorkerHost {
   void kill(WorkerId worker, int signal);
   /// Lets all workers see that the program is asked to stop.
   void tell_to_stop() noexcept;
+  /// Kills what is left of the workers and waits until they are gone, for two seconds at most: who uses this next finds
+  /// none. May block.
+  void end_all();
 
   /// Looks once at all channels and at the keeper; calls `listener` for what there is. True if there was anything.
   /// `max_output` bounds the bytes given out in one call (back-pressure).

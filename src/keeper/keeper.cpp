@@ -2,6 +2,7 @@
 
 #include "base/limits.hpp"
 #include "base/log.hpp"
+#include "base/terminal_rescue.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -189,6 +190,7 @@ int Keeper::run(KeeperDuties duties) {
     if ((fds[1].revents & POLLIN) != 0) rank_gone = true;
     if (rank_status_) rank_gone = true;
   }
+  if (page_->terminal_lines.load(std::memory_order_relaxed) != 0) base::rescue_terminal();
   end_all_children();
   if (parent >= 0) ::close(parent);
   return rank_status_.value_or(0);

@@ -176,15 +176,7 @@ int serve(MpiOfJob& mpi, std::unique_ptr<keeper::KeeperLink> link, const base::S
   base::set_log_origin("rank " + std::to_string(raw(mpi.transport.rank())) + " on " + own.facts.host);
   agent::AgentOptions options;
   options.settings = settings;
-  options.hello.build = own.build;
-  options.hello.program = program_path();
-  options.hello.host = own.facts.host;
-  options.hello.pid = ::getpid();
-  options.hello.keeper_pid = ::getppid();
-  options.hello.cores = own.claim.cores;
-  options.hello.core_limit = own.claim.limit;
-  options.hello.core_grant = own.claim.granted;
-  options.hello.workers = settings.workers.value_or(0);
+  options.hello = hello_of(own, settings);
   options.share_lifeline = [&](int fd) {
     keeper.send({keeper::KeeperMessage::Kind::hold, 0, static_cast<std::int32_t>(Held::lifeline), 0}, fd);
   };
@@ -215,6 +207,7 @@ int serve_as_launched_rank_zero(std::unique_ptr<keeper::KeeperLink> link, const 
   options.own = own_facts(::getppid());
   if (settings.workers) options.own.facts.workers = *settings.workers;
   options.started_by = base::started_by(base::environment);
+  options.terminal_lines = &link->page().terminal_lines;
   options.host = std::make_unique<host::WorkerHost>(std::move(link));
   auto mpi = std::make_shared<std::optional<MpiOfJob>>();
   options.connect = [keeper, mpi]() -> transport::Transport* {

@@ -22,6 +22,20 @@ engine::OwnFacts own_facts(pid_t keeper) {
   return own;
 }
 
+wire::Hello hello_of(const engine::OwnFacts& own, const base::Settings& settings) {
+  wire::Hello hello;
+  hello.build = own.build;
+  hello.program = program_path();
+  hello.host = own.facts.host;
+  hello.pid = own.facts.pid;
+  hello.keeper_pid = own.facts.keeper_pid;
+  hello.cores = own.claim.cores;
+  hello.core_limit = own.claim.limit;
+  hello.core_grant = own.claim.granted;
+  hello.workers = settings.workers.value_or(0);
+  return hello;
+}
+
 std::string program_path() {
   std::error_code error;
   const auto path = std::filesystem::read_symlink("/proc/self/exe", error);

@@ -65,6 +65,7 @@ class Ending {
       client::stop_callbacks();
       engine::stop_signals::detach();
       job_->engine().end();
+      job_->watching().end();
     } catch (const std::exception& e) {
       base::log_error(std::string("the job could not be ended in order: ") + e.what());
     }

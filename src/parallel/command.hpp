@@ -19,8 +19,8 @@ struct CommandSettings {
   std::string shell;
   std::vector<std::pair<std::string, std::string>> env;  ///< set for each command
   std::vector<std::string> unset;                        ///< taken away
-  std::string tmpdir;
-  std::string workdir;  ///< empty: where rankpool-parallel was started
+  std::string tmpdir;                                    ///< empty: each node's own $TMPDIR
+  std::string workdir;                                   ///< empty: where rankpool-parallel was started
   OutputMode output = OutputMode::group;
   double timeout = 0;           ///< seconds; 0: none
   bool timeout_varies = false;  ///< a percentage: a Value has the limit

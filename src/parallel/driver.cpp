@@ -38,10 +38,9 @@ int signal_number(const std::string& name) {
 }
 
 /// A command whose worker or rank has been lost.
-CommandResult lost(const BrokenProcessPool& error, int attempt_started_rank) {
+CommandResult lost(const BrokenProcessPool& error) {
   CommandResult result;
   result.end.signal = SIGKILL;
-  result.end.rank = attempt_started_rank;
   if (!error.causes().empty()) {
     const Loss& loss = error.causes().back();
     result.end.host = loss.host;
@@ -146,17 +145,25 @@ void Driver::read_history() {
   joblog_size_ = file.whole_size();
 }
 
-void Driver::open_executor() {
-  const auto all = ranks();
+int Driver::count_places() const {
   std::set<std::string> hosts;
-  for (const auto& rank : all) hosts.insert(rank.host);
-  several_ranks_ = all.size() > 1;
   int places = 0;
-  for (const auto& rank : all) places += rank.workers;
+  for (const auto& rank : ranks()) {
+    if (!rank.alive) continue;
+    hosts.insert(rank.host);
+    places += rank.workers;
+  }
   // Ranks hold so many workers as main() has told them; where several share a node the sum is rounded up.
   const bool number = options_.jobs.kind == Jobs::Kind::number || options_.jobs.kind == Jobs::Kind::unlimited;
-  if (const auto jobs = jobs_on_each_node(options_); number && jobs)
+  if (const auto jobs = jobs_on_each_node(options_); number && jobs) {
     places = std::min(places, *jobs * static_cast<int>(hosts.size()));
+  }
+  return std::max(places, 1);
+}
+
+void Driver::open_executor() {
+  several_ranks_ = ranks().size() > 1;
+  int places = count_places();
   if (options_.jobs.kind == Jobs::Kind::unlimited) {
     places = std::min(places, std::max(static_cast<int>(items_.wait_for(static_cast<std::size_t>(places))), 1));
   }
@@ -285,13 +292,22 @@ void Driver::handle_result(std::uint64_t seq, Future<CommandResult> future) {
     }
   } catch (const TerminatedWorkerError& e) {
     say("command " + std::to_string(seq) + ": " + e.what());
-    ended(job, lost(e, 0));
+    const bool whole_rank = !e.causes().empty() && e.causes().back().worker < 0;
+    if (whole_rank) slots_ = std::min(slots_, static_cast<std::size_t>(count_places()));
+    ended(job, lost(e));
   }
 }
 
 void Driver::handle_signal(int signal) {
+  // A batch system signals every process, and rank 0's keeper passes on what it gets: the same request comes twice.
+  constexpr std::chrono::milliseconds kSameRequest{250};
+  const auto now = Clock::now();
+  if (signal != SIGINT && signal == stop_signal_ && now - stopped_at_ < kSameRequest) return;
   const bool at_once = signal == SIGINT || stop_signal_ != 0;
-  if (stop_signal_ == 0) stop_signal_ = signal;
+  if (stop_signal_ == 0) {
+    stop_signal_ = signal;
+    stopped_at_ = now;
+  }
   if (at_once) {
     phase_ = Phase::stopping;
     return;

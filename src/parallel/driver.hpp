@@ -59,6 +59,8 @@ class Driver {
   void dry_run();
   void read_history();
   void open_executor();
+  /// Commands that can run at a time on the ranks that live.
+  [[nodiscard]] int count_places() const;
   void start_what_can_be();
   /// The next one that is to be run, if there is one by now.
   std::optional<Job> next_job();
@@ -103,6 +105,7 @@ class Driver {
   std::optional<double> stop_at_;  ///< seconds since 1970: no new commands then
   Phase phase_ = Phase::running;
   int stop_signal_ = 0;
+  Clock::time_point stopped_at_{};
   std::unique_ptr<PieceReader> pieces_;  ///< outlives the workers
   std::optional<ProcessPoolExecutor> executor_;
 };

@@ -54,7 +54,6 @@ class Column {
       return columns(*record);
     }
   }
-  /// Whether reading it may have to wait.
   [[nodiscard]] Arguments columns(const std::string& record) const {
     Arguments parts = cutter_ ? cutter_->cut(record) : Arguments{record};
     if (trim_ != Options::Trim::none) {

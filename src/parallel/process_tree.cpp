@@ -90,7 +90,7 @@ void end_everything() {
 }
 
 extern "C" void on_term(int, siginfo_t* info, void*) {
-  // The keeper's wish, or its death, which looks as if it came from it. A batch system that signals every process means
+  // The keeper's request, or its death, which looks as if it came from it. A batch system that signals every process means
   // the program, whose first process decides.
   if (info->si_pid != g_keeper) return;
   end_everything();

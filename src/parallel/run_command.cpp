@@ -45,6 +45,7 @@ class CommandRunner {
         pieces_(std::move(pieces)),
         time_limit_(std::move(time_limit)),
         spawner_(settings_, this_worker().host) {
+    settings_.tmpdir = spool_folder(settings_.tmpdir);
     if (!settings_.workdir.empty()) std::filesystem::create_directories(settings_.workdir);
     keep_processes_of_commands();
   }

@@ -54,7 +54,11 @@ CommandSettings settings_of(const Options& options) {
   } else {
     settings.unset.emplace_back(kWorkers);
   }
-  settings.tmpdir = spool_folder(options.tmpdir);
+  // A worker sets these for its tasks; a command has as many threads as it would have by itself.
+  for (const char* const name : {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"}) {
+    if (std::getenv(name) == nullptr) settings.unset.emplace_back(name);
+  }
+  settings.tmpdir = options.tmpdir;
   if (!options.workdir.empty()) settings.workdir = std::filesystem::absolute(options.workdir).string();
   settings.output = options.output;
   if (options.timeout) {

@@ -25,7 +25,7 @@ int make_spool_file(const std::string& folder) {
 std::string spool_folder(const std::string& chosen) {
   if (!chosen.empty()) return chosen;
   const char* const folder = std::getenv("TMPDIR");
-  return folder != nullptr && *folder != '\0' ? folder : "/tmp";
+  return folder != nullptr && ::access(folder, W_OK) == 0 ? folder : "/tmp";
 }
 
 void write_fully(int file, const char* bytes, std::size_t size) {

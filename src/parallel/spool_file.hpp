@@ -8,7 +8,7 @@ namespace rankpool::parallel {
 /// Throws std::system_error, with the folder.
 int make_spool_file(const std::string& folder);
 
-/// $TMPDIR, else /tmp; `chosen` if that is not empty.
+/// $TMPDIR if that is there on this node, else /tmp; `chosen` if that is not empty.
 std::string spool_folder(const std::string& chosen);
 
 /// All of it. Throws std::system_error.

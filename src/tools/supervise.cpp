@@ -1,5 +1,6 @@
 #include "tools/supervise.hpp"
 
+#include "base/terminal_rescue.hpp"
 #include "launch/report.hpp"
 #include "tools/launcher_process.hpp"
 #include "tools/report_server.hpp"
@@ -32,6 +33,17 @@ int signals_as_descriptor() {
   return fd;
 }
 
+/// "HOST:PATH" of the terminal that our stderr is, or nothing: ranks cannot tell by themselves.
+std::string own_terminal() {
+  std::array<char, 256> host{};
+  std::array<char, 256> path{};
+  if (::isatty(STDERR_FILENO) == 0 || ::gethostname(host.data(), host.size() - 1) != 0 ||
+      ::ttyname_r(STDERR_FILENO, path.data(), path.size()) != 0) {
+    return {};
+  }
+  return std::string(host.data()) + ":" + path.data();
+}
+
 int milliseconds_until(const std::optional<Clock::time_point>& when) {
   if (!when) return -1;
   const auto rest = std::chrono::ceil<std::chrono::milliseconds>(*when - Clock::now()).count();
@@ -43,7 +55,8 @@ int milliseconds_until(const std::optional<Clock::time_point>& when) {
 int supervise(const Plan& plan, const Patience& patience, const std::string& interface) {
   const int signals = signals_as_descriptor();
   ReportServer server(interface);
-  LauncherProcess launcher(plan, {{launch::kReportVariable, launch::to_report_text(server.invitation())}});
+  LauncherProcess launcher(plan, {{launch::kReportVariable, launch::to_report_text(server.invitation())},
+                                  {base::kTerminalVariable, own_terminal()}});
   Escalation escalation(patience);
   std::optional<int> status;
   while (!(status = launcher.reap())) {

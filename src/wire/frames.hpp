@@ -34,6 +34,8 @@ enum class FrameKind : std::uint8_t {
   serve_group,  ///< engine to worker: be the nursery of a group from now on; payload: GroupPlan
   join_group,   ///< engine to worker: become an MPI process; payload: its environment
   nursery,      ///< both ways: `count` is a NurseryWord
+  // of whoever runs tasks
+  times,        ///< by the worker's clock, of `count` items from `first` on: begin of the first, end of each; nanoseconds
   // on no wire
   dropped,  ///< what a FrameReader makes of a frame for which there is no memory
 };
@@ -42,8 +44,16 @@ enum class FrameFlag : std::uint8_t {
   none = 0,
   last = 1,           ///< worker to engine: the chunk is done; `extra` is the time spent on it in nanoseconds
   announce = 2,       ///< engine to worker, on `chunk`: send `began` for each item and publish each outcome at once
-  announce_only = 3,  ///< likewise, but what the item returns is not wanted: `skipped` stands for it
+  announce_only = 4,  ///< likewise, but what the item returns is not wanted: `skipped` stands for it
+  timed = 8,          ///< engine to worker, on `chunk`: send `times` of all items
 };
+
+constexpr FrameFlag operator|(FrameFlag a, FrameFlag b) noexcept {
+  return FrameFlag(static_cast<std::uint8_t>(static_cast<unsigned>(a) | static_cast<unsigned>(b)));
+}
+constexpr bool has(FrameFlag flags, FrameFlag flag) noexcept {
+  return (static_cast<unsigned>(flags) & static_cast<unsigned>(flag)) != 0;
+}
 
 /// Stands before every payload. Native byte order: all ranks run the same build.
 struct FrameHeader {

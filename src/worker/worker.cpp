@@ -18,6 +18,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <utility>
+#include <vector>
 
 namespace rankpool::worker {
 namespace {
@@ -30,6 +31,11 @@ using wire::FrameKind;
 /// Results of so many bytes are work for others, who are to begin with it while the worker frees what the result was
 /// made of, or goes on.
 constexpr std::size_t kMuch = 16'384;
+/// Times of items are told after pace::kTimesShownWithin, or when there are so many.
+constexpr std::size_t kTimesAtOnce = 4096;
+/// With nobody who watches, an item is told of that took so long and so many times the mean of its chunk.
+constexpr std::chrono::nanoseconds kWorthTelling{50'000};
+constexpr int kMuchLonger = 4;
 /// The clock is looked at after so many items at the most. Looking costs as much as some twenty items that do nothing.
 constexpr std::uint32_t kLongestStride = 256;
 
@@ -133,13 +139,59 @@ class Worker final : public detail::TaskContext {
     const auto now = Clock::now();
     const auto since = now - last_check_;
     last_check_ = now;
-    stride_ = since < std::chrono::microseconds(2)    ? std::min(2 * stride_, kLongestStride)
+    if (timed_) ends_.push_back(nanoseconds(now));
+    if (since > longest_) {
+      longest_ = since;
+      longest_item_ = item() - 1;
+      longest_end_ = now;
+    }
+    stride_ = timed_                              ? 1
+              : since < std::chrono::microseconds(2)    ? std::min(2 * stride_, kLongestStride)
               : since > std::chrono::microseconds(50) ? 1
                                                       : stride_;
     until_flush_check_ = stride_;
     flush_c_output();
     // The last item's result goes with the end of the chunk, which is at hand.
     if (announce_ || (item() < count_ && now - last_publish_ > flush_after_)) publish_open();
+    if (timed_ && (ends_.size() >= kTimesAtOnce || (item() < count_ && now - last_times_ > pace::kTimesShownWithin))) {
+      publish_open();
+      write_times();
+      rings_.publish();
+    }
+  }
+
+  // -- times, for who watches
+
+  static std::uint64_t nanoseconds(Clock::time_point when) noexcept {
+    return static_cast<std::uint64_t>(std::chrono::nanoseconds(when.time_since_epoch()).count());
+  }
+  /// Of all items that have ended since the last time. Their outcomes have been written.
+  void write_times() noexcept {
+    if (ends_.empty()) return;
+    write_times(item() - ends_.size(), times_begin_, ends_);
+    times_begin_ = ends_.back();
+    ends_.clear();
+    last_times_ = last_check_;
+  }
+  void write_times(std::uint64_t first, std::uint64_t begin, std::span<const std::uint64_t> ends) noexcept {
+    FrameHeader header = outcome(FrameKind::times, static_cast<std::uint32_t>(ends.size()));
+    header.first = first;
+    header.length = (ends.size() + 1) * sizeof begin;
+    rings_.write(&header, sizeof header);
+    rings_.write(&begin, sizeof begin);
+    rings_.write(ends.data(), ends.size_bytes());
+  }
+  /// At the end of a chunk, whose last results may still be in the open frame.
+  void tell_times(std::chrono::nanoseconds busy) {
+    if (timed_) {
+      if (cursor_ != nullptr) close_open(FrameFlag::none, {});
+      write_times();
+    } else if (count_ > 1 && longest_ > kWorthTelling && longest_ > kMuchLonger * (busy / count_)) {
+      // An item that is far from the chunk's mean.
+      if (cursor_ != nullptr) close_open(FrameFlag::none, {});
+      const std::uint64_t end = nanoseconds(longest_end_);
+      write_times(longest_item_, end - static_cast<std::uint64_t>(std::chrono::nanoseconds(longest_).count()), {&end, 1});
+    }
   }
 
   void announce_item() noexcept override {
@@ -270,13 +322,17 @@ class Worker final : public detail::TaskContext {
     if (count_ > 1 && items_before <= 1) rings_.wake_host();  // it is to harvest from time to time
     if (!has_the_next()) rings_.ring_if_owed();
     name_ = nullptr;
-    unwanted_ = header.flags == FrameFlag::announce_only;
-    announce_ = header.flags == FrameFlag::announce || unwanted_;
+    unwanted_ = wire::has(header.flags, FrameFlag::announce_only);
+    announce_ = wire::has(header.flags, FrameFlag::announce) || unwanted_;
+    timed_ = wire::has(header.flags, FrameFlag::timed);
     input_ = &items;
     flush_after_ = std::max(pace::kShownWithin, std::chrono::nanoseconds(static_cast<std::int64_t>(header.first)));
+    if (timed_) flush_after_ = std::min(flush_after_, pace::kTimesShownWithin);
     const std::uint64_t output_before = rings_.output_end();
     const auto begin = Clock::now();
-    last_check_ = begin;
+    last_check_ = last_times_ = begin;
+    times_begin_ = nanoseconds(begin);
+    longest_ = {};
     until_flush_check_ = stride_ = 1;
     try {
       const detail::Invoker invoke = hooks_.resolve(head, callable_);
@@ -287,6 +343,7 @@ class Worker final : public detail::TaskContext {
     }
     flush_output();
     const auto busy = Clock::now() - begin;
+    tell_times(busy);
     if (cursor_ != nullptr) {
       close_open(FrameFlag::last, busy);
     } else {
@@ -361,6 +418,15 @@ class Worker final : public detail::TaskContext {
   Clock::time_point last_check_{};
   Clock::time_point last_publish_{};
   std::chrono::nanoseconds flush_after_ = pace::kShownWithin;
+
+  // Times of items.
+  bool timed_ = false;
+  std::uint64_t times_begin_ = 0;    ///< of the first one in `ends_`
+  std::vector<std::uint64_t> ends_;  ///< not told yet
+  Clock::time_point last_times_{};
+  std::chrono::nanoseconds longest_{0};  ///< of the chunk, as far as the clock was looked at
+  std::uint64_t longest_item_ = 0;
+  Clock::time_point longest_end_{};
 };
 
 }  // namespace

@@ -16,6 +16,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <set>
 #include <utility>
@@ -150,22 +151,18 @@ class MapState final : public Sink {
       for (std::uint64_t i = first; i < first + count; ++i) end_locked(i, 1, Problem(error));
       return;
     }
-    if (!abandoned_) store_.put_fixed(first, count, bytes.data());
-    ended(first, count);
+    keep(first, count, [&] { store_.put_fixed(first, count, bytes.data()); });
   }
   void value(std::uint64_t index, Bytes encoded) noexcept override {
     const std::lock_guard lock(mutex_);
-    if (!abandoned_) {
-      if constexpr (ResultStore<R>::fixed) {
-        if (encoded.size() != sizeof(R)) {
-          return end_locked(index, 1, Problem(std::make_exception_ptr(SerializationError("a result of a wrong size"))));
-        }
-        store_.put_fixed(index, 1, encoded.data());
-      } else {
-        store_.put(index, std::move(encoded));
+    if constexpr (ResultStore<R>::fixed) {
+      if (encoded.size() != sizeof(R)) {
+        return end_locked(index, 1, Problem(std::make_exception_ptr(SerializationError("a result of a wrong size"))));
       }
+      keep(index, 1, [&] { store_.put_fixed(index, 1, encoded.data()); });
+    } else {
+      keep(index, 1, [&] { store_.put(index, std::move(encoded)); });
     }
-    ended(index, 1);
   }
   void error(std::uint64_t index, Bytes encoded) noexcept override {
     const std::lock_guard lock(mutex_);
@@ -229,6 +226,18 @@ class MapState final : public Sink {
     }
     waiting_ = false;
     return there;
+  }
+  /// Stores results by `put`. Where rank 0 has no memory for them these items fail, and nothing else does.
+  template <class Put>
+  void keep(std::uint64_t first, std::uint64_t count, const Put& put) noexcept {
+    try {
+      if (!abandoned_) put();
+    } catch (const std::bad_alloc&) {
+      const auto error = std::make_exception_ptr(SerializationError("there is no memory on rank 0 for this result"));
+      for (std::uint64_t i = first; i < first + count; ++i) end_locked(i, 1, Problem(error));
+      return;
+    }
+    ended(first, count);
   }
   /// Leaves alone what has ended: items that could not be encoded, and all that was done when the whole pool ends.
   /// What is appended behind `first` later has ended likewise if `count` has no end. Cancelled if `why` is null.

@@ -3,11 +3,13 @@
 #include <rankpool/detail/bytes.hpp>
 #include <rankpool/detail/pins.hpp>
 #include <rankpool/detail/sink.hpp>
+#include <rankpool/insights.hpp>
 
 #include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 
 namespace rankpool::inline v0_2::detail {
 
@@ -28,12 +30,19 @@ struct PoolConfig {
   bool close_on_stop = false;  ///< when the program is asked to stop
 };
 
+/// What a piece of work is called where it is shown.
+struct WorkLabel {
+  std::string name;                     ///< of its task, if the user gave one
+  std::optional<std::string> progress;  ///< label of its progress line, if it wants one
+};
+
 /// How a piece of work is handed in.
 struct WorkOptions {
   std::uint64_t items = 1;
   bool open = false;           ///< more may follow through the WorkControl
   std::uint32_t chunk = 0;     ///< items for each chunk; 0: the library chooses
   std::size_t item_bytes = 0;  ///< mean encoded size of an item: bounds the chunks that the library chooses
+  std::shared_ptr<const WorkLabel> label = nullptr;
   int ranks = 0;  ///< processes for each item, which make up an MPI job of their own; 0: it is no such task
   std::optional<int> max_retries;                        ///< in place of the pool's
   std::optional<std::chrono::nanoseconds> task_timeout;  ///< in place of the pool's
@@ -70,6 +79,7 @@ class PoolLink {
   /// Waits until each worker has run its initializer. Throws ShutdownError or BrokenProcessPool.
   virtual void wait_ready() = 0;
   [[nodiscard]] virtual int workers_alive() const = 0;
+  [[nodiscard]] virtual Insights insights() const = 0;
   /// As many as it was opened with.
   [[nodiscard]] virtual int max_workers() const = 0;
 };

@@ -23,7 +23,6 @@ namespace rankpool::inline v0_2::detail {
 template <class R>
 class ResultStore {
  public:
-  static constexpr std::size_t kSegment = 1024;
   static constexpr bool fixed = fixed_size<R>;
   /// A value as its bytes: R need not have a default constructor, nor be assigned to.
   struct Plain {
@@ -33,6 +32,8 @@ class ResultStore {
     }
   };
   using Cell = std::conditional_t<fixed, Plain, Bytes>;
+  /// Cells of one segment: many small ones, few large ones, so that a segment takes a megabyte, or one cell.
+  static constexpr std::size_t kSegment = std::clamp<std::size_t>((std::size_t{1} << 20U) / sizeof(Cell), 1, 1024);
 
   void put_fixed(std::uint64_t first, std::uint32_t count, const std::byte* bytes) {
     while (count > 0) {

@@ -124,6 +124,8 @@ class WorkControl {
   virtual void seal() = 0;
   /// Cancel what has not begun. Each such item ends by `Sink::cancelled`.
   virtual void cancel() = 0;
+  /// The owner has all outcomes: returns when the last line about its progress is written, if there is any.
+  virtual void await_last_line() {}
 };
 
 }  // namespace rankpool::inline v0_2::detail

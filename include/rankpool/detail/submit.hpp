@@ -63,6 +63,7 @@ struct MapWish {
   std::optional<std::uint64_t> buffersize;
   Timeout timeout;
   bool unordered = false;
+  std::optional<std::string> progress;
   int ranks = 0;  ///< 0: no task of several ranks
   std::optional<int> max_retries;
 };
@@ -175,6 +176,7 @@ MapResults<typename T::Result> submit_map(PoolLink& pool, const MapWish& wish, c
   options.max_retries = wish.max_retries;
   if (wish.ranks > 0) options.chunk = 1;
   options.item_bytes = got == 0 ? 0 : static_cast<std::size_t>(state->items().total_bytes() / got);
+  if (wish.progress) options.label = std::make_shared<WorkLabel>(WorkLabel{{}, wish.progress});
   auto control = pool.submit(state, options);
   return {state,
           std::move(control),

@@ -8,8 +8,12 @@
 
 #include <gtest/gtest.h>
 
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <atomic>
+#include <cstdlib>
 #include <cstring>
 #include <numeric>
 #include <optional>
@@ -124,6 +128,39 @@ TEST(MapState, results_of_a_wrong_size_are_serialization_errors) {
   map.state->values(0, 2, Bytes(7));
   map.state->value(2, Bytes(3));
   for (int item = 0; item < 3; ++item) EXPECT_THROW((void)map.results.next(), SerializationError);
+}
+
+struct Large {
+  char bytes[1024 * 1024];
+};
+
+/// Ends the process with 0 if the middle one of three results fails for want of memory, and the others are there.
+[[noreturn]] void keep_results_with_little_memory() {
+  Map<Large> map({1, 2, 3});
+  const auto large = std::make_unique<Large>();
+  const auto put = [&](std::uint64_t index) { map.state->values(index, 1, std::as_bytes(std::span(large.get(), 1))); };
+  put(0);
+  rlimit before{};
+  ::getrlimit(RLIMIT_AS, &before);
+  rlimit none = before;
+  none.rlim_cur = 1;
+  ::setrlimit(RLIMIT_AS, &none);
+  while (std::malloc(sizeof(Large) / 4) != nullptr) {  // what earlier tests gave back
+  }
+  put(1);
+  ::setrlimit(RLIMIT_AS, &before);
+  put(2);
+  MapState<Large>::Outcome outcome;
+  std::string seen;
+  for (int i = 0; i < 3; ++i) {
+    if (map.state->take(outcome, std::nullopt) != MapState<Large>::Taken::outcome) ::_exit(1);
+    seen += outcome.value ? 'v' : 'p';
+  }
+  ::_exit(seen == "vpv" ? 0 : 2);
+}
+
+TEST(MapState, a_result_that_finds_no_memory_fails_alone) {
+  EXPECT_EXIT(keep_results_with_little_memory(), testing::ExitedWithCode(0), "");
 }
 
 TEST(MapState, a_failed_item_throws_in_its_place_and_the_range_goes_on) {

@@ -1,0 +1,235 @@
+#include "engine/task_recorder.hpp"
+
+#include "base/log.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+namespace rankpool::engine {
+namespace {
+
+using watch::Event;
+using watch::What;
+
+/// Callables with more data of their own than this are shown without their name.
+constexpr std::size_t kLongestHead = 4096;
+
+watch::Outcome outcome_of(ItemsEnded::How how) {
+  switch (how) {
+    case ItemsEnded::How::error:
+      return watch::Outcome::error;
+    case ItemsEnded::How::skipped:
+      return watch::Outcome::skipped;
+    default:
+      return watch::Outcome::done;
+  }
+}
+
+std::uint8_t number(watch::Outcome outcome) { return static_cast<std::uint8_t>(outcome); }
+
+}  // namespace
+
+watch::Outcome outcome_of(schedule::Reason reason) {
+  switch (reason) {
+    case schedule::Reason::worker_lost:
+      return watch::Outcome::lost;
+    case schedule::Reason::task_timeout:
+      return watch::Outcome::timed_out;
+    case schedule::Reason::forced_stop:
+      return watch::Outcome::terminated;
+    default:
+      return watch::Outcome::broken;
+  }
+}
+
+std::span<const std::byte> head_of(const detail::Gather& gathered, std::size_t size) noexcept {
+  if (gathered.empty()) return {};
+  return gathered.front().first(std::min(gathered.front().size(), size));
+}
+
+std::string_view text_of(std::span<const std::byte> head) noexcept {
+  constexpr std::size_t longest = 256;
+  return {reinterpret_cast<const char*>(head.data()), head.size() <= longest ? head.size() : 0};
+}
+
+Event TaskRecorder::now(What what) noexcept {
+  Event event;
+  event.what = what;
+  event.when = std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
+  return event;
+}
+
+void TaskRecorder::tell(const TaskEvent& event) noexcept {
+  try {
+    std::visit([this](const auto& one) { record(one); }, event);
+  } catch (...) {
+    base::log_error("out of memory: an event is not watched");
+  }
+}
+
+void TaskRecorder::record(const PoolOpened& event) {
+  Event e = now(What::pool_opened);
+  e.work = raw(event.pool);
+  e.count = static_cast<std::uint64_t>(event.max_workers);
+  ring_.append(e);
+}
+
+void TaskRecorder::record(const PoolBroken& event) {
+  Event e = now(What::pool_broken);
+  e.work = raw(event.pool);
+  ring_.append(e);
+}
+
+void TaskRecorder::record(const PoolEnded& event) {
+  Event e = now(What::pool_ended);
+  e.work = raw(event.pool);
+  ring_.append(e);
+}
+
+void TaskRecorder::record(const WorkSubmitted& event) {
+  Event e = now(What::work_submitted);
+  e.work = raw(event.work);
+  e.chunk = raw(event.pool);
+  e.count = event.items;
+  e.detail = event.open ? 1 : 0;
+  if (event.label != nullptr) e.value = names_.add_note({event.label->name, event.label->progress});
+  ring_.append(e);
+}
+
+void TaskRecorder::record(const WorkExtended& event) {
+  Event e = now(What::work_extended);
+  e.work = raw(event.work);
+  e.count = event.more;
+  ring_.append(e);
+}
+
+void TaskRecorder::record(const WorkSealed& event) {
+  Event e = now(What::work_sealed);
+  e.work = raw(event.work);
+  ring_.append(e);
+}
+
+void TaskRecorder::record(const WorkEnded& event) {
+  Event e = now(What::work_ended);
+  e.work = raw(event.work);
+  ring_.append(e);
+}
+
+void TaskRecorder::record(const ChunkSent& event) {
+  Event e = now(What::chunk_sent);
+  e.worker = raw(event.worker);
+  e.work = raw(event.work);
+  e.chunk = raw(event.chunk);
+  e.first = event.first;
+  e.count = event.count;
+  e.value = event.bytes;
+  if (event.first == 0 && event.head.size() <= kLongestHead) {
+    Event task = e;
+    task.what = What::work_task;
+    task.value = names_.add_head(event.head);
+    ring_.append(task);
+  }
+  ring_.append(e);
+}
+
+void TaskRecorder::record(const ItemsEnded& event) {
+  Event e = now(What::items_ended);
+  e.worker = raw(event.worker);
+  e.work = raw(event.work);
+  e.chunk = raw(event.chunk);
+  e.first = event.first;
+  e.count = event.count;
+  e.detail = number(outcome_of(event.how));
+  e.value = event.bytes;
+  ring_.append(e);
+}
+
+void TaskRecorder::record(const ItemTimes& event) {
+  Event e = now(What::item_times);
+  e.worker = raw(event.worker);
+  e.work = raw(event.work);
+  e.chunk = raw(event.chunk);
+  // In parts that the ring surely takes; each begins where the one before ended.
+  constexpr std::size_t part = 4096;
+  std::array<std::uint64_t, part + 1> words;
+  for (std::size_t done = 0; done < event.count;) {
+    const std::size_t count = std::min<std::size_t>(event.count - done, part);
+    std::memcpy(words.data(), event.times.data() + done * sizeof(std::uint64_t), (count + 1) * sizeof(std::uint64_t));
+    e.first = event.first + done;
+    e.count = count;
+    ring_.append(e, std::span(words).first(count + 1));
+    done += count;
+  }
+}
+
+void TaskRecorder::record(const ChunkDone& event) {
+  Event e = now(What::chunk_done);
+  e.worker = raw(event.worker);
+  e.chunk = raw(event.chunk);
+  e.value = static_cast<std::uint64_t>(event.busy.count());
+  ring_.append(e);
+}
+
+void TaskRecorder::record(const ItemRetried& event) {
+  Event e = now(What::item_retried);
+  e.work = raw(event.work);
+  e.first = event.item;
+  e.count = 1;
+  ring_.append(e);
+}
+
+void TaskRecorder::record(const ItemsFailed& event) {
+  Event e = now(What::items_failed);
+  e.work = raw(event.work);
+  e.first = event.first;
+  e.count = event.count;
+  e.detail = number(outcome_of(event.reason));
+  ring_.append(e);
+}
+
+void TaskRecorder::record(const ItemsCancelled& event) {
+  Event e = now(What::items_cancelled);
+  e.work = raw(event.work);
+  e.first = event.first;
+  e.count = event.count;
+  ring_.append(e);
+}
+
+void TaskRecorder::record(const WorkerStarted& event) {
+  Event e = now(What::worker_started);
+  e.worker = raw(event.worker);
+  e.work = raw(event.pool);
+  e.value = static_cast<std::uint64_t>(raw(event.rank));
+  ring_.append(e);
+}
+
+void TaskRecorder::record(const WorkerReady& event) {
+  Event e = now(What::worker_ready);
+  e.worker = raw(event.worker);
+  e.value = static_cast<std::uint64_t>(event.pid);
+  ring_.append(e);
+}
+
+void TaskRecorder::record(const WorkerGone& event) {
+  Event e = now(What::worker_gone);
+  e.worker = raw(event.worker);
+  e.detail = event.lost ? 1 : 0;
+  ring_.append(e);
+}
+
+void TaskRecorder::record(const RankJoined& event) {
+  Event e = now(What::rank_joined);
+  e.worker = static_cast<std::uint32_t>(raw(event.rank));
+  e.value = names_.add_host(event.host);
+  e.first = event.host == host_ ? 1 : 0;
+  ring_.append(e);
+}
+
+void TaskRecorder::record(const RankLost& event) {
+  Event e = now(What::rank_lost);
+  e.worker = static_cast<std::uint32_t>(raw(event.rank));
+  ring_.append(e);
+}
+
+}  // namespace rankpool::engine

@@ -1,0 +1,122 @@
+#include "watch/event_ring.hpp"
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <ctime>
+#include <thread>
+
+namespace rankpool::watch {
+namespace {
+
+/// How long a writer bears a reader that takes nothing.
+constexpr std::chrono::seconds kPatience{1};
+
+void futex(std::atomic<std::uint32_t>& word, int operation, std::uint32_t value, const timespec* time) noexcept {
+  ::syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(&word), operation, value, time, nullptr, 0);
+}
+
+}  // namespace
+
+const char* outcome_name(Outcome outcome) noexcept {
+  switch (outcome) {
+    case Outcome::done:
+      return "done";
+    case Outcome::error:
+      return "error";
+    case Outcome::skipped:
+      return "skipped";
+    case Outcome::lost:
+      return "lost";
+    case Outcome::timed_out:
+      return "timed out";
+    case Outcome::broken:
+      return "broken";
+    case Outcome::terminated:
+      return "terminated";
+  }
+  return "unknown";
+}
+
+// Not make_unique, which would touch all of it.
+EventRing::EventRing(std::size_t words) : capacity_(words), words_(new std::uint64_t[words]) {}
+
+void EventRing::append(const Event& event, std::span<const std::uint64_t> words) noexcept {
+  const std::size_t size = kEventWords + words.size();
+  const std::uint64_t head = head_.load(std::memory_order_relaxed);
+  if (capacity_ - static_cast<std::size_t>(head - seen_tail_) < size && !await_room(size)) {
+    dropped_.fetch_add(1, std::memory_order_relaxed);
+    return;
+  }
+  copy_in(head, &event, kEventWords);
+  copy_in(head + kEventWords, words.data(), words.size());
+  head_.store(head + size, std::memory_order_seq_cst);
+  const std::uint32_t asleep = asleep_.load(std::memory_order_seq_cst);
+  if (asleep == 0) return;
+  if (asleep == static_cast<std::uint32_t>(Until::event) || head + size - seen_tail_ > capacity_ / 2) wake();
+}
+
+bool EventRing::await_room(std::size_t words) noexcept {
+  const std::uint64_t head = head_.load(std::memory_order_relaxed);
+  const auto room = [&] {
+    const std::uint64_t tail = tail_.load(std::memory_order_acquire);
+    if (tail != seen_tail_) given_up_ = false;
+    seen_tail_ = tail;
+    return capacity_ - static_cast<std::size_t>(head - tail) >= words;
+  };
+  if (room()) return true;
+  auto last_taken = std::chrono::steady_clock::now();
+  while (!given_up_) {
+    wake();
+    std::this_thread::sleep_for(std::chrono::microseconds(100));
+    const std::uint64_t before = seen_tail_;
+    if (room()) return true;
+    const auto now = std::chrono::steady_clock::now();
+    if (seen_tail_ != before) last_taken = now;
+    given_up_ = now - last_taken > kPatience;
+  }
+  return false;
+}
+
+void EventRing::copy_in(std::uint64_t at, const void* from, std::size_t words) noexcept {
+  if (words == 0) return;
+  const auto begin = static_cast<std::size_t>(at & (capacity_ - 1));
+  const std::size_t first = std::min(words, capacity_ - begin);
+  std::memcpy(&words_[begin], from, first * sizeof(std::uint64_t));
+  std::memcpy(words_.get(), static_cast<const std::uint64_t*>(from) + first, (words - first) * sizeof(std::uint64_t));
+}
+
+void EventRing::copy_out(std::uint64_t at, void* to, std::size_t words) const noexcept {
+  if (words == 0) return;
+  const auto begin = static_cast<std::size_t>(at & (capacity_ - 1));
+  const std::size_t first = std::min(words, capacity_ - begin);
+  std::memcpy(to, &words_[begin], first * sizeof(std::uint64_t));
+  std::memcpy(static_cast<std::uint64_t*>(to) + first, words_.get(), (words - first) * sizeof(std::uint64_t));
+}
+
+void EventRing::sleep(Until until, Time at_most) noexcept {
+  if (at_most <= 0) return;
+  const auto word = static_cast<std::uint32_t>(until);
+  asleep_.store(word, std::memory_order_seq_cst);
+  const bool stay = !interrupted_.load(std::memory_order_seq_cst) && (until == Until::half_full || empty());
+  if (stay) {
+    const timespec time{static_cast<std::time_t>(at_most / kSecond), static_cast<long>(at_most % kSecond)};
+    futex(asleep_, FUTEX_WAIT_PRIVATE, word, &time);
+  }
+  asleep_.store(0, std::memory_order_seq_cst);
+  interrupted_.store(false, std::memory_order_seq_cst);
+}
+
+void EventRing::interrupt() noexcept {
+  interrupted_.store(true, std::memory_order_seq_cst);
+  wake();
+}
+
+void EventRing::wake() noexcept {
+  if (asleep_.exchange(0, std::memory_order_seq_cst) != 0) futex(asleep_, FUTEX_WAKE_PRIVATE, 1, nullptr);
+}
+
+}  // namespace rankpool::watch
