@@ -141,10 +141,10 @@ void TaskDispatcher::execute(const schedule::SendChunk& action) {
   last_sent_ = action.chunk;
   const auto head = head_of(gather_, header.extra);
   const std::uint64_t bytes = header.length - header.extra;
-  worker->pool->tally.sent(*worker->tally, raw(action.chunk), work->label && !work->label->name.empty() ? std::string_view(work->label->name) : text_of(head), bytes, now_);
-  tell([&] {
-    return ChunkSent{action.worker, action.chunk, action.work, action.first, action.count, bytes, head};
-  });
+  worker->pool->tally.sent(
+      *worker->tally, raw(action.chunk),
+      work->label && !work->label->name.empty() ? std::string_view(work->label->name) : text_of(head), bytes, now_);
+  tell([&] { return ChunkSent{action.worker, action.chunk, action.work, action.first, action.count, bytes, head}; });
   send(action.worker, *worker, header, work->sink);
 }
 
@@ -154,8 +154,7 @@ void TaskDispatcher::execute(const schedule::StartWorker& action) {
   RankPort* const port = workers_.port_to(at);
   if (pool == pools_.end() || port == nullptr) return;
   Worker& worker = workers_.add(action.worker, at, pool->second);
-  worker.tally =
-      &pool->second->tally.worker_started(raw(action.worker), raw(action.rank), at.facts.host, now_);
+  worker.tally = &pool->second->tally.worker_started(raw(action.worker), raw(action.rank), at.facts.host, now_);
   port->start(action.worker, false);
   const detail::Bytes payload = init_payload(action.worker, worker);
   wire::FrameHeader header;

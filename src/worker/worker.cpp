@@ -145,8 +145,8 @@ class Worker final : public detail::TaskContext {
       longest_item_ = item() - 1;
       longest_end_ = now;
     }
-    stride_ = timed_                              ? 1
-              : since < std::chrono::microseconds(2)    ? std::min(2 * stride_, kLongestStride)
+    stride_ = timed_                                  ? 1
+              : since < std::chrono::microseconds(2)  ? std::min(2 * stride_, kLongestStride)
               : since > std::chrono::microseconds(50) ? 1
                                                       : stride_;
     until_flush_check_ = stride_;
@@ -190,7 +190,8 @@ class Worker final : public detail::TaskContext {
       // An item that is far from the chunk's mean.
       if (cursor_ != nullptr) close_open(FrameFlag::none, {});
       const std::uint64_t end = nanoseconds(longest_end_);
-      write_times(longest_item_, end - static_cast<std::uint64_t>(std::chrono::nanoseconds(longest_).count()), {&end, 1});
+      write_times(longest_item_, end - static_cast<std::uint64_t>(std::chrono::nanoseconds(longest_).count()),
+                  {&end, 1});
     }
   }
 
