@@ -1,7 +1,7 @@
 #include "engine/task_dispatcher.hpp"
 
+#include "base/pace.hpp"
 #include "engine/task_recorder.hpp"
-#include "schedule/chunk_policy.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -15,10 +15,8 @@ constexpr std::size_t kBrokenPoolsKept = 64;
 /// How long workers of the pool may keep finished results to themselves: twice as long as a chunk of the scheduler's
 /// own lasts there, so that it is all in one frame.
 std::chrono::nanoseconds hold_back(const PoolState& pool) {
-  constexpr std::chrono::nanoseconds longest = std::chrono::seconds(10);
-  const auto wanted =
-      2 * std::max(pool.alive.load(std::memory_order_relaxed), 1) * schedule::ChunkPolicy::kForEachWorker;
-  return std::min(wanted, longest);
+  const auto wanted = 2 * std::max(pool.alive.load(std::memory_order_relaxed), 1) * pace::kRankZeroForChunk;
+  return std::min<std::chrono::nanoseconds>(wanted, pace::kHeldBackAtMost);
 }
 
 /// False where the end of the items is not known.

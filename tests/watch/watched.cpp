@@ -63,11 +63,13 @@ int sums() {
   rankpool::ProcessPoolExecutor executor(2);
   long sum = 0;
   for (const long ms : executor.map(rest, numbers(100, 10))) sum += ms;
+  // To name the longest tasks the first time, the program's symbols are read: that takes its time.
+  const double before = duration<double>(Clock::now() - begin).count();
   const rankpool::Insights all = executor.insights();
-  const double wall = duration<double>(Clock::now() - begin).count();
+  const double after = duration<double>(Clock::now() - begin).count();
   int wrong = check(all.done == 100 && all.failed == 0 && all.unfinished == 0, "tasks");
   const double told = duration<double>(all.wall).count();
-  wrong += check(told > wall * 0.99 - 0.01 && told <= wall, "wall");
+  wrong += check(told > before * 0.99 && told <= after, "wall");
   for (const auto& worker : all.workers) {
     const double life = duration<double>(worker.busy + worker.idle).count();
     wrong += check(life > told * 0.99 && life <= told * 1.01, "busy + idle");
