@@ -29,7 +29,7 @@ class Port final : public engine::RankPort {
   explicit Port(std::vector<Running>& running) : running_(running) {}
   void start(WorkerId worker) override { wire::append(batch_, wire::StartWorker{worker}); }
   void write(WorkerId worker, std::span<const std::byte> bytes, const detail::Gather& body,
-             const detail::Ref<detail::Sink>& /*keep_alive*/) override {
+             const detail::Ref<detail::ResultReceiver>& /*keep_alive*/) override {
     wire::FrameHeader header;
     std::memcpy(&header, bytes.data(), sizeof header);
     if (header.kind == wire::FrameKind::chunk) running_.push_back({worker, header.chunk, 0});
@@ -48,7 +48,7 @@ class Port final : public engine::RankPort {
 };
 
 /// Of a map of longs: arguments out, results in.
-class Longs final : public detail::Sink {
+class Longs final : public detail::ResultReceiver {
  public:
   bool begin(std::uint64_t /*first*/, std::uint32_t /*count*/) noexcept override { return true; }
   std::size_t gather(std::uint64_t /*first*/, std::uint32_t count, detail::Gather& to) override {
@@ -100,7 +100,7 @@ class RankZero {
     spec.chunk = chunk;
     spec.items = chunk * chunks;
     engine::Command submit =
-        engine::SubmitWork{PoolId{0}, WorkId{next_work_++}, detail::Ref<detail::Sink>(new Longs), spec};
+        engine::SubmitWork{PoolId{0}, WorkId{next_work_++}, detail::Ref<detail::ResultReceiver>(new Longs), spec};
     dispatcher_.handle(submit);
     dispatcher_.carry_out();
     std::vector<double> each;

@@ -23,7 +23,7 @@ struct Costs {
   double worker_chunk = 1'000;
   double worker_item = 30;
   // the machine
-  double wake = 20'000;      ///< from a bell to the one who slept being at work
+  double wake = 20'000;      ///< from a wakeup to the one who slept being at work
   double latency = 2'000;    ///< of the network, one way
   double bandwidth = 10e9;   ///< bytes a second of rank 0's link, each way
   double item_bytes = 8;     ///< an argument, and a result

@@ -2,7 +2,7 @@
 
 #include <rankpool/detail/archive.hpp>
 #include <rankpool/detail/codec.hpp>
-#include <rankpool/detail/pins.hpp>
+#include <rankpool/detail/keep_alives.hpp>
 #include <rankpool/detail/refusals.hpp>
 #include <rankpool/detail/travel.hpp>
 #include <rankpool/detail/type_name.hpp>
@@ -216,7 +216,7 @@ class Function<void()> {
       run_ = &run<Kept>;
       auto encoded = std::make_shared<detail::Bytes>();
       const Kept kept(std::forward<F>(f));
-      const detail::PinScope scope(pins_);
+      const detail::KeepAliveScope scope(keep_alives_);
       detail::encode(*encoded, kept);
       encoded_ = std::move(encoded);
     }
@@ -240,7 +240,7 @@ class Function<void()> {
   void save(Archive& archive, unsigned) const {
     const detail::CodeRef ref =
         run_ == nullptr ? detail::CodeRef{} : detail::code_ref(reinterpret_cast<const void*>(run_));
-    for (const auto& pin : pins_) detail::PinScope::keep(pin);
+    for (const auto& keep_alive : keep_alives_) detail::KeepAliveScope::keep(keep_alive);
     archive << ref.module << ref.offset << static_cast<std::uint64_t>(encoded_ ? encoded_->size() : 0);
     if (encoded_) archive.save_binary(encoded_->data(), encoded_->size());
   }
@@ -259,7 +259,7 @@ class Function<void()> {
 
   Run run_ = nullptr;
   std::shared_ptr<const detail::Bytes> encoded_;
-  detail::Pins pins_;  ///< shared objects whose handles it holds
+  detail::KeepAlives keep_alives_;  ///< shared objects whose handles it holds
 };
 
 }  // namespace rankpool::inline v0_2

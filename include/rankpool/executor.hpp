@@ -2,7 +2,7 @@
 
 #include <rankpool/callable.hpp>
 #include <rankpool/detail/group_task.hpp>
-#include <rankpool/detail/pool_link.hpp>
+#include <rankpool/detail/pool_client.hpp>
 #include <rankpool/detail/submit.hpp>
 #include <rankpool/errors.hpp>
 #include <rankpool/future.hpp>
@@ -102,8 +102,9 @@ struct MapOptions {
   /// Results as they finish, not in the order of the input: none waits for a slow one before it. `outcomes()` tells
   /// which is whose. Default: in the order of the input.
   bool unordered = false;
-  /// Shows how far the map is, under this label: in the lowest line of a terminal, or as lines of a log, the first after
-  /// 10 s and then ever rarer. On stderr; `RANKPOOL_PROGRESS` is `auto`, `bar`, `log`, `off` or `all`. Default: nothing.
+  /// Shows how far the map is, under this label: in the lowest line of a terminal, or as lines of a log, the first
+  /// after 10 s and then ever rarer. On stderr; `RANKPOOL_PROGRESS` is `auto`, `bar`, `log`, `off` or `all`. Default:
+  /// nothing.
   std::optional<std::string> progress = std::nullopt;
 
   // -- each item, as in TaskOptions
@@ -137,7 +138,7 @@ class ProcessPoolExecutor {
   /// @throws std::invalid_argument for numbers that make no sense; Error outside of `run`, or inside a task; what the
   ///   encoding of the initializer throws
   ProcessPoolExecutor(ExecutorOptions options = {})  // NOLINT(google-explicit-constructor)
-      : link_(detail::PoolLink::open(config_of(options))) {}
+      : link_(detail::PoolClient::open(config_of(options))) {}
   explicit ProcessPoolExecutor(std::integral auto max_workers) : ProcessPoolExecutor(with_workers(max_workers)) {}
   ProcessPoolExecutor(const ProcessPoolExecutor&) = delete;
   ProcessPoolExecutor& operator=(const ProcessPoolExecutor&) = delete;
@@ -192,7 +193,7 @@ class ProcessPoolExecutor {
   template <class F, std::ranges::input_range... Ranges>
   requires(sizeof...(Ranges) > 0) auto map(MapOptions options, F f, Ranges&&... iterables) {
     const auto task = detail::group_or_plain<std::ranges::range_reference_t<Ranges>...>(std::move(f), options.ranks);
-    return detail::map_ranges(*link_, wish_of(options), task, std::forward<Ranges>(iterables)...);
+    return detail::map_ranges(*link_, request_of(options), task, std::forward<Ranges>(iterables)...);
   }
   template <class F, class T>
   auto map(F f, std::initializer_list<T> items) {
@@ -211,7 +212,7 @@ class ProcessPoolExecutor {
   auto starmap(MapOptions options, F f, Range&& tuples) {
     const auto task = detail::group_or_plain_star<std::remove_cvref_t<std::ranges::range_reference_t<Range>>>(
         std::move(f), options.ranks);
-    return detail::starmap_range(*link_, wish_of(options), task, std::forward<Range>(tuples));
+    return detail::starmap_range(*link_, request_of(options), task, std::forward<Range>(tuples));
   }
 
   /// Takes no more work. What was submitted still finishes, unless `cancel_futures`. May be called again, to wait after
@@ -258,7 +259,7 @@ class ProcessPoolExecutor {
     detail::PoolConfig config;
     config.max_workers = options.max_workers;
     config.threads_per_worker = options.threads_per_worker;
-    const detail::PinScope scope(config.pins);
+    const detail::KeepAliveScope scope(config.keep_alives);
     if (options.initializer) detail::encode(config.initializer, options.initializer);
     config.max_tasks_per_child = options.max_tasks_per_child;
     config.close_on_stop = options.on_stop == OnStop::finish_running;
@@ -267,22 +268,22 @@ class ProcessPoolExecutor {
     if (options.task_timeout.has_value()) config.task_timeout = options.task_timeout.value();
     return config;
   }
-  static detail::MapWish wish_of(const MapOptions& options) {
+  static detail::MapRequest request_of(const MapOptions& options) {
     detail::check_positive(options.chunksize, "chunksize");
     detail::check_positive(options.buffersize, "buffersize");
-    detail::MapWish wish;
-    wish.chunksize = options.chunksize;
-    if (options.buffersize) wish.buffersize = static_cast<std::uint64_t>(*options.buffersize);
-    wish.timeout = options.timeout;
-    wish.unordered = options.unordered;
-    wish.progress = options.progress;
-    wish.ranks = options.ranks;
+    detail::MapRequest request;
+    request.chunksize = options.chunksize;
+    if (options.buffersize) request.buffersize = static_cast<std::uint64_t>(*options.buffersize);
+    request.timeout = options.timeout;
+    request.unordered = options.unordered;
+    request.progress = options.progress;
+    request.ranks = options.ranks;
     detail::check_not_negative(options.max_retries, "max_retries");
-    wish.max_retries = options.max_retries;
-    return wish;
+    request.max_retries = options.max_retries;
+    return request;
   }
 
-  std::shared_ptr<detail::PoolLink> link_;
+  std::shared_ptr<detail::PoolClient> link_;
 };
 
 }  // namespace rankpool::inline v0_2

@@ -2,7 +2,7 @@
 
 #include <rankpool/async_result.hpp>
 #include <rankpool/callable.hpp>
-#include <rankpool/detail/pool_link.hpp>
+#include <rankpool/detail/pool_client.hpp>
 #include <rankpool/detail/submit.hpp>
 #include <rankpool/errors.hpp>
 #include <rankpool/map_results.hpp>
@@ -58,7 +58,7 @@ struct PoolOptions {
 class Pool {
  public:
   /// @throws std::invalid_argument for numbers that make no sense; Error outside of `run`, or inside a task
-  Pool(PoolOptions options = {}) : link_(detail::PoolLink::open(config_of(options))) {}  // NOLINT
+  Pool(PoolOptions options = {}) : link_(detail::PoolClient::open(config_of(options))) {}  // NOLINT
   explicit Pool(std::integral auto processes) : Pool(with_processes(processes)) {}
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
@@ -112,13 +112,13 @@ class Pool {
   /// Thread-safe. Python: `Pool.map`.
   template <class F, std::ranges::input_range Range>
   std::vector<detail::MapResult<F, Range>> map(F f, Range&& iterable, std::optional<int> chunksize = {}) {
-    auto results = detail::map_ranges(*link_, wish_of(chunksize), f, std::forward<Range>(iterable));
+    auto results = detail::map_ranges(*link_, request_of(chunksize), f, std::forward<Range>(iterable));
     return collect(results);
   }
   /// The same with arguments already grouped in tuples. Python: `Pool.starmap`.
   template <class F, std::ranges::input_range Range>
   std::vector<detail::StarmapResult<F, Range>> starmap(F f, Range&& tuples, std::optional<int> chunksize = {}) {
-    auto results = detail::starmap_range(*link_, wish_of(chunksize), f, std::forward<Range>(tuples));
+    auto results = detail::starmap_range(*link_, request_of(chunksize), f, std::forward<Range>(tuples));
     return collect(results);
   }
   /// `map` without waiting.
@@ -133,7 +133,7 @@ class Pool {
                                                                   detail::ErrorCallback error_callback = {}) {
     using R = detail::MapResult<F, Range>;
     return collect_async<R>(callback, std::move(error_callback), [&](std::function<void()> told) {
-      return detail::map_ranges_told(*link_, wish_of(chunksize), std::move(told), f, std::forward<Range>(iterable));
+      return detail::map_ranges_told(*link_, request_of(chunksize), std::move(told), f, std::forward<Range>(iterable));
     });
   }
   /// `starmap` without waiting; as `map_async`. Python: `Pool.starmap_async`.
@@ -144,7 +144,7 @@ class Pool {
                                                                           detail::ErrorCallback error_callback = {}) {
     using R = detail::StarmapResult<F, Range>;
     return collect_async<R>(callback, std::move(error_callback), [&](std::function<void()> told) {
-      return detail::starmap_range_told(*link_, wish_of(chunksize), std::move(told), f, std::forward<Range>(tuples));
+      return detail::starmap_range_told(*link_, request_of(chunksize), std::move(told), f, std::forward<Range>(tuples));
     });
   }
 
@@ -159,13 +159,13 @@ class Pool {
   template <class F, std::ranges::input_range Range>
   MapResults<detail::MapResult<F, Range>> imap(F f, Range&& iterable, int chunksize = 1,
                                                std::optional<int> buffersize = {}) {
-    return detail::map_ranges(*link_, lazy_wish(chunksize, buffersize, false), f, std::forward<Range>(iterable));
+    return detail::map_ranges(*link_, lazy_request(chunksize, buffersize, false), f, std::forward<Range>(iterable));
   }
   /// The same in the order in which they finish. Python: `Pool.imap_unordered`.
   template <class F, std::ranges::input_range Range>
   MapResults<detail::MapResult<F, Range>> imap_unordered(F f, Range&& iterable, int chunksize = 1,
                                                          std::optional<int> buffersize = {}) {
-    return detail::map_ranges(*link_, lazy_wish(chunksize, buffersize, true), f, std::forward<Range>(iterable));
+    return detail::map_ranges(*link_, lazy_request(chunksize, buffersize, true), f, std::forward<Range>(iterable));
   }
 
   /// Takes no more work; what was submitted is finished.
@@ -199,25 +199,25 @@ class Pool {
     config.facade = detail::Facade::pool;
     config.max_workers = options.processes;
     config.threads_per_worker = options.threads_per_worker;
-    const detail::PinScope scope(config.pins);
+    const detail::KeepAliveScope scope(config.keep_alives);
     if (options.initializer) detail::encode(config.initializer, options.initializer);
     config.max_tasks_per_child = options.maxtasksperchild;
     config.replace_lost_workers = true;
     if (options.task_timeout.has_value()) config.task_timeout = options.task_timeout.value();
     return config;
   }
-  static detail::MapWish wish_of(const std::optional<int>& chunksize) {
+  static detail::MapRequest request_of(const std::optional<int>& chunksize) {
     detail::check_positive(chunksize, "chunksize");
-    detail::MapWish wish;
-    wish.chunksize = chunksize;
-    return wish;
+    detail::MapRequest request;
+    request.chunksize = chunksize;
+    return request;
   }
-  detail::MapWish lazy_wish(int chunksize, const std::optional<int>& buffersize, bool unordered) const {
-    detail::MapWish wish = wish_of(chunksize);
+  detail::MapRequest lazy_request(int chunksize, const std::optional<int>& buffersize, bool unordered) const {
+    detail::MapRequest request = request_of(chunksize);
     detail::check_positive(buffersize, "buffersize");
-    wish.buffersize = static_cast<std::uint64_t>(buffersize.value_or(4 * link_->max_workers()));
-    wish.unordered = unordered;
-    return wish;
+    request.buffersize = static_cast<std::uint64_t>(buffersize.value_or(4 * link_->max_workers()));
+    request.unordered = unordered;
+    return request;
   }
   template <class F, class... Args>
   auto submit(const F& f, const std::tuple<Args...>& args) {
@@ -263,7 +263,7 @@ class Pool {
     return AsyncResult<All>(Future<All>(outer));
   }
 
-  std::shared_ptr<detail::PoolLink> link_;
+  std::shared_ptr<detail::PoolClient> link_;
   std::atomic<bool> closed_{false};
 };
 

@@ -149,7 +149,7 @@ class Broadcast {
  private:
   struct State {
     std::uint64_t id = 0;
-    detail::Pin pin;  ///< on rank 0
+    detail::KeepAlive keep_alive;  ///< on rank 0
     std::atomic<const T*> value{nullptr};
 
     State() = default;
@@ -166,7 +166,7 @@ class Broadcast {
   friend class boost::serialization::access;
   template <class Archive>
   void save(Archive& archive, unsigned) const {
-    detail::PinScope::keep(state_);
+    detail::KeepAliveScope::keep(state_);
     archive << (state_ ? state_->id : std::uint64_t{0});
   }
   template <class Archive>
@@ -197,7 +197,7 @@ Broadcast<T> broadcast(T value) {
   detail::SharedHandle handle = detail::make_shared_blob(encoded);
   Broadcast<T> made;
   made.state_ = Broadcast<T>::state_of(handle.id);
-  made.state_->pin = std::move(handle.pin);
+  made.state_->keep_alive = std::move(handle.keep_alive);
   made.state_->set(std::make_unique<const T>(std::move(value)));
   return made;
 }

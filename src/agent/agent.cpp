@@ -36,7 +36,7 @@ Ending Agent::run() {
     const std::size_t unsent = transport_.unsent() + batch_.size();
     if (unsent < kMaxUnsent) {
       any |= host_.poll(*this, kMaxUnsent - unsent);
-      any |= host_.harvest(*this, now);
+      any |= host_.collect_unpublished(*this, now);
     }
     tell_taken();
     send_batch();
@@ -49,7 +49,7 @@ Ending Agent::run() {
       idler_.worked(now);
       // A worker that shares our core has to make room before there is more to do.
       if (host_.has_backlog()) ::sched_yield();
-    } else if (!idler_.look_again(now, host_.crowded(), [&] { return host_.core_to_spare(); })) {
+    } else if (!idler_.look_again(now, host_.oversubscribed(), [&] { return host_.core_to_spare(); })) {
       sleep();
     }
   }
@@ -58,8 +58,8 @@ Ending Agent::run() {
 
 /// Rank 0 and the transport say so: asking MPI would take longer.
 bool Agent::nothing_under_way() const {
-  return bell_ && bell_->connected() && !transport_.busy() &&
-         !bell_->under_way(transport_.received_from(transport_.root()));
+  return wakeup_ && wakeup_->connected() && !transport_.busy() &&
+         !wakeup_->under_way(transport_.received_from(transport_.root()));
 }
 
 bool Agent::take_messages() {
@@ -143,9 +143,9 @@ void Agent::welcome(const wire::Welcome& welcome) {
   lifeline_.emplace(transport_.rank(), invitation,
                     liveness::LifelineOptions{options_.settings.lost_after, options_.settings.interface});
   if (options_.share_lifeline) options_.share_lifeline(lifeline_->fd());
-  bell_.emplace(transport_.rank(),
-                liveness::BellPlace{welcome.bell_pid, welcome.bell_fd, welcome.bell_number, welcome.bell_pid_space});
-  options_.hello.bell_pipe = bell_->pipe();
+  wakeup_.emplace(transport_.rank(), liveness::WakePlace{welcome.wakeup_pid, welcome.wakeup_fd, welcome.wakeup_number,
+                                                         welcome.wakeup_pid_space});
+  options_.hello.wakeup_pipe = wakeup_->pipe();
   wire::append(batch_, options_.hello);
 }
 
@@ -166,7 +166,7 @@ void Agent::tell_taken() {
 void Agent::send_batch() {
   if (batch_.empty()) return;
   transport_.send(transport_.root(), std::exchange(batch_, detail::Bytes()));
-  if (bell_) bell_->sent(transport_.sent_to(transport_.root()));
+  if (wakeup_) wakeup_->sent(transport_.sent_to(transport_.root()));
   if (std::exchange(rank_0_asleep_, false)) lifeline_->ring();
 }
 
@@ -204,7 +204,7 @@ void Agent::handle(const liveness::LifelineEvent& event) {
 /// False if something is under way to us.
 bool Agent::tell_that_we_sleep() {
   const std::uint64_t received = transport_.received_from(transport_.root());
-  if (bell_->connected()) return bell_->prepare_sleep(received);
+  if (wakeup_->connected()) return wakeup_->prepare_sleep(received);
   if (!std::exchange(knows_we_sleep_, true)) lifeline_->asleep(received);
   return true;
 }
@@ -222,7 +222,7 @@ void Agent::sleep() {
   std::array<pollfd, 5> fds{{{host_.wake_fd(), POLLIN, 0},
                              {host_.keeper_fd(), POLLIN, 0},
                              {lifeline_->fd(), POLLIN, 0},
-                             {bell_->fd(), POLLIN, 0},
+                             {wakeup_->fd(), POLLIN, 0},
                              {alarm_.fd(), POLLIN, 0}}};
   if (host_.prepare_sleep() && tell_that_we_sleep()) {
     std::optional<Clock::time_point> until;
@@ -238,7 +238,7 @@ void Agent::sleep() {
   if (fds[4].revents != 0) alarm_.rang();
   host_.awake(fds[0].revents != 0, fds[1].revents != 0);
   if (fds[2].revents != 0) next_look_ = {};
-  bell_->awake(fds[3].revents != 0);
+  wakeup_->awake(fds[3].revents != 0);
 }
 
 void Agent::worker_started(WorkerId worker, pid_t pid) {

@@ -6,8 +6,8 @@
 #include "channel/blob.hpp"
 #include "channel/channel.hpp"
 #include "host/worker_host.hpp"
-#include "liveness/door_bell.hpp"
 #include "liveness/lifeline.hpp"
+#include "liveness/wake_channel.hpp"
 #include "transport/transport.hpp"
 #include "wire/messages.hpp"
 
@@ -75,8 +75,8 @@ class Agent final : private host::HostListener {
   host::WorkerHost& host_;
   AgentOptions options_;
   std::optional<liveness::Lifeline> lifeline_;
-  std::optional<liveness::DoorBell> bell_;  ///< with the lifeline
-  bool rank_0_asleep_ = false;              ///< it has to be rung for the next message
+  std::optional<liveness::WakeChannel> wakeup_;  ///< with the lifeline
+  bool rank_0_asleep_ = false;                   ///< it has to be rung for the next message
   bool knows_we_sleep_ = false;
   std::optional<Ending> ending_;
   std::map<std::uint64_t, channel::Blob> blobs_;  ///< broadcasts that this rank's workers use

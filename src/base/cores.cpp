@@ -79,8 +79,8 @@ int quota_cores_v1(const std::string& quota, const std::string& period) {
   return cores_of(number(quota), number(period));
 }
 
-CoreClaim own_cores() {
-  CoreClaim claim;
+CoreAllowance own_cores() {
+  CoreAllowance allowance;
   // A set for far more cores than any node has: the kernel refuses one that is too small.
   constexpr std::size_t most = 8192;
   cpu_set_t* const set = CPU_ALLOC(most);
@@ -88,17 +88,17 @@ CoreClaim own_cores() {
   CPU_ZERO_S(size, set);
   if (::sched_getaffinity(0, size, set) == 0) {
     for (std::size_t core = 0; core < most; ++core) {
-      if (CPU_ISSET_S(core, size, set)) claim.cores.push_back(static_cast<std::uint32_t>(core));
+      if (CPU_ISSET_S(core, size, set)) allowance.cores.push_back(static_cast<std::uint32_t>(core));
     }
   }
   CPU_FREE(set);
   const long online = std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN));
-  if (claim.cores.empty()) {
-    for (long core = 0; core < online; ++core) claim.cores.push_back(static_cast<std::uint32_t>(core));
+  if (allowance.cores.empty()) {
+    for (long core = 0; core < online; ++core) allowance.cores.push_back(static_cast<std::uint32_t>(core));
   }
-  claim.limit = cgroup_limit();
-  claim.granted = granted_cores(slurm_cores(environment), claim.cores.size(), static_cast<std::size_t>(online));
-  return claim;
+  allowance.limit = cgroup_limit();
+  allowance.granted = granted_cores(slurm_cores(environment), allowance.cores.size(), static_cast<std::size_t>(online));
+  return allowance;
 }
 
 int slurm_cores(const Lookup& lookup) {
@@ -112,47 +112,47 @@ int granted_cores(int slurm, std::size_t mask, std::size_t node) {
   return !bound || static_cast<std::size_t>(slurm) < mask ? slurm : 0;
 }
 
-int cores_together(const std::vector<CoreClaim>& claims) {
+int cores_together(const std::vector<CoreAllowance>& allowances) {
   std::set<std::uint32_t> all;
   int granted = 0;
   int limit = 0;
-  for (const auto& claim : claims) {
-    all.insert(claim.cores.begin(), claim.cores.end());
-    granted = std::max(granted, claim.granted);
-    limit = std::max(limit, claim.limit);
+  for (const auto& allowance : allowances) {
+    all.insert(allowance.cores.begin(), allowance.cores.end());
+    granted = std::max(granted, allowance.granted);
+    limit = std::max(limit, allowance.limit);
   }
   const int cores = granted > 0 ? granted : std::max(1, static_cast<int>(all.size()));
   return limit > 0 ? std::min(cores, limit) : cores;
 }
 
-std::vector<int> share_cores(const std::vector<CoreClaim>& claims) {
+std::vector<int> share_cores(const std::vector<CoreAllowance>& allowances) {
   std::map<std::uint32_t, int> users;
   int granted = 0;
-  for (const auto& claim : claims) {
-    for (const auto core : claim.cores) ++users[core];
-    granted = std::max(granted, claim.granted);
+  for (const auto& allowance : allowances) {
+    for (const auto core : allowance.cores) ++users[core];
+    granted = std::max(granted, allowance.granted);
   }
   // Slurm says how many, not which: each core counts for its part of them.
   const double worth = granted > 0 && !users.empty() ? granted / static_cast<double>(users.size()) : 1;
   std::vector<int> shares;
   std::map<std::vector<std::uint32_t>, int>
       alike;  // those with one and the same mask share what is left over, the first first
-  for (const auto& claim : claims) {
+  for (const auto& allowance : allowances) {
     double part = 0;
-    for (const auto core : claim.cores) part += worth / users[core];
-    auto sorted = claim.cores;
+    for (const auto core : allowance.cores) part += worth / users[core];
+    auto sorted = allowance.cores;
     std::sort(sorted.begin(), sorted.end());
     const int number = alike[sorted]++;
     int among = 0;
-    for (const auto& other : claims) {
+    for (const auto& other : allowances) {
       auto mask = other.cores;
       std::sort(mask.begin(), mask.end());
       among += mask == sorted ? 1 : 0;
     }
     const int together = static_cast<int>(part * among + 1e-6);
     int share = together / among + (number < together % among ? 1 : 0);
-    if (claim.limit > 0) {
-      const int quota = claim.limit / among + (number < claim.limit % among ? 1 : 0);
+    if (allowance.limit > 0) {
+      const int quota = allowance.limit / among + (number < allowance.limit % among ? 1 : 0);
       share = std::min(share, quota);
     }
     shares.push_back(std::max(1, share));

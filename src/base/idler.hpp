@@ -37,12 +37,12 @@ class Idler {
       short_gaps_ = gap < pace::kShortGap ? short_gaps_ + 1 : 0;
     }
   }
-  /// There was none. True: look again; false: sleep. `crowded`: there are more processes than cores, and spinning would
-  /// take one from somebody who has work. `core_to_spare()`: not every core has a worker that is at work, so that
-  /// spinning on takes nothing from anybody; asked at the end of a usual spin.
+  /// There was none. True: look again; false: sleep. `oversubscribed`: there are more processes than cores, and
+  /// spinning would take one from somebody who has work. `core_to_spare()`: not every core has a worker that is at
+  /// work, so that spinning on takes nothing from anybody; asked at the end of a usual spin.
   template <class Spare>
-  bool look_again(Clock::time_point now, bool crowded, Spare&& core_to_spare) noexcept {
-    if (!looking_) begin(now, crowded);
+  bool look_again(Clock::time_point now, bool oversubscribed, Spare&& core_to_spare) noexcept {
+    if (!looking_) begin(now, oversubscribed);
     if (now - since_ >= patience_ && patience_ == pace::kSpin && core_to_spare()) patience_ = pace::kLongSpin;
     if (now - since_ >= patience_) {
       if (patience_ >= pace::kSpin) {
@@ -58,13 +58,13 @@ class Idler {
   }
 
  private:
-  void begin(Clock::time_point now, bool crowded) noexcept {
+  void begin(Clock::time_point now, bool oversubscribed) noexcept {
     looking_ = true;
     since_ = now;
     budget_ = std::min(budget_ + (now - paid_) / kPart, kMost);
     paid_ = now;
     const bool spin =
-        !crowded && (short_gaps_ >= enough_ || now - tried_ > pace::kTrySpinEvery) && budget_ >= pace::kSpin;
+        !oversubscribed && (short_gaps_ >= enough_ || now - tried_ > pace::kTrySpinEvery) && budget_ >= pace::kSpin;
     if (spin) tried_ = now;
     patience_ = spin ? pace::kSpin : glance_;
   }

@@ -15,9 +15,9 @@
 ///                      shown whole
 ///     worker           the end of a short chunk waits for the   Worker::run_chunk              one more chunk: kShortFrom to
 ///                      next one's, if that is at hand                                          kShortUpTo
-///     host             a worker went on to an item that turns   WorkerHost::harvest            looks every kLookFirst; in vain:
+///     host             a worker went on to an item that turns   WorkerHost::collect_unpublished            looks every kLookFirst; in vain:
 ///                      out long: takes its results                                             rarer, kLookAtMost
-///     host             sleeps over short chunks of a worker     WorkerLine::be_patient         three of them
+///     host             sleeps over short chunks of a worker     HostEndpoint::defer_wakeups         three of them
 ///                      that has the next one
 ///     sleeper's alarm  is set by leaps                          base::roughly                  kAlarmSlack
 // clang-format on

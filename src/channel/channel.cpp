@@ -40,18 +40,18 @@ std::byte* map_twice(int fd, std::size_t offset, std::size_t size) {
   return begin;
 }
 
-void sleep_on(std::atomic<std::uint32_t>& bell, std::uint32_t seen) noexcept {
-  ::syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(&bell), FUTEX_WAIT, seen, nullptr, nullptr, 0);
+void sleep_on(std::atomic<std::uint32_t>& wakeup, std::uint32_t seen) noexcept {
+  ::syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(&wakeup), FUTEX_WAIT, seen, nullptr, nullptr, 0);
 }
 
-Bell strike(std::atomic<std::uint32_t>& bell) noexcept {
-  bell.fetch_add(1, std::memory_order_seq_cst);
-  return Bell(bell);
+FutexWake strike(std::atomic<std::uint32_t>& wakeup) noexcept {
+  wakeup.fetch_add(1, std::memory_order_seq_cst);
+  return FutexWake(wakeup);
 }
 
 }  // namespace
 
-void Bell::ring() const noexcept {
+void FutexWake::ring() const noexcept {
   if (word_ == nullptr) return;
   ::syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(word_), FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
 }
@@ -107,9 +107,9 @@ void Channel::map() {
   side_out_ = map_twice(fd_, kControl + 2 * kRing + kSideRing, kSideRing);
 }
 
-void Channel::wait_for_bell(std::uint32_t seen) noexcept { sleep_on(control_->bell, seen); }
-Bell Channel::strike_bell() noexcept { return strike(control_->bell); }
-void Channel::wait_for_side_bell(std::uint32_t seen) noexcept { sleep_on(control_->side_bell, seen); }
-void Channel::ring_side_bell() noexcept { strike(control_->side_bell).ring(); }
+void Channel::wait_for_wakeup(std::uint32_t seen) noexcept { sleep_on(control_->wakeup, seen); }
+FutexWake Channel::take_wakeup() noexcept { return strike(control_->wakeup); }
+void Channel::wait_for_side_wakeup(std::uint32_t seen) noexcept { sleep_on(control_->side_wakeup, seen); }
+void Channel::send_side_wakeup() noexcept { strike(control_->side_wakeup).ring(); }
 
 }  // namespace rankpool::channel

@@ -13,15 +13,15 @@ struct RankPage {
   std::atomic<std::uint32_t> keeper_events{0};  ///< messages the keeper has sent
   std::atomic<std::uint32_t> stop_requested{0};
   std::atomic<std::uint32_t> terminal_lines{0};  ///< kept for progress: who outlives the rank gives them back
-  std::atomic<std::uint32_t> crowded{0};  ///< who spins takes the core from somebody who has work
+  std::atomic<std::uint32_t> oversubscribed{0};  ///< who spins takes the core from somebody who has work
 };
 
 /// The system call of a wake-up: what the sleepers look at says so already. May come late, when the memory is gone: it
 /// then wakes nobody, or somebody else for nothing, which sleepers on a futex must expect.
-class Bell {
+class FutexWake {
  public:
-  Bell() = default;
-  explicit Bell(std::atomic<std::uint32_t>& word) noexcept : word_(&word) {}
+  FutexWake() = default;
+  explicit FutexWake(std::atomic<std::uint32_t>& word) noexcept : word_(&word) {}
   void ring() const noexcept;
 
  private:
@@ -44,16 +44,17 @@ class Channel {
   };
   struct Control {
     Counter in_head, in_tail, out_head, out_tail;
-    alignas(64) std::atomic<std::uint32_t> bell{0};  ///< futex: the worker sleeps on it
-    std::atomic<std::uint32_t> worker_sleeping{0};   ///< a SleepsFor
+    alignas(64) std::atomic<std::uint32_t> wakeup{0};  ///< futex: the worker sleeps on it
+    std::atomic<std::uint32_t> worker_sleeping{0};     ///< a SleepsFor
     Counter side_in_head, side_in_tail, side_out_head, side_out_tail;
-    alignas(64) std::atomic<std::uint32_t> side_bell{0};  ///< futex: threads of the worker sleep on it in a request
+    alignas(64) std::atomic<std::uint32_t> side_wakeup{0};  ///< futex: threads of the worker sleep on it in a request
     std::atomic<std::uint32_t> side_sleeping{0};
     alignas(64) std::atomic<std::uint64_t> progress{0};  ///< see TaskContext
     std::atomic<std::uint32_t> chunk_items{0};           ///< of the chunk that the worker is at, or has just left
     std::atomic<std::uint64_t> chunk_end{0};             ///< where in the input that chunk ends
-    std::atomic<std::uint64_t> brief{0};    ///< nanoseconds that its last chunk took, if the next may hide its end
-    std::atomic<std::uint32_t> patient{0};  ///< the host looks soon by itself: the end of a brief chunk rings nobody
+    std::atomic<std::uint64_t> short_chunk{0};  ///< nanoseconds that its last chunk took, if the next may hide its end
+    std::atomic<std::uint32_t> defer_wakeup{
+        0};  ///< the host looks soon by itself: the end of a short_chunk chunk rings nobody
     // The open frame: results that are complete but unpublished stand behind the published end of the ring. It counts
     // only if it begins right there; `open_begin` is written last.
     std::atomic<std::uint64_t> open_begin{UINT64_MAX};
@@ -93,13 +94,13 @@ class Channel {
   [[nodiscard]] std::byte* side_in(std::uint64_t position) noexcept { return side_in_ + position % kSideRing; }
   [[nodiscard]] std::byte* side_out(std::uint64_t position) noexcept { return side_out_ + position % kSideRing; }
 
-  /// Sleeps until the bell has been rung since it read `seen`.
-  void wait_for_bell(std::uint32_t seen) noexcept;
-  void ring_bell() noexcept { strike_bell().ring(); }
+  /// Sleeps until the wakeup has been rung since it read `seen`.
+  void wait_for_wakeup(std::uint32_t seen) noexcept;
+  void send_wakeup() noexcept { take_wakeup().ring(); }
   /// The same but for the system call, which has to follow.
-  [[nodiscard]] Bell strike_bell() noexcept;
-  void wait_for_side_bell(std::uint32_t seen) noexcept;
-  void ring_side_bell() noexcept;
+  [[nodiscard]] FutexWake take_wakeup() noexcept;
+  void wait_for_side_wakeup(std::uint32_t seen) noexcept;
+  void send_side_wakeup() noexcept;
 
  private:
   void map();

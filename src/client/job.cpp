@@ -39,16 +39,16 @@ void Job::set_current(std::shared_ptr<Job> job) {
   current_slot().swap(job);
 }
 
-void Job::warn_of_crowding(int workers) {
+void Job::warn_of_oversubscription(int workers) {
   const engine::Roster& roster = engine_.roster();
   const auto ranks = roster.ranks();
-  if (warned_of_crowding_ || (!engine_.started_by().slurm && ranks.size() < 2)) return;
+  if (warned_of_oversubscription_ || (!engine_.started_by().slurm && ranks.size() < 2)) return;
   // What is left of a job is not what was asked for.
   if (!std::all_of(ranks.begin(), ranks.end(), [](const RankInfo& rank) { return rank.alive; })) return;
   const auto text =
-      base::crowding_warning(roster.loads(workers), roster.loads(roster.capacity()), engine_.started_by());
+      base::oversubscription_warning(roster.loads(workers), roster.loads(roster.capacity()), engine_.started_by());
   if (!text) return;
-  warned_of_crowding_ = true;
+  warned_of_oversubscription_ = true;
   base::log_warn(*text);
 }
 
@@ -69,7 +69,7 @@ std::shared_ptr<engine::PoolState> Job::open_pool(detail::PoolConfig config) {
   state->max_workers = config.max_workers.value_or(engine_.settings().max_workers.value_or(all));
   const bool asked_for = config.max_workers || engine_.settings().max_workers || engine_.settings().workers;
   state->initializer = std::move(config.initializer);
-  state->pins = std::move(config.pins);
+  state->keep_alives = std::move(config.keep_alives);
   state->close_on_stop = config.close_on_stop;
   if (config.close_on_stop) engine::stop_signals::watch();
   state->announce_items = config.task_timeout.has_value();
@@ -82,7 +82,7 @@ std::shared_ptr<engine::PoolState> Job::open_pool(detail::PoolConfig config) {
   policy.task_timeout = config.task_timeout.value_or(schedule::Nanoseconds(0));
   const std::lock_guard lock(mutex_);
   if (closing_) throw ShutdownError("cannot make a new pool: the program is ending");
-  if (asked_for) warn_of_crowding(state->max_workers);
+  if (asked_for) warn_of_oversubscription(state->max_workers);
   state->id = PoolId{next_pool_++};
   pools_.push_back(state);
   std::erase_if(pools_, [](const auto& pool) { return pool.expired(); });

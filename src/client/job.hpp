@@ -31,7 +31,7 @@ class Job {
 
  private:
   /// Says once that workers have to share cores, where these are somebody's to give: in a job, not on a laptop.
-  void warn_of_crowding(int workers);
+  void warn_of_oversubscription(int workers);
 
   static engine::EngineOptions told_to(engine::EngineOptions options, std::shared_ptr<engine::TaskEvents> events) {
     options.events = std::move(events);
@@ -42,7 +42,7 @@ class Job {
   engine::Engine engine_;
   std::mutex mutex_;
   bool closing_ = false;                                 // guarded by mutex_
-  bool warned_of_crowding_ = false;                      // guarded by mutex_
+  bool warned_of_oversubscription_ = false;              // guarded by mutex_
   std::uint32_t next_pool_ = 0;                          // guarded by mutex_
   std::vector<std::weak_ptr<engine::PoolState>> pools_;  // guarded by mutex_
 };

@@ -24,7 +24,7 @@ void MapItems::close_block() {
   block.count = block.living = next_ - block_first_;
   filling_.shrink_to_fit();
   block.bytes = std::move(filling_);
-  block.pins = std::exchange(pins_, {});
+  block.keep_alives = std::exchange(keep_alives_, {});
   block.stride = stride_;
   block.ends = std::exchange(ends_, {});
   if (stride_ == 0) block.drop_ends_if_even();
@@ -75,7 +75,7 @@ void MapItems::release(std::uint64_t first, std::uint64_t count) noexcept {
     block.living -= std::min(block.living, part);
     if (block.living == 0) {
       block.bytes = Bytes();
-      block.pins = Pins();
+      block.keep_alives = KeepAlives();
     }
     first += part;
     count -= part;

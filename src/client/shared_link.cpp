@@ -28,12 +28,12 @@ using wire::SharedOp;
 using wire::SharedStatus;
 
 /// What a handle on rank 0 holds: its end is the object's.
-class ObjectPin {
+class ObjectKeepAlive {
  public:
-  ObjectPin(const std::shared_ptr<Job>& job, std::uint64_t id) : job_(job), id_(id) {}
-  ObjectPin(const ObjectPin&) = delete;
-  ObjectPin& operator=(const ObjectPin&) = delete;
-  ~ObjectPin();
+  ObjectKeepAlive(const std::shared_ptr<Job>& job, std::uint64_t id) : job_(job), id_(id) {}
+  ObjectKeepAlive(const ObjectKeepAlive&) = delete;
+  ObjectKeepAlive& operator=(const ObjectKeepAlive&) = delete;
+  ~ObjectKeepAlive();
 
  private:
   std::weak_ptr<Job> job_;
@@ -44,9 +44,9 @@ class ObjectPin {
 struct Objects {
   std::mutex mutex;
   std::uint64_t next_id = 1;
-  std::map<std::uint64_t, std::weak_ptr<const void>> pins;  ///< rank 0: those that live
-  std::map<std::uint64_t, std::weak_ptr<void>> states;      ///< broadcasts with a handle here
-  std::map<std::uint64_t, std::shared_ptr<void>> kept;      ///< a worker's broadcasts that it has decoded
+  std::map<std::uint64_t, std::weak_ptr<const void>> keep_alives;  ///< rank 0: those that live
+  std::map<std::uint64_t, std::weak_ptr<void>> states;             ///< broadcasts with a handle here
+  std::map<std::uint64_t, std::shared_ptr<void>> kept;             ///< a worker's broadcasts that it has decoded
   std::size_t swept_at = 64;
 };
 Objects& objects() {
@@ -54,10 +54,10 @@ Objects& objects() {
   return *instance;
 }
 
-ObjectPin::~ObjectPin() {
+ObjectKeepAlive::~ObjectKeepAlive() {
   {
     const std::lock_guard lock(objects().mutex);
-    objects().pins.erase(id_);
+    objects().keep_alives.erase(id_);
   }
   if (base::is_forked_copy()) return;
   if (const auto job = job_.lock()) job->engine().mailbox().post_if_open(engine::ForgetShared{id_});
@@ -76,11 +76,11 @@ std::uint64_t next_id() {
   return objects().next_id++;
 }
 
-SharedHandle pinned(const std::shared_ptr<Job>& job, std::uint64_t id) {
-  auto pin = std::make_shared<const ObjectPin>(job, id);
+SharedHandle kept_alive(const std::shared_ptr<Job>& job, std::uint64_t id) {
+  auto keep_alive = std::make_shared<const ObjectKeepAlive>(job, id);
   const std::lock_guard lock(objects().mutex);
-  objects().pins[id] = pin;
-  return {id, std::move(pin)};
+  objects().keep_alives[id] = keep_alive;
+  return {id, std::move(keep_alive)};
 }
 
 std::uint64_t this_thread_number() {
@@ -162,7 +162,7 @@ SharedHandle make_shared_value(std::span<const std::byte> initial) {
   const auto job = job_to_make_in("a Value");
   const std::uint64_t id = next_id();
   job->engine().mailbox().post_if_open(engine::MakeSharedValue{id, Bytes(initial)});
-  return pinned(job, id);
+  return kept_alive(job, id);
 }
 
 SharedHandle make_shared_lock() {
@@ -171,14 +171,14 @@ SharedHandle make_shared_lock() {
   if (!job) return {};
   const std::uint64_t id = next_id();
   job->engine().mailbox().post_if_open(engine::MakeSharedValue{id, {}});
-  return pinned(job, id);
+  return kept_alive(job, id);
 }
 
 SharedHandle make_shared_queue(std::uint64_t maxsize) {
   const auto job = job_to_make_in("a Queue");
   const std::uint64_t id = next_id();
   job->engine().mailbox().post_if_open(engine::MakeSharedQueue{id, maxsize});
-  return pinned(job, id);
+  return kept_alive(job, id);
 }
 
 SharedHandle make_shared_blob(std::span<const std::byte> encoded) {
@@ -187,7 +187,7 @@ SharedHandle make_shared_blob(std::span<const std::byte> encoded) {
   const auto blob = std::make_shared<channel::Blob>(id, encoded.size());
   (void)blob->append(encoded);
   job->engine().mailbox().post_if_open(engine::MakeSharedBlob{id, blob});
-  return pinned(job, id);
+  return kept_alive(job, id);
 }
 
 Bytes shared_get(std::uint64_t id) { return Bytes(ask(request(SharedOp::get, id)).body()); }
@@ -271,8 +271,8 @@ void keep_shared_state(std::uint64_t id, std::shared_ptr<void> state) {
 SharedHandle shared_handle(std::uint64_t id) {
   if (id == 0 || in_worker()) return {id, nullptr};
   const std::lock_guard lock(objects().mutex);
-  const auto found = objects().pins.find(id);
-  return {id, found == objects().pins.end() ? nullptr : found->second.lock()};
+  const auto found = objects().keep_alives.find(id);
+  return {id, found == objects().keep_alives.end() ? nullptr : found->second.lock()};
 }
 
 }  // namespace rankpool::inline v0_2::detail

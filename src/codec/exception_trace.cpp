@@ -2,7 +2,7 @@
 
 #include "codec/exception_text.hpp"
 
-#include <rankpool/detail/sink.hpp>
+#include <rankpool/detail/result_receiver.hpp>
 #include <rankpool/errors.hpp>
 
 #include <mutex>

@@ -110,7 +110,7 @@ void Engine::turn() {
   bool any = take_commands();  // before a stop is passed on: pools that were opened until now are to hear of it
   if (stop_signal_.load() != 0 && !stop_passed_on_) pass_on_stop();
   any |= options_.host->poll(*dispatcher_);
-  any |= options_.host->harvest(*dispatcher_, now);
+  any |= options_.host->collect_unpublished(*dispatcher_, now);
   if (remote_) any |= remote_->poll(now);
   any |= dispatcher_->carry_out();
   if (!told_assembled_ && (!remote_ || remote_->assembled())) note_assembled();
@@ -120,7 +120,7 @@ void Engine::turn() {
   }
   if (any) {
     idler_.worked(now);
-  } else if (!idler_.look_again(now, options_.host->crowded(), [&] { return options_.host->core_to_spare(); })) {
+  } else if (!idler_.look_again(now, options_.host->oversubscribed(), [&] { return options_.host->core_to_spare(); })) {
     const auto deadline = dispatcher_->next_deadline();
     if (deadline && *deadline - now.time_since_epoch() < pace::kSoon) {
       ::sched_yield();
@@ -221,7 +221,7 @@ void Engine::sleep(Clock::time_point now) {
                              {options_.host->wake_fd(), POLLIN, 0},
                              {options_.host->keeper_fd(), POLLIN, 0},
                              {remote_ ? remote_->fd() : -1, POLLIN, 0},
-                             {remote_ ? remote_->bell_fd() : -1, POLLIN, 0},
+                             {remote_ ? remote_->wakeup_fd() : -1, POLLIN, 0},
                              {alarm_.fd(), POLLIN, 0}}};
   if (nothing_yet) {
     std::optional<Clock::time_point> until;
@@ -231,10 +231,10 @@ void Engine::sleep(Clock::time_point now) {
     no_later_than(now + kLongestSleep);
     if (const auto look = options_.host->next_look()) no_later_than(base::roughly(*look, now));
     alarm_.set(until);
-    mailbox_.leave_seat(*this);
+    mailbox_.allow_inline_dispatch(*this);
     const int ready = ::poll(fds.data(), fds.size(), -1);
-    mailbox_.take_back_seat();
-    if (stand_in_failed_) std::rethrow_exception(stand_in_failed_);
+    mailbox_.end_inline_dispatch();
+    if (inline_dispatch_failed_) std::rethrow_exception(inline_dispatch_failed_);
     if (remote_ && ready >= 0 && fds[3].revents == 0) remote_->lifelines_are_quiet();
   }
   if (fds[5].revents != 0) alarm_.rang();
@@ -243,19 +243,19 @@ void Engine::sleep(Clock::time_point now) {
   if (remote_) remote_->awake(fds[3].revents != 0, fds[4].revents != 0);
 }
 
-channel::Bell Engine::serve(Command& command) noexcept {
-  channel::Bell bell;
+channel::FutexWake Engine::serve(Command& command) noexcept {
+  channel::FutexWake wakeup;
   try {
-    bell = local_->with_bell_left([&] {
+    wakeup = local_->with_wakeup_left([&] {
       dispatcher_->note_time(Clock::now().time_since_epoch());
       dispatcher_->handle(command);
       dispatcher_->carry_out();
     });
   } catch (...) {
-    stand_in_failed_ = std::current_exception();
+    inline_dispatch_failed_ = std::current_exception();
   }
-  if (stand_in_failed_ || options_.host->has_backlog()) mailbox_.wake();
-  return bell;
+  if (inline_dispatch_failed_ || options_.host->has_backlog()) mailbox_.wake();
+  return wakeup;
 }
 
 }  // namespace rankpool::engine

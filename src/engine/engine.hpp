@@ -1,8 +1,8 @@
 #pragma once
 
 #include "base/alarm.hpp"
-#include "base/crowding.hpp"
 #include "base/idler.hpp"
+#include "base/oversubscription.hpp"
 #include "base/settings.hpp"
 #include "channel/channel.hpp"
 #include "engine/dispatcher.hpp"
@@ -25,7 +25,7 @@ namespace rankpool::engine {
 /// What the engine is started with.
 struct EngineOptions {
   base::Settings settings;
-  OwnFacts own;
+  LocalRankInfo own;
   base::StartedBy started_by;
   /// Who is told of tasks from the start, or null.
   std::shared_ptr<TaskEvents> events;
@@ -43,10 +43,10 @@ struct EngineOptions {
 ///
 ///     user's threads ── Mailbox ──► ┌─────────────────────┐ ◄──► LocalPort ──► own workers (shared memory)
 ///                                   │ loop ── Dispatcher  │
-///     futures  ◄──── Sink ───────── └─────────────────────┘ ◄──► RemoteRanks ──► agents (MPI, lifelines)
+///     futures  ◄──── ResultReceiver ───────── └─────────────────────┘ ◄──► RemoteRanks ──► agents (MPI, lifelines)
 ///
 /// Made and ended by `run`. Its mailbox and roster may be used from any thread as long as it lives.
-class Engine : private StandIn {
+class Engine : private InlineDispatcher {
  public:
   explicit Engine(EngineOptions options);
   ~Engine();
@@ -68,9 +68,9 @@ class Engine : private StandIn {
   [[nodiscard]] base::StartedBy started_by() const noexcept { return options_.started_by; }
 
  private:
-  // StandIn: in any thread, while the engine's sleeps.
+  // InlineDispatcher: in any thread, while the engine's sleeps.
   bool takes(const SubmitWork& command) override { return dispatcher_->goes_to_own_worker(command); }
-  channel::Bell serve(Command& command) noexcept override;
+  channel::FutexWake serve(Command& command) noexcept override;
 
   /// What the engine thread does for those who ask.
   ///
@@ -120,7 +120,7 @@ class Engine : private StandIn {
   base::Idler idler_{channel::Channel::on_one_core()};
   base::Alarm alarm_;
   bool stop_passed_on_ = false;
-  std::exception_ptr stand_in_failed_;
+  std::exception_ptr inline_dispatch_failed_;
 
   std::thread thread_;
 };

@@ -32,12 +32,12 @@ wire::FrameHeader nursery_header(wire::NurseryWord word, std::uint64_t number) {
 // -- starting
 
 void GroupDispatcher::start(const schedule::StartGroup& action, std::shared_ptr<PoolState> pool,
-                            detail::Ref<detail::Sink> sink, int cores) {
+                            detail::Ref<detail::ResultReceiver> receiver, int cores) {
   wire::GroupPlan plan;
   // Open MPI makes a number of the name: it is to be another one for every group of this user's on these nodes.
   plan.name =
       "rankpool-" + base::host_name() + "-" + std::to_string(::getpid()) + "-" + std::to_string(raw(action.group));
-  plan.crowded = pool->max_workers > cores;
+  plan.oversubscribed = pool->max_workers > cores;
   std::vector<Rank> first_ranks;
   for (const Rank rank : action.ranks) {
     const RankFacts& facts = workers_.rank(rank).facts;
@@ -45,14 +45,14 @@ void GroupDispatcher::start(const schedule::StartGroup& action, std::shared_ptr<
       plan.nodes.push_back({facts.host, 0});
       first_ranks.push_back(rank);
     }
-    if (++plan.nodes.back().ranks > static_cast<std::uint32_t>(facts.cores_of_node)) plan.crowded = true;
+    if (++plan.nodes.back().ranks > static_cast<std::uint32_t>(facts.cores_of_node)) plan.oversubscribed = true;
   }
   Group& group = groups_.try_emplace(action.group, action.group, action.ranks.size(), plan.nodes.size()).first->second;
   group.chunk = action.chunk;
   group.work = action.work;
   group.item = action.item;
   group.pool = std::move(pool);
-  group.sink = std::move(sink);
+  group.receiver = std::move(receiver);
   group.until = now_ + kStart;
   std::uint32_t next = raw(action.first_worker);
   for (Member& member : group.members) member.id = WorkerId{next++};
@@ -71,7 +71,7 @@ void GroupDispatcher::start(const schedule::StartGroup& action, std::shared_ptr<
   }
   tell([&] {
     detail::Gather gather;
-    const std::size_t head = group.sink->gather(group.item, 1, gather);
+    const std::size_t head = group.receiver->gather(group.item, 1, gather);
     std::uint64_t bytes = 0;
     for (const auto& part : gather) bytes += part.size();
     return ChunkSent{
@@ -96,7 +96,7 @@ void GroupDispatcher::start_process(WorkerId id, Rank rank, const Group& group, 
 }
 
 void GroupDispatcher::send(WorkerId id, const wire::FrameHeader& header, const detail::Gather& body,
-                           const detail::Ref<detail::Sink>& owner) {
+                           const detail::Ref<detail::ResultReceiver>& owner) {
   if (RankPort* const port = workers_.port_to(id)) {
     port->write(id, std::as_bytes(std::span(&header, 1)), body, owner);
   }
@@ -124,14 +124,14 @@ void GroupDispatcher::send_task(Group& group, std::size_t number, const wire::Va
   chunk.flags = number == 0 ? wire::FrameFlag::announce : wire::FrameFlag::announce_only;
   chunk.count = 1;
   chunk.chunk = raw(group.chunk);
-  chunk.extra = group.sink->gather(group.item, 1, gather);
+  chunk.extra = group.receiver->gather(group.item, 1, gather);
   for (const auto& part : gather) chunk.length += part.size();
   if (worker->tally != nullptr) {
     const std::uint64_t bytes = number == 0 ? chunk.length - chunk.extra : 0;
     group.pool->tally.sent(*worker->tally, raw(group.chunk), text_of(head_of(gather, chunk.extra)), bytes,
                            now_.count());
   }
-  send(id, chunk, gather, group.sink);
+  send(id, chunk, gather, group.receiver);
 }
 
 // -- what nurseries say
@@ -218,7 +218,7 @@ bool GroupDispatcher::handle_nursery(Group& group, std::size_t node, WorkerId id
       const int status = static_cast<int>(static_cast<std::int64_t>(header.extra));
       const auto loss = losses_.aborted(member.id, as_it_was, status, {number, group.members.size()});
       group.fate.died(GroupFate::Death::aborted, loss, now_);
-      settle(group);
+      update(group);
       return true;
     }
     default:
@@ -261,7 +261,7 @@ void GroupDispatcher::cannot_start(Group& group, schedule::LossId loss) {
   if (std::exchange(group.item_over, true)) return;
   scheduler_.group_cannot_start(group.id, loss);
   kill_members(group, SIGKILL);
-  settle(group);
+  update(group);
 }
 
 // -- what ranks do
@@ -280,7 +280,7 @@ bool GroupDispatcher::handle_outcome(Group& group, std::size_t number, const wir
   } else {
     group.fate.returned(number);
   }
-  settle(group);
+  update(group);
   return true;
 }
 
@@ -333,12 +333,12 @@ void GroupDispatcher::gone(WorkerId id, Group& group) {
   }
   if (const auto number = nursery_number(group, id)) group.nurseries[*number].gone = true;
   group_of_.erase(id);
-  settle(group);
+  update(group);
 }
 
 // -- what follows
 
-void GroupDispatcher::settle(Group& group) {
+void GroupDispatcher::update(Group& group) {
   if (!group.item_over && group.phase != Phase::dying) {
     switch (group.fate.verdict(now_)) {
       case GroupFate::Verdict::undecided:
@@ -384,16 +384,16 @@ void GroupDispatcher::give_out(Group& group, std::size_t number) {
   const std::uint64_t bytes = outcome.bytes.size();
   switch (outcome.kind) {
     case wire::FrameKind::values:
-      group.sink->values(group.item, 1, outcome.bytes);
+      group.receiver->values(group.item, 1, outcome.bytes);
       break;
     case wire::FrameKind::value:
-      group.sink->value(group.item, std::move(outcome.bytes));
+      group.receiver->value(group.item, std::move(outcome.bytes));
       break;
     case wire::FrameKind::error:
-      group.sink->error(group.item, std::move(outcome.bytes));
+      group.receiver->error(group.item, std::move(outcome.bytes));
       break;
     default:
-      group.sink->skipped(group.item, 1);
+      group.receiver->skipped(group.item, 1);
       break;
   }
   const WorkerId first = group.members.front().id;
@@ -451,7 +451,7 @@ void GroupDispatcher::tick(Time now) {
       }
       group.until.reset();
     }
-    settle(group);
+    update(group);
   }
 }
 

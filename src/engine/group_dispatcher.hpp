@@ -10,7 +10,7 @@
 #include "wire/frames.hpp"
 #include "wire/group.hpp"
 
-#include <rankpool/detail/sink.hpp>
+#include <rankpool/detail/result_receiver.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -44,9 +44,9 @@ class GroupDispatcher {
   GroupDispatcher(const GroupDispatcher&) = delete;
   GroupDispatcher& operator=(const GroupDispatcher&) = delete;
 
-  /// `sink` has agreed to begin. `cores`: of the whole job.
-  void start(const schedule::StartGroup& action, std::shared_ptr<PoolState> pool, detail::Ref<detail::Sink> sink,
-             int cores);
+  /// `receiver` has agreed to begin. `cores`: of the whole job.
+  void start(const schedule::StartGroup& action, std::shared_ptr<PoolState> pool,
+             detail::Ref<detail::ResultReceiver> receiver, int cores);
   void kill(GroupId group, int signal);
   [[nodiscard]] bool has(WorkerId worker) const { return group_of_.contains(worker); }
 
@@ -90,7 +90,7 @@ class GroupDispatcher {
     WorkId work{};
     std::uint64_t item = 0;
     std::shared_ptr<PoolState> pool;
-    detail::Ref<detail::Sink> sink;
+    detail::Ref<detail::ResultReceiver> receiver;
     std::vector<Member> members;
     std::vector<Nursery> nurseries;
     GroupFate fate;
@@ -108,7 +108,7 @@ class GroupDispatcher {
   [[nodiscard]] static std::optional<std::size_t> nursery_number(const Group& group, WorkerId id);
   void start_process(WorkerId id, Rank rank, const Group& group, bool nursery);
   void send(WorkerId id, const wire::FrameHeader& header, const detail::Gather& body,
-            const detail::Ref<detail::Sink>& owner = {});
+            const detail::Ref<detail::ResultReceiver>& owner = {});
   void send_task(Group& group, std::size_t member, const wire::Variables& variables);
 
   bool handle_nursery(Group& group, std::size_t node, WorkerId id, const Worker& worker,
@@ -120,7 +120,7 @@ class GroupDispatcher {
   void cannot_start(Group& group, schedule::LossId loss);
 
   /// What follows from what has happened. The group may be gone afterwards.
-  void settle(Group& group);
+  void update(Group& group);
   void give_out(Group& group, std::size_t member);
   void kill_members(Group& group, int signal);
   void gone(WorkerId id, Group& group);

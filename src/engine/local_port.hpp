@@ -14,7 +14,7 @@ class LocalPort final : public RankPort {
 
   void start(WorkerId worker, bool with_folders) override { host_.start(worker, with_folders); }
   void write(WorkerId worker, std::span<const std::byte> header, const detail::Gather& body,
-             const detail::Ref<detail::Sink>& keep_alive) override;
+             const detail::Ref<detail::ResultReceiver>& keep_alive) override;
   void write_side(WorkerId worker, std::span<const std::byte> bytes) override { host_.write_side(worker, bytes); }
   void give_blob(WorkerId worker, std::uint64_t request, std::uint64_t id,
                  std::shared_ptr<const channel::Blob> blob) override {
@@ -26,23 +26,23 @@ class LocalPort final : public RankPort {
   void flush() override;
   /// Does `work`, which writes to one worker at most, and leaves the wake-up of that worker to the caller.
   template <class Work>
-  [[nodiscard]] channel::Bell with_bell_left(Work&& work) {
-    channel::Bell bell;
-    bell_ = &bell;
+  [[nodiscard]] channel::FutexWake with_wakeup_left(Work&& work) {
+    channel::FutexWake wakeup;
+    wakeup_ = &wakeup;
     try {
       work();
     } catch (...) {
-      bell_ = nullptr;
+      wakeup_ = nullptr;
       throw;
     }
-    bell_ = nullptr;
-    return bell;
+    wakeup_ = nullptr;
+    return wakeup;
   }
 
  private:
   host::WorkerHost& host_;
-  std::vector<WorkerId> written_;  ///< since the last flush; a worker may stand there twice
-  channel::Bell* bell_ = nullptr;  ///< where the wake-up is left, if it is
+  std::vector<WorkerId> written_;         ///< since the last flush; a worker may stand there twice
+  channel::FutexWake* wakeup_ = nullptr;  ///< where the wake-up is left, if it is
 };
 
 }  // namespace rankpool::engine

@@ -5,7 +5,7 @@
 #include "engine/workers.hpp"
 #include "schedule/scheduler.hpp"
 
-#include <rankpool/detail/sink.hpp>
+#include <rankpool/detail/result_receiver.hpp>
 #include <rankpool/errors.hpp>
 
 #include <chrono>

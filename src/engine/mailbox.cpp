@@ -45,30 +45,31 @@ bool Mailbox::prepare_sleep() {
   return empty();
 }
 
-void Mailbox::leave_seat(StandIn& by) {
-  const std::lock_guard lock(seat_);
-  stand_in_ = &by;
+void Mailbox::allow_inline_dispatch(InlineDispatcher& by) {
+  const std::lock_guard lock(inline_mutex_);
+  inline_dispatcher_ = &by;
 }
 
-void Mailbox::take_back_seat() {
-  const std::lock_guard lock(seat_);
-  stand_in_ = nullptr;
+void Mailbox::end_inline_dispatch() {
+  const std::lock_guard lock(inline_mutex_);
+  inline_dispatcher_ = nullptr;
 }
 
-/// With the mailbox locked, so that those who come later find either the seat taken, and post, or this work begun.
-bool Mailbox::take_seat(const SubmitWork& submission) {
+/// With the mailbox locked, so that those who come later find either an inline dispatch under way, and post, or this
+/// work begun.
+bool Mailbox::begin_inline_dispatch(const SubmitWork& submission) {
   // Once somebody has rung, the engine is on its way.
-  if (!sleeping_.load(std::memory_order_relaxed) || !incoming_.empty() || !seat_.try_lock()) return false;
-  if (stand_in_ != nullptr && stand_in_->takes(submission)) return true;
-  seat_.unlock();
+  if (!sleeping_.load(std::memory_order_relaxed) || !incoming_.empty() || !inline_mutex_.try_lock()) return false;
+  if (inline_dispatcher_ != nullptr && inline_dispatcher_->takes(submission)) return true;
+  inline_mutex_.unlock();
   return false;
 }
 
-void Mailbox::stand_in(SubmitWork&& submission) noexcept {
+void Mailbox::dispatch_inline(SubmitWork&& submission) noexcept {
   Command command(std::move(submission));
-  const channel::Bell bell = stand_in_->serve(command);
-  seat_.unlock();
-  bell.ring();  // not before: the worker may take this very core, and its outcome would find the seat taken
+  const channel::FutexWake wakeup = inline_dispatcher_->serve(command);
+  inline_mutex_.unlock();
+  wakeup.ring();  // not before: the worker may take this very core, and its outcome would find this dispatch under way
 }
 
 void Mailbox::awake(bool rung) {

@@ -9,7 +9,7 @@
 #include "engine/task_events.hpp"
 #include "schedule/scheduler.hpp"
 
-#include <rankpool/detail/sink.hpp>
+#include <rankpool/detail/result_receiver.hpp>
 
 #include <atomic>
 #include <future>
@@ -29,7 +29,7 @@ struct OpenPool {
 struct SubmitWork {
   PoolId pool;
   WorkId work;
-  detail::Ref<detail::Sink> sink;
+  detail::Ref<detail::ResultReceiver> receiver;
   schedule::WorkSpec spec;
   std::shared_ptr<const detail::WorkLabel> label = nullptr;
 };
@@ -92,22 +92,21 @@ using Command =
                  AskTally, MakeSharedValue, MakeSharedQueue, MakeSharedBlob, ForgetShared, CallShared, EndJob>;
 
 /// Does what the engine would do for a submission, in the thread that submits, while the engine sleeps.
-class StandIn {
+class InlineDispatcher {
  public:
   /// Whether it can.
   [[nodiscard]] virtual bool takes(const SubmitWork& command) = 0;
   /// Leaves to the caller to wake the worker.
-  [[nodiscard]] virtual channel::Bell serve(Command& command) noexcept = 0;
+  [[nodiscard]] virtual channel::FutexWake serve(Command& command) noexcept = 0;
 
  protected:
-  ~StandIn() = default;
+  ~InlineDispatcher() = default;
 };
 
 /// The way from the user's threads to the engine thread. Commands are taken in the order in which they were posted.
 ///
-/// To wake a rested engine so that it wakes a rested worker takes twice as long as to wake the worker. So the engine,
-/// when it sleeps, leaves its seat to whoever submits: a task that an idle worker can have at once is handed to it by
-/// the thread that submits it, and the engine sleeps on until the worker rings.
+/// While the engine sleeps, the submitting thread dispatches to an idle worker itself: that saves one of two wake-ups.
+/// The engine sleeps on until the worker wakes it.
 class Mailbox {
  public:
   Mailbox();
@@ -124,10 +123,10 @@ class Mailbox {
     std::unique_lock lock(mutex_);
     const WorkId work{next_work_};
     SubmitWork submission = make(work);
-    if (take_seat(submission)) {
+    if (begin_inline_dispatch(submission)) {
       ++next_work_;
       lock.unlock();
-      stand_in(std::move(submission));
+      dispatch_inline(std::move(submission));
       return work;
     }
     incoming_.push_back(std::move(submission));
@@ -165,9 +164,9 @@ class Mailbox {
   /// From now on a post makes `fd()` readable. False if something is there already.
   [[nodiscard]] bool prepare_sleep();
   /// While it sleeps: from now on `by` may be called by any thread, one at a time, and uses what is the engine's.
-  void leave_seat(StandIn& by);
+  void allow_inline_dispatch(InlineDispatcher& by);
   /// From now on it is not called any more, and what it did is seen.
-  void take_back_seat();
+  void end_inline_dispatch();
   /// `rung`: `fd()` was readable.
   void awake(bool rung);
   [[nodiscard]] int fd() const noexcept { return fd_; }
@@ -178,19 +177,19 @@ class Mailbox {
   void wake() noexcept;
 
  private:
-  bool take_seat(const SubmitWork& submission);
-  void stand_in(SubmitWork&& submission) noexcept;
+  bool begin_inline_dispatch(const SubmitWork& submission);
+  void dispatch_inline(SubmitWork&& submission) noexcept;
 
   int fd_ = -1;
   base::DescriptorIdentity identity_;
   std::atomic<bool> sleeping_{false};
   std::atomic<bool> filled_{false};
   std::mutex mutex_;
-  bool closed_ = false;            // guarded by mutex_
-  std::vector<Command> incoming_;  // guarded by mutex_
-  std::uint64_t next_work_ = 1;    // guarded by mutex_
-  std::mutex seat_;                // who has both locked mutex_ first
-  StandIn* stand_in_ = nullptr;    // guarded by seat_; null unless the engine sleeps
+  bool closed_ = false;                            // guarded by mutex_
+  std::vector<Command> incoming_;                  // guarded by mutex_
+  std::uint64_t next_work_ = 1;                    // guarded by mutex_
+  std::mutex inline_mutex_;                        // who has both locked mutex_ first
+  InlineDispatcher* inline_dispatcher_ = nullptr;  // guarded by inline_mutex_; null unless the engine sleeps
 };
 
 }  // namespace rankpool::engine

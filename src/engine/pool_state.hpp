@@ -4,8 +4,8 @@
 #include "watch/tally.hpp"
 
 #include <rankpool/detail/bytes.hpp>
-#include <rankpool/detail/pool_link.hpp>
-#include <rankpool/detail/sink.hpp>
+#include <rankpool/detail/pool_client.hpp>
+#include <rankpool/detail/result_receiver.hpp>
 
 #include <atomic>
 #include <condition_variable>
@@ -25,7 +25,8 @@ struct PoolState {
   int max_workers = 0;
   int threads_per_worker = 1;
   detail::Bytes initializer;
-  detail::Pins pins;  ///< shared objects whose handles the initializer holds; dropped by the engine when the pool ends
+  detail::KeepAlives
+      keep_alives;  ///< shared objects whose handles the initializer holds; dropped by the engine when the pool ends
   bool announce_items = false;
   bool close_on_stop = false;
 

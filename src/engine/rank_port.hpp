@@ -4,7 +4,7 @@
 #include "channel/blob.hpp"
 #include "host/worker_host.hpp"
 
-#include <rankpool/detail/sink.hpp>
+#include <rankpool/detail/result_receiver.hpp>
 #include <rankpool/errors.hpp>
 
 #include <sys/types.h>
@@ -51,7 +51,7 @@ class RankPort {
   virtual void start(WorkerId worker, bool with_folders) = 0;
   /// Appends `header` and then `body` to the worker's input. `keep_alive` owns the bytes of `body`.
   virtual void write(WorkerId worker, std::span<const std::byte> header, const detail::Gather& body,
-                     const detail::Ref<detail::Sink>& keep_alive) = 0;
+                     const detail::Ref<detail::ResultReceiver>& keep_alive) = 0;
   /// Appends to the worker's side stream.
   virtual void write_side(WorkerId worker, std::span<const std::byte> bytes) = 0;
   /// Answers the worker's request with where it finds the broadcast; to another rank it is sent first, once.

@@ -3,7 +3,7 @@
 #include "base/log.hpp"
 #include "base/pace.hpp"
 #include "engine/input_queues.hpp"
-#include "engine/node_shares.hpp"
+#include "engine/node_allocation.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -36,7 +36,7 @@ class RemoteRanks::Port final : public RankPort {
     wire::append(batch_, wire::KillWorker{worker, signal});
   }
   void write(WorkerId worker, std::span<const std::byte> header, const detail::Gather& body,
-             const detail::Ref<detail::Sink>& keep_alive) override {
+             const detail::Ref<detail::ResultReceiver>& keep_alive) override {
     std::size_t size = header.size();
     for (const auto& part : body) size += part.size();
     const bool waits = queues_.waits(worker);
@@ -46,7 +46,8 @@ class RemoteRanks::Port final : public RankPort {
       return;
     }
     push_copy(worker, header);
-    const auto owner = size > kPiece && keep_alive ? std::make_shared<detail::Ref<detail::Sink>>(keep_alive) : nullptr;
+    const auto owner =
+        size > kPiece && keep_alive ? std::make_shared<detail::Ref<detail::ResultReceiver>>(keep_alive) : nullptr;
     for (const auto& part : body) owner ? queues_.push(worker, part, owner) : push_copy(worker, part);
     if (!waits) pump(worker);
   }
@@ -125,14 +126,14 @@ class RemoteRanks::Port final : public RankPort {
   InputQueues queues_;
 };
 
-RemoteRanks::RemoteRanks(transport::Transport& transport, const base::Settings& settings, OwnFacts own,
+RemoteRanks::RemoteRanks(transport::Transport& transport, const base::Settings& settings, LocalRankInfo own,
                          RankListener& listener)
     : transport_(transport),
       listener_(listener),
       settings_(settings),
       own_(std::move(own)),
       lifelines_(transport.size(), {settings.lost_after, settings.interface}, transport.rank()),
-      bells_(transport.size()),
+      wakeups_(transport.size()),
       give_up_waiting_(std::chrono::steady_clock::now() + pace::kAssembly) {
   const liveness::Invitation& invitation = lifelines_.invitation();
   wire::Welcome welcome;
@@ -141,11 +142,11 @@ RemoteRanks::RemoteRanks(transport::Transport& transport, const base::Settings& 
   welcome.token.assign(invitation.token.begin(), invitation.token.end());
   welcome.lost_after_ms = static_cast<std::uint64_t>(settings.lost_after.count());
   welcome.workers = settings.workers.value_or(0);
-  const liveness::BellPlace bell = bells_.place();
-  welcome.bell_pid = bell.pid;
-  welcome.bell_fd = bell.fd;
-  welcome.bell_number = bell.number;
-  welcome.bell_pid_space = bell.pid_space;
+  const liveness::WakePlace wakeup = wakeups_.place();
+  welcome.wakeup_pid = wakeup.pid;
+  welcome.wakeup_fd = wakeup.fd;
+  welcome.wakeup_number = wakeup.number;
+  welcome.wakeup_pid_space = wakeup.pid_space;
   for (std::int32_t number = 0; number < transport_.size(); ++number) {
     const Rank rank{number};
     if (rank == transport_.rank()) continue;
@@ -172,7 +173,7 @@ RankPort* RemoteRanks::port(Rank rank) { return peers_.at(rank).port.get(); }
 void RemoteRanks::send(Peer& to, detail::Bytes message) {
   if (to.standing == Standing::lost) return;
   transport_.send(to.rank, std::move(message));
-  bells_.sent(to.rank, transport_.sent_to(to.rank));
+  wakeups_.sent(to.rank, transport_.sent_to(to.rank));
   if (std::exchange(to.peer_asleep, false)) lifelines_.ring(to.rank);
 }
 
@@ -184,14 +185,14 @@ void RemoteRanks::send(Peer& to, const wire::Message& message) {
 
 /// The ranks and the transport say so: asking MPI would take longer.
 bool RemoteRanks::nothing_under_way() {
-  return all_by_bell_ && !transport_.busy() &&
-         !bells_.under_way([this](Rank rank) { return transport_.received_from(rank); });
+  return all_by_wakeup_ && !transport_.busy() &&
+         !wakeups_.under_way([this](Rank rank) { return transport_.received_from(rank); });
 }
 
-void RemoteRanks::count_bells() {
-  all_by_bell_ = assembled_;
+void RemoteRanks::count_wakeups() {
+  all_by_wakeup_ = assembled_;
   for (const auto& [rank, peer] : peers_) {
-    if (peer.standing == Standing::member && !bells_.connected(rank)) all_by_bell_ = false;
+    if (peer.standing == Standing::member && !wakeups_.connected(rank)) all_by_wakeup_ = false;
   }
 }
 
@@ -283,7 +284,8 @@ void RemoteRanks::greet(Peer& from, wire::Hello& hello) {
   } else {
     from.standing = Standing::greeted;
     from.hello = std::move(hello);
-    bells_.connect(from.rank, static_cast<pid_t>(from.hello.pid), from.hello.bell_pipe, transport_.sent_to(from.rank));
+    wakeups_.connect(from.rank, static_cast<pid_t>(from.hello.pid), from.hello.wakeup_pipe,
+                     transport_.sent_to(from.rank));
   }
   assemble();
 }
@@ -292,15 +294,16 @@ void RemoteRanks::assemble() {
   if (assembled_) return;
   if (std::any_of(peers_.begin(), peers_.end(), [](const auto& entry) { return is_awaited(entry.second); })) return;
   assembled_ = true;
-  std::vector<RankClaim> claims{{own_.facts.rank, own_.facts.host, own_.claim, settings_.workers.value_or(0)}};
+  std::vector<RankAllowance> allowances{
+      {own_.facts.rank, own_.facts.host, own_.allowance, settings_.workers.value_or(0)}};
   for (const auto& [rank, peer] : peers_) {
     if (peer.standing != Standing::greeted) continue;
-    claims.push_back({rank,
-                      peer.hello.host,
-                      {peer.hello.cores, peer.hello.core_limit, peer.hello.core_grant},
-                      peer.hello.workers != 0 ? peer.hello.workers : settings_.workers.value_or(0)});
+    allowances.push_back({rank,
+                          peer.hello.host,
+                          {peer.hello.cores, peer.hello.core_limit, peer.hello.core_grant},
+                          peer.hello.workers != 0 ? peer.hello.workers : settings_.workers.value_or(0)});
   }
-  for (const auto& [rank, workers, cores_of_node] : share_nodes(claims)) {
+  for (const auto& [rank, workers, cores_of_node] : share_nodes(allowances)) {
     RankFacts facts = own_.facts;
     if (rank != own_.facts.rank) {
       const wire::Hello& hello = peers_.at(rank).hello;
@@ -311,7 +314,7 @@ void RemoteRanks::assemble() {
     facts.cores_of_node = cores_of_node;
     listener_.rank_joined(facts);
   }
-  count_bells();
+  count_wakeups();
 }
 
 void RemoteRanks::handle(const liveness::LifelineEvent& event) {
@@ -348,10 +351,10 @@ void RemoteRanks::lose(Peer& gone, const RankEnd& end) {
   gone.port->forget_all_input();
   transport_.forget(gone.rank);
   lifelines_.drop(gone.rank);
-  bells_.disconnect(gone.rank);
+  wakeups_.disconnect(gone.rank);
   listener_.rank_lost(gone.rank, end);
   assemble();
-  count_bells();
+  count_wakeups();
 }
 
 void RemoteRanks::tell_to_stop() {
@@ -376,11 +379,11 @@ bool RemoteRanks::prepare_sleep() {
       if (peer.standing == Standing::lost) continue;
       return false;  // nobody could wake us for it
     }
-    if (peer.standing == Standing::lost || bells_.connected(rank)) continue;
+    if (peer.standing == Standing::lost || wakeups_.connected(rank)) continue;
     if (std::exchange(peer.knows_we_sleep, true)) continue;
     lifelines_.asleep(rank, transport_.received_from(rank));
   }
-  return bells_.prepare_sleep([this](Rank rank) { return transport_.received_from(rank); });
+  return wakeups_.prepare_sleep([this](Rank rank) { return transport_.received_from(rank); });
 }
 
 }  // namespace rankpool::engine

@@ -3,8 +3,8 @@
 #include "base/cores.hpp"
 #include "base/settings.hpp"
 #include "engine/rank_port.hpp"
-#include "liveness/door_bell.hpp"
 #include "liveness/lifeline.hpp"
+#include "liveness/wake_channel.hpp"
 #include "transport/transport.hpp"
 #include "wire/messages.hpp"
 
@@ -19,10 +19,10 @@
 namespace rankpool::engine {
 
 /// What this rank is to the others: they must run the same program.
-struct OwnFacts {
+struct LocalRankInfo {
   std::uint64_t build = 0;
   RankFacts facts;
-  base::CoreClaim claim;
+  base::CoreAllowance allowance;
 };
 
 /// All ranks but the root, seen from the root: messages over the transport, life and death over the lifelines. Engine
@@ -30,7 +30,8 @@ struct OwnFacts {
 class RemoteRanks {
  public:
   /// Invites all ranks. The transport must outlive this.
-  RemoteRanks(transport::Transport& transport, const base::Settings& settings, OwnFacts own, RankListener& listener);
+  RemoteRanks(transport::Transport& transport, const base::Settings& settings, LocalRankInfo own,
+              RankListener& listener);
   ~RemoteRanks();
 
   /// All of them, whether they have joined or not.
@@ -46,17 +47,17 @@ class RemoteRanks {
   /// Asks every rank that is left to leave.
   void dismiss(bool rank_lost);
 
-  /// From now on whatever happens makes `fd()` or `bell_fd()` readable. False if polling is needed at once.
+  /// From now on whatever happens makes `fd()` or `wakeup_fd()` readable. False if polling is needed at once.
   bool prepare_sleep();
-  /// Has to be called after that, however it ended. `told`: `fd()` was readable; `rung`: `bell_fd()` was.
+  /// Has to be called after that, however it ended. `told`: `fd()` was readable; `rung`: `wakeup_fd()` was.
   void awake(bool told, bool rung) {
     if (told) next_look_ = {};
-    bells_.awake(rung);
+    wakeups_.awake(rung);
   }
   /// `fd()` was looked at after `prepare_sleep`, and was not readable.
   void lifelines_are_quiet() { quiet_ = assembled_; }
   [[nodiscard]] int fd() const { return lifelines_.fd(); }
-  [[nodiscard]] int bell_fd() const { return bells_.fd(); }
+  [[nodiscard]] int wakeup_fd() const { return wakeups_.fd(); }
 
   /// Bytes of broadcasts that this process has sent to other ranks: each once to a rank. Any thread.
   static std::uint64_t broadcast_bytes_sent() noexcept;
@@ -85,7 +86,7 @@ class RemoteRanks {
   void greet(Peer& peer, wire::Hello& hello);
   void assemble();
   [[nodiscard]] bool nothing_under_way();
-  void count_bells();
+  void count_wakeups();
   void handle(const liveness::LifelineEvent& event);
   /// Sends the next pieces of broadcasts, if the wire is not busy enough. True if there were any.
   bool send_blobs();
@@ -101,9 +102,9 @@ class RemoteRanks {
   transport::Transport& transport_;
   RankListener& listener_;
   const base::Settings settings_;
-  const OwnFacts own_;
+  const LocalRankInfo own_;
   liveness::LifelineServer lifelines_;
-  liveness::DoorBells bells_;
+  liveness::WakeChannels wakeups_;
   std::map<Rank, Peer> peers_;  ///< entries stay where they are
   std::size_t blobs_under_way_ = 0;
   std::vector<transport::Incoming> arrived_;
@@ -112,7 +113,7 @@ class RemoteRanks {
   std::chrono::steady_clock::time_point next_look_{};
   bool quiet_ = false;  ///< as was seen just now, without a look at them
   bool assembled_ = false;
-  bool all_by_bell_ = false;  ///< every rank tells by its bell when it has sent something
+  bool all_by_wakeup_ = false;  ///< every rank tells by its wakeup when it has sent something
 };
 
 }  // namespace rankpool::engine

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "base/crowding.hpp"
+#include "base/oversubscription.hpp"
 #include "engine/rank_port.hpp"
 
 #include <rankpool/run.hpp>

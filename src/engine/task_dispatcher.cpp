@@ -34,11 +34,11 @@ void TaskDispatcher::handle(SubmitWork& command) {
   if (pool == pools_.end()) {  // it ended in the meantime
     const std::uint64_t items = command.spec.open ? UINT64_MAX : command.spec.items;
     if (failed_) {
-      command.sink->fail(0, items, failed_);
+      command.receiver->fail(0, items, failed_);
     } else if (const auto broken = broken_pools_.find(command.pool); broken != broken_pools_.end()) {
-      command.sink->fail(0, items, broken->second);
+      command.receiver->fail(0, items, broken->second);
     } else {
-      command.sink->cancelled(0, items);
+      command.receiver->cancelled(0, items);
     }
     return;
   }
@@ -46,7 +46,7 @@ void TaskDispatcher::handle(SubmitWork& command) {
     return WorkSubmitted{command.pool, command.work, command.spec.items, command.spec.open, command.label.get()};
   });
   pool->second->tally.submitted(command.spec.items);
-  works_.insert(raw(command.work), Work{std::move(command.sink), pool->second.get(), std::move(command.label)});
+  works_.insert(raw(command.work), Work{std::move(command.receiver), pool->second.get(), std::move(command.label)});
   scheduler_.work_submitted(command.pool, command.work, command.spec);
 }
 
@@ -114,7 +114,7 @@ bool TaskDispatcher::carry_out() {
 
 /// Header, and `gather_` behind it.
 void TaskDispatcher::send(WorkerId id, const Worker& worker, const wire::FrameHeader& header,
-                          const detail::Ref<detail::Sink>& owner) {
+                          const detail::Ref<detail::ResultReceiver>& owner) {
   if (RankPort* const port = workers_.port_to(*worker.at)) {
     port->write(id, std::as_bytes(std::span(&header, 1)), gather_, owner);
   }
@@ -124,7 +124,7 @@ void TaskDispatcher::execute(const schedule::SendChunk& action) {
   const Worker* const worker = workers_.find(action.worker);
   const Work* const work = works_.find(raw(action.work));
   if (worker == nullptr || work == nullptr) return;
-  if (!work->sink->begin(action.first, action.count)) {
+  if (!work->receiver->begin(action.first, action.count)) {
     scheduler_.chunk_declined(action.worker, action.chunk);
     return;
   }
@@ -136,7 +136,7 @@ void TaskDispatcher::execute(const schedule::SendChunk& action) {
   header.count = action.count;
   header.chunk = raw(action.chunk);
   header.first = static_cast<std::uint64_t>(hold_back(*worker->pool).count());
-  header.extra = work->sink->gather(action.first, action.count, gather_);
+  header.extra = work->receiver->gather(action.first, action.count, gather_);
   for (const auto& part : gather_) header.length += part.size();
   last_sent_ = action.chunk;
   const auto head = head_of(gather_, header.extra);
@@ -145,7 +145,7 @@ void TaskDispatcher::execute(const schedule::SendChunk& action) {
       *worker->tally, raw(action.chunk),
       work->label && !work->label->name.empty() ? std::string_view(work->label->name) : text_of(head), bytes, now_);
   tell([&] { return ChunkSent{action.worker, action.chunk, action.work, action.first, action.count, bytes, head}; });
-  send(action.worker, *worker, header, work->sink);
+  send(action.worker, *worker, header, work->receiver);
 }
 
 void TaskDispatcher::execute(const schedule::StartWorker& action) {
@@ -195,7 +195,7 @@ void TaskDispatcher::execute(const schedule::FailItems& action) {
   detail::FailurePtr why;
   if (action.reason == schedule::Reason::pool_broken) why = work->pool->why_broken();
   if (!why) why = losses_.failure(action.reason, action.loss);
-  work->sink->fail(action.first, action.count, why);
+  work->receiver->fail(action.first, action.count, why);
   if (is_known(action.first, action.count)) work->pool->tally.failed(outcome_of(action.reason), action.count);
   tell([&] { return ItemsFailed{action.work, action.first, action.count, action.reason}; });
 }
@@ -203,7 +203,7 @@ void TaskDispatcher::execute(const schedule::FailItems& action) {
 void TaskDispatcher::execute(const schedule::CancelItems& action) {
   Work* const work = works_.find(raw(action.work));
   if (work == nullptr) return;
-  work->sink->cancelled(action.first, action.count);
+  work->receiver->cancelled(action.first, action.count);
   if (is_known(action.first, action.count)) work->pool->tally.cancelled(action.count);
   tell([&] { return ItemsCancelled{action.work, action.first, action.count}; });
 }
@@ -234,7 +234,7 @@ void TaskDispatcher::execute(const schedule::PoolEnded& action) {
   pools_.erase(found);
   pool->alive.store(0);
   pool->tally.ended(now_);
-  pool->pins.clear();
+  pool->keep_alives.clear();
   tell([&] { return PoolEnded{action.pool}; });  // before who waits for it goes on
   {
     const std::lock_guard lock(pool->mutex);
@@ -245,17 +245,17 @@ void TaskDispatcher::execute(const schedule::PoolEnded& action) {
   pool->changed.notify_all();
 }
 
-detail::Sink* TaskDispatcher::sink_of(WorkId work) {
+detail::ResultReceiver* TaskDispatcher::receiver_of(WorkId work) {
   Work* const entry = works_.find(raw(work));
-  return entry == nullptr ? nullptr : entry->sink.get();
+  return entry == nullptr ? nullptr : entry->receiver.get();
 }
 
 void TaskDispatcher::execute(const schedule::StartGroup& action) {
   const auto pool = pools_.find(action.pool);
   const Work* const work = works_.find(raw(action.work));
   if (pool == pools_.end() || work == nullptr) return;
-  if (!work->sink->begin(action.item, 1)) return scheduler_.group_declined(action.group);
-  groups_.start(action, pool->second, work->sink, roster_.cores());
+  if (!work->receiver->begin(action.item, 1)) return scheduler_.group_declined(action.group);
+  groups_.start(action, pool->second, work->receiver, roster_.cores());
 }
 
 void TaskDispatcher::execute(const schedule::KillGroup& action) { groups_.kill(action.group, action.signal); }
@@ -312,7 +312,7 @@ void TaskDispatcher::fail_everything(const std::string& why) {
     if (!pool->broken) pool->broken = failed_;
     pool->alive.store(0);
   }
-  works_.for_each([&](std::uint64_t, Work& work) { work.sink->fail(0, UINT64_MAX, failed_); });
+  works_.for_each([&](std::uint64_t, Work& work) { work.receiver->fail(0, UINT64_MAX, failed_); });
   for (auto& [id, pool] : pools_) end_by_failure(*pool);
   pools_.clear();
 }

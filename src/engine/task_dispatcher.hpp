@@ -30,7 +30,7 @@ namespace rankpool::engine {
 ///     frames   ──► │ TaskDispatcher │             │ Scheduler │
 ///     deaths   ──► └────────────────┘ ◄─actions── └───────────┘
 ///                    │      │      │
-///             RankPort    Sink   TaskEvents (if somebody listens)
+///             RankPort    ResultReceiver   TaskEvents (if somebody listens)
 ///             (frames)  (outcomes)
 ///
 /// Engine thread, or who stands in for it (Mailbox). Does no input or output of its own.
@@ -77,7 +77,7 @@ class TaskDispatcher {
 
  private:
   struct Work {
-    detail::Ref<detail::Sink> sink;
+    detail::Ref<detail::ResultReceiver> receiver;
     PoolState* pool = nullptr;  ///< outlives its works: a pool ends after them
     std::shared_ptr<const detail::WorkLabel> label;
   };
@@ -95,7 +95,8 @@ class TaskDispatcher {
   void execute(const schedule::PoolEnded& action);
   void execute(const schedule::StartGroup& action);
   void execute(const schedule::KillGroup& action);
-  void send(WorkerId id, const Worker& worker, const wire::FrameHeader& header, const detail::Ref<detail::Sink>& owner);
+  void send(WorkerId id, const Worker& worker, const wire::FrameHeader& header,
+            const detail::Ref<detail::ResultReceiver>& owner);
 
   // task_outcomes.cpp: what workers say. False if the frame makes no sense: the worker is then given up.
   bool handle_frame(WorkerId id, Worker& worker, const wire::FrameHeader& header, std::span<const std::byte> payload,
@@ -107,7 +108,7 @@ class TaskDispatcher {
   void not_ready_any_more(Worker& worker);
   void update_alive(PoolState& pool);
   void end_by_failure(PoolState& pool);
-  [[nodiscard]] detail::Sink* sink_of(WorkId work);
+  [[nodiscard]] detail::ResultReceiver* receiver_of(WorkId work);
   [[nodiscard]] NodeId node_of(const std::string& host);
 
   /// Nobody listens: the event is not even made.

@@ -3,7 +3,7 @@
 #include "base/ids.hpp"
 #include "schedule/scheduler.hpp"
 
-#include <rankpool/detail/pool_link.hpp>
+#include <rankpool/detail/pool_client.hpp>
 
 #include <sys/types.h>
 #include <chrono>
@@ -40,7 +40,7 @@ struct WorkSubmitted {
   PoolId pool{};
   WorkId work{};
   std::uint64_t items = 0;
-  bool open = false;  ///< more may follow, until WorkSealed
+  bool open = false;                         ///< more may follow, until WorkSealed
   const detail::WorkLabel* label = nullptr;  ///< names that the user gave, or null; valid during the call
 };
 struct WorkExtended {
@@ -140,8 +140,8 @@ struct RankLost {
 };
 
 using TaskEvent = std::variant<PoolOpened, PoolBroken, PoolEnded, WorkSubmitted, WorkExtended, WorkSealed, WorkEnded,
-                               ChunkSent, ItemBegan, ItemsEnded, ItemTimes, ChunkDone, ItemRetried, ItemsFailed, ItemsCancelled,
-                               WorkerStarted, WorkerReady, WorkerGone, RankJoined, RankLost>;
+                               ChunkSent, ItemBegan, ItemsEnded, ItemTimes, ChunkDone, ItemRetried, ItemsFailed,
+                               ItemsCancelled, WorkerStarted, WorkerReady, WorkerGone, RankJoined, RankLost>;
 
 /// Who is told of events. Nobody is: no event is made.
 class TaskEvents {

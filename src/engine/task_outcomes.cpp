@@ -83,18 +83,18 @@ bool TaskDispatcher::handle_outcome(WorkerId id, Worker& worker, const wire::Fra
   }
   const std::uint64_t first = current->first + header.first;
   watch::Tally& tally = worker.pool->tally;
-  if (detail::Sink* const sink = sink_of(current->work); sink != nullptr && header.count != 0) {
+  if (detail::ResultReceiver* const receiver = receiver_of(current->work); receiver != nullptr && header.count != 0) {
     const auto take = [&] { return owned != nullptr ? std::move(*owned) : detail::Bytes(payload); };
     if (header.kind == wire::FrameKind::values) {
-      sink->values(first, header.count, payload);
+      receiver->values(first, header.count, payload);
     } else if (header.kind == wire::FrameKind::value) {
-      sink->value(first, take());
+      receiver->value(first, take());
     } else if (header.kind == wire::FrameKind::error) {
-      sink->error(first, take());
+      receiver->error(first, take());
     } else if (header.kind == wire::FrameKind::dropped) {
-      sink->fail(first, header.count, no_memory_for(header.length));
+      receiver->fail(first, header.count, no_memory_for(header.length));
     } else {
-      sink->skipped(first, header.count);
+      receiver->skipped(first, header.count);
     }
   }
   if (header.count != 0) {

@@ -15,10 +15,10 @@ namespace rankpool::engine {
 /// What the reason of a failed item is called where it is shown.
 [[nodiscard]] watch::Outcome outcome_of(schedule::Reason reason);
 
-/// Code reference and callable, which stand before the items that a sink has gathered.
+/// Code reference and callable, which stand before the items that a receiver has gathered.
 [[nodiscard]] std::span<const std::byte> head_of(const detail::Gather& gathered, std::size_t size) noexcept;
-/// By what the tally names a task whose user gave no name (client/pool_link.cpp). Callables with much data of their own
-/// have none.
+/// By what the tally names a task whose user gave no name (client/pool_client.cpp). Callables with much data of their
+/// own have none.
 [[nodiscard]] std::string_view text_of(std::span<const std::byte> head) noexcept;
 
 /// Stores task events in the observer's ring, with the time. Engine thread, or who stands in for it.

@@ -54,7 +54,7 @@ wire::Variables open_mpi_settings(const wire::GroupPlan& plan, const std::string
       "OMPI_MCA_btl_vader_backing_directory=" + shared_memory, "OMPI_MCA_btl_sm_backing_directory=" + shared_memory};
   // Shared memory needs no search for a network, which takes 200 ms.
   if (plan.nodes.size() == 1) variables.emplace_back("OMPI_MCA_pml=ob1");
-  if (plan.crowded) variables.emplace_back("OMPI_MCA_mpi_yield_when_idle=1");
+  if (plan.oversubscribed) variables.emplace_back("OMPI_MCA_mpi_yield_when_idle=1");
   return variables;
 }
 

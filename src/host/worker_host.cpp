@@ -3,7 +3,7 @@
 #include "base/cores.hpp"
 #include "base/limits.hpp"
 #include "base/pace.hpp"
-#include "host/worker_line.hpp"
+#include "host/host_endpoint.hpp"
 #include "keeper/keeper.hpp"
 #include "wire/frames.hpp"
 
@@ -18,9 +18,9 @@
 namespace rankpool::host {
 class WorkerHost::Impl {
  public:
-  explicit Impl(std::unique_ptr<keeper::KeeperLink> link) : keeper(std::move(link)) {}
+  explicit Impl(std::unique_ptr<keeper::KeeperConnection> link) : keeper(std::move(link)) {}
 
-  WorkerLine* find(WorkerId id) {
+  HostEndpoint* find(WorkerId id) {
     const auto found = index.find(raw(id));
     return found == index.end() ? nullptr : found->second;
   }
@@ -32,48 +32,49 @@ class WorkerHost::Impl {
   }
   void count_heads() {
     const std::size_t heads = std::max<std::size_t>(lines.size(), 1) * static_cast<std::size_t>(ranks_here);
-    crowded = heads > static_cast<std::size_t>(cores_here);
-    keeper->page().crowded.store(crowded ? 1 : 0, std::memory_order_relaxed);
+    oversubscribed = heads > static_cast<std::size_t>(cores_here);
+    keeper->page().oversubscribed.store(oversubscribed ? 1 : 0, std::memory_order_relaxed);
   }
   /// Kills it if it has turned out to be rogue; its end is told as ever.
-  void judge(const WorkerLine& line) {
+  void judge(const HostEndpoint& line) {
     if (!line.rogue() || std::find(rogues.begin(), rogues.end(), line.id()) != rogues.end()) return;
     rogues.push_back(line.id());
     keeper->send({keeper::KeeperMessage::Kind::kill, raw(line.id()), SIGKILL, 0});
   }
-  void ended(WorkerLine& line, HostListener& listener, pid_t pid, int status) {
+  void ended(HostEndpoint& line, HostListener& listener, pid_t pid, int status) {
     while (line.drain(listener, static_cast<std::size_t>(-1)) != 0) {
     }
-    line.give_open(listener);
+    line.give_unpublished(listener);
     const bool inside = line.inside_item();
     const WorkerId id = line.id();
     erase(id);
     listener.worker_ended(id, {pid, status, inside});
   }
 
-  std::unique_ptr<keeper::KeeperLink> keeper;
+  std::unique_ptr<keeper::KeeperConnection> keeper;
   const int ranks_here = base::ranks_on_node(base::environment);
   const long cores_here = ::sysconf(_SC_NPROCESSORS_ONLN);
-  bool crowded = ranks_here > cores_here;
-  std::vector<std::unique_ptr<WorkerLine>> lines;
-  std::unordered_map<std::uint32_t, WorkerLine*> index;
+  bool oversubscribed = ranks_here > cores_here;
+  std::vector<std::unique_ptr<HostEndpoint>> lines;
+  std::unordered_map<std::uint32_t, HostEndpoint*> index;
   std::vector<WorkerId> rogues;  ///< that were told to the keeper
   std::vector<std::pair<WorkerId, std::string>> failed;
   std::uint32_t seen_events = 0;
   bool told_lost = false;
-  std::chrono::steady_clock::time_point next_harvest{};
+  std::chrono::steady_clock::time_point next_collection{};
   std::chrono::milliseconds patience = pace::kLookFirst;
-  bool output_since = false;  ///< the last harvest
-  std::optional<std::chrono::steady_clock::time_point> patient_until;
+  bool output_since = false;  ///< the last collect_unpublished
+  std::optional<std::chrono::steady_clock::time_point> defer_wakeup_until;
   bool woken = false;  ///< it may have been the keeper's socket, which tells of the keeper's end too
 };
 
-WorkerHost::WorkerHost(std::unique_ptr<keeper::KeeperLink> keeper) : impl_(std::make_unique<Impl>(std::move(keeper))) {}
+WorkerHost::WorkerHost(std::unique_ptr<keeper::KeeperConnection> keeper)
+    : impl_(std::make_unique<Impl>(std::move(keeper))) {}
 WorkerHost::~WorkerHost() = default;
 
 void WorkerHost::start(WorkerId worker, bool with_folders) {
   try {
-    auto line = std::make_unique<WorkerLine>(worker);
+    auto line = std::make_unique<HostEndpoint>(worker);
     if (!impl_->keeper->send({keeper::KeeperMessage::Kind::spawn, raw(worker), with_folders ? 1 : 0, 0},
                              line->channel().fd())) {
       impl_->failed.emplace_back(worker, "the keeper is gone");
@@ -104,9 +105,9 @@ void WorkerHost::write_side(WorkerId worker, std::span<const std::byte> bytes) {
   impl_->judge(*line);
 }
 
-channel::Bell WorkerHost::show(WorkerId worker) {
+channel::FutexWake WorkerHost::show(WorkerId worker) {
   auto* const line = impl_->find(worker);
-  return line == nullptr ? channel::Bell() : line->show();
+  return line == nullptr ? channel::FutexWake() : line->show();
 }
 
 void WorkerHost::tell_to_stop() noexcept { impl_->keeper->page().stop_requested.store(1, std::memory_order_relaxed); }
@@ -159,17 +160,17 @@ bool WorkerHost::poll(HostListener& listener, std::size_t max_output) {
   return any;
 }
 
-bool WorkerHost::harvest(HostListener& listener, std::chrono::steady_clock::time_point now) {
+bool WorkerHost::collect_unpublished(HostListener& listener, std::chrono::steady_clock::time_point now) {
   auto& i = *impl_;
   if (std::exchange(i.output_since, false)) {
     i.patience = pace::kLookFirst;
-    i.next_harvest = std::min(i.next_harvest, now + pace::kLookFirst);
+    i.next_collection = std::min(i.next_collection, now + pace::kLookFirst);
   }
-  if (now < i.next_harvest) return false;
+  if (now < i.next_collection) return false;
   bool any = false;
-  for (const auto& line : i.lines) any |= line->harvest(listener);
+  for (const auto& line : i.lines) any |= line->collect_unpublished(listener);
   i.patience = any ? pace::kLookFirst : std::min(4 * i.patience, pace::kLookAtMost);
-  i.next_harvest = now + i.patience;
+  i.next_collection = now + i.patience;
   return any;
 }
 
@@ -193,9 +194,9 @@ void WorkerHost::end_all() {
 std::optional<std::chrono::steady_clock::time_point> WorkerHost::next_look() const {
   const auto& i = *impl_;
   if (std::none_of(i.lines.begin(), i.lines.end(), [](const auto& line) { return line->may_hold_back(); })) {
-    return i.patient_until;
+    return i.defer_wakeup_until;
   }
-  return std::min(i.next_harvest, i.patient_until.value_or(i.next_harvest));
+  return std::min(i.next_collection, i.defer_wakeup_until.value_or(i.next_collection));
 }
 
 bool WorkerHost::has_backlog() const {
@@ -213,9 +214,10 @@ bool WorkerHost::prepare_sleep() {
   if (i.keeper->page().keeper_events.load(std::memory_order_seq_cst) != i.seen_events || !i.failed.empty())
     return false;
   const auto now = std::chrono::steady_clock::now();
-  i.patient_until.reset();
+  i.defer_wakeup_until.reset();
   for (const auto& line : i.lines) {
-    if (const auto until = line->be_patient(now)) i.patient_until = std::min(*until, i.patient_until.value_or(*until));
+    if (const auto until = line->defer_wakeups(now))
+      i.defer_wakeup_until = std::min(*until, i.defer_wakeup_until.value_or(*until));
   }
   return std::none_of(i.lines.begin(), i.lines.end(), [](const auto& line) { return line->has_output(); });
 }
@@ -238,7 +240,7 @@ void answer_with_place(WorkerHost& host, WorkerId worker, std::uint64_t request,
 
 int WorkerHost::wake_fd() const { return impl_->keeper->wake(); }
 int WorkerHost::keeper_fd() const { return impl_->keeper->control(); }
-bool WorkerHost::crowded() const { return impl_->crowded; }
+bool WorkerHost::oversubscribed() const { return impl_->oversubscribed; }
 bool WorkerHost::core_to_spare() const {
   const auto busy =
       std::count_if(impl_->lines.begin(), impl_->lines.end(), [](const auto& line) { return line->at_work(); });

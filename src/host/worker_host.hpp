@@ -5,7 +5,7 @@
 #include "wire/shared.hpp"
 
 #include <rankpool/detail/bytes.hpp>
-#include <rankpool/detail/sink.hpp>
+#include <rankpool/detail/result_receiver.hpp>
 
 #include <sys/types.h>
 #include <chrono>
@@ -16,7 +16,7 @@
 #include <string>
 
 namespace rankpool::keeper {
-class KeeperLink;
+class KeeperConnection;
 }  // namespace rankpool::keeper
 
 namespace rankpool::host {
@@ -52,7 +52,7 @@ class HostListener {
 /// Nothing here blocks. One thread uses it at a time.
 class WorkerHost {
  public:
-  explicit WorkerHost(std::unique_ptr<keeper::KeeperLink> keeper);
+  explicit WorkerHost(std::unique_ptr<keeper::KeeperConnection> keeper);
   ~WorkerHost();
 
   /// Asks the keeper for a new worker process. `worker_started` or `worker_failed_to_start` follows. `with_folders`: it
@@ -69,7 +69,7 @@ class WorkerHost {
   /// Makes what was written since the last call visible and wakes the worker if it sleeps. One wake-up for many writes.
   void flush(WorkerId worker) { show(worker).ring(); }
   /// The same, but leaves the wake-up to the caller.
-  [[nodiscard]] channel::Bell show(WorkerId worker);
+  [[nodiscard]] channel::FutexWake show(WorkerId worker);
   /// Sends a signal to the worker and all processes it started.
   void kill(WorkerId worker, int signal);
   /// Lets all workers see that the program is asked to stop.
@@ -84,7 +84,7 @@ class WorkerHost {
   /// Results that a worker has finished but not shown, since it went on to an item that turns out to be a long one:
   /// gives them out. Looks only when it is time to, seldom if there has been nothing for long. True if there was
   /// anything.
-  bool harvest(HostListener& listener, std::chrono::steady_clock::time_point now);
+  bool collect_unpublished(HostListener& listener, std::chrono::steady_clock::time_point now);
   /// When to look again at the latest though nobody rings, to be asked after `prepare_sleep`; nothing if no worker is
   /// at a chunk of several items (one that begins such a chunk wakes us) or may leave it to us to look.
   [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> next_look() const;
@@ -105,7 +105,7 @@ class WorkerHost {
 
   [[nodiscard]] int alive() const;
   /// More processes than cores: nobody is to spin.
-  [[nodiscard]] bool crowded() const;
+  [[nodiscard]] bool oversubscribed() const;
   /// Not every core has a worker that is at work.
   [[nodiscard]] bool core_to_spare() const;
 

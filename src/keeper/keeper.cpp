@@ -79,7 +79,7 @@ Received receive_message(int socket, KeeperMessage& message, int& fd) {
 
 }  // namespace
 
-KeeperLink::~KeeperLink() {
+KeeperConnection::~KeeperConnection() {
   // A process that the program has forked may hold the line, too: closing alone would tell the keeper nothing.
   if (control_identity_.is(control_)) {
     ::shutdown(control_, SHUT_RDWR);
@@ -88,11 +88,11 @@ KeeperLink::~KeeperLink() {
   if (wake_identity_.is(wake_)) ::close(wake_);
 }
 
-bool KeeperLink::send(const KeeperMessage& message, int fd) {
+bool KeeperConnection::send(const KeeperMessage& message, int fd) {
   return control_identity_.is(control_) && send_message(control_, message, fd);
 }
 
-std::optional<KeeperMessage> KeeperLink::receive() {
+std::optional<KeeperMessage> KeeperConnection::receive() {
   KeeperMessage message;
   int fd = -1;
   switch (control_identity_.is(control_) ? receive_message(control_, message, fd) : Received::end) {
@@ -107,7 +107,7 @@ std::optional<KeeperMessage> KeeperLink::receive() {
   return std::nullopt;
 }
 
-void KeeperLink::take_rings() noexcept {
+void KeeperConnection::take_rings() noexcept {
   if (!wake_identity_.is(wake_)) {
     lost_ = true;
     return;
@@ -118,34 +118,34 @@ void KeeperLink::take_rings() noexcept {
 
 KeeperPair make_keeper_pair() {
   int ends[2];
-  int bell[2];
+  int wakeup[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
     throw std::system_error(errno, std::generic_category(), "a socket for the keeper");
   // A pipe, not an eventfd: whoever writes to it can tell it from all else that might stand under its number.
-  if (::pipe2(bell, O_CLOEXEC | O_NONBLOCK) != 0)
+  if (::pipe2(wakeup, O_CLOEXEC | O_NONBLOCK) != 0)
     throw std::system_error(errno, std::generic_category(), "a pipe for the workers");
   void* const page = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (page == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "shared memory");
-  for (int* const fd : {&ends[0], &ends[1], &bell[0], &bell[1]}) *fd = base::to_high_number(*fd);
+  for (int* const fd : {&ends[0], &ends[1], &wakeup[0], &wakeup[1]}) *fd = base::to_high_number(*fd);
   auto* const shared = new (page) channel::RankPage;
   KeeperPair pair;
-  pair.link = std::make_unique<KeeperLink>(ends[0], bell[0], shared);
-  pair.keeper = std::make_unique<Keeper>(ends[1], bell[1], shared);
+  pair.link = std::make_unique<KeeperConnection>(ends[0], wakeup[0], shared);
+  pair.keeper = std::make_unique<Keeper>(ends[1], wakeup[1], shared);
   pair.link_end = ends[0];
   pair.keeper_end = ends[1];
-  pair.bell_end = bell[1];
+  pair.wakeup_end = wakeup[1];
   return pair;
 }
 
 void KeeperPair::keep_link() {
   ::close(keeper_end);
-  ::close(bell_end);
+  ::close(wakeup_end);
   keeper.reset();
 }
 
 void KeeperPair::keep_keeper() {
   ::close(link_end);
-  // The end of the bell that the rank reads stays open here: no worker is to die of writing to it after the rank.
+  // The end of the wakeup that the rank reads stays open here: no worker is to die of writing to it after the rank.
   (void)link.release();
 }
 

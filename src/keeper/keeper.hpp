@@ -33,14 +33,14 @@ struct KeeperMessage {
 ///
 /// Its descriptors are used only while they are what they were: who closes everything from 3 up in `main` loses the
 /// line, and no byte goes into a file of the program.
-class KeeperLink {
+class KeeperConnection {
  public:
   /// `wake` is the end of a pipe that the workers write to.
-  KeeperLink(int control, int wake, channel::RankPage* page)
+  KeeperConnection(int control, int wake, channel::RankPage* page)
       : control_(control), wake_(wake), control_identity_(control), wake_identity_(wake), page_(page) {}
-  KeeperLink(const KeeperLink&) = delete;
-  KeeperLink& operator=(const KeeperLink&) = delete;
-  ~KeeperLink();
+  KeeperConnection(const KeeperConnection&) = delete;
+  KeeperConnection& operator=(const KeeperConnection&) = delete;
+  ~KeeperConnection();
 
   bool send(const KeeperMessage& message, int fd = -1);
   /// The next message, if there is one. `lost()` tells when there will be none any more.
@@ -79,7 +79,8 @@ struct KeeperDuties {
 };
 
 /// The parent of a rank's worker processes: a single-threaded loop. Runs in a process of its own. Needs few
-/// descriptors: its line to the rank and the bell of the workers, and one for each start of a worker while that lasts.
+/// descriptors: its line to the rank and the wakeup of the workers, and one for each start of a worker while that
+/// lasts.
 class Keeper {
  public:
   /// `wake`: the end of a pipe to write to.
@@ -117,11 +118,11 @@ class Keeper {
 
 /// Both ends, made before the fork that parts them. Each process then keeps one and drops the other.
 struct KeeperPair {
-  std::unique_ptr<KeeperLink> link;
+  std::unique_ptr<KeeperConnection> link;
   std::unique_ptr<Keeper> keeper;
   int link_end = -1;
   int keeper_end = -1;
-  int bell_end = -1;  ///< of the workers
+  int wakeup_end = -1;  ///< of the workers
   void keep_link();
   void keep_keeper();
 };

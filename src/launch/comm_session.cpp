@@ -3,7 +3,7 @@
 #include "client/callbacks.hpp"
 #include "client/job.hpp"
 #include "engine/stop_signals.hpp"
-#include "launch/own_facts.hpp"
+#include "launch/local_rank_info.hpp"
 #include "launch/prepare.hpp"
 #include "transport/mpi_transport.hpp"
 
@@ -89,8 +89,8 @@ void await_all(MPI_Comm comm) {
 /// So long ranks that are told that it is over may take to say that they know.
 constexpr std::chrono::seconds kFarewell{10};
 
-/// At the end: all know that it is over. Until then the root keeps its ends of the lifelines, or an agent might find its
-/// own closed before it has read that it may go. True if all came.
+/// At the end: all know that it is over. Until then the root keeps its ends of the lifelines, or an agent might find
+/// its own closed before it has read that it may go. True if all came.
 bool part(MPI_Comm comm) {
   MPI_Request request = MPI_REQUEST_NULL;
   if (MPI_Ibarrier(comm, &request) != MPI_SUCCESS) return false;
@@ -123,8 +123,8 @@ class Lease {
   Prepared* from_;
 };
 
-engine::OwnFacts facts_of(const Prepared& own, int rank) {
-  engine::OwnFacts facts = own_facts(own.keeper.pid);
+engine::LocalRankInfo facts_of(const Prepared& own, int rank) {
+  engine::LocalRankInfo facts = local_rank_info(own.keeper.pid);
   facts.facts.rank = Rank{rank};
   if (own.settings.workers) facts.facts.workers = *own.settings.workers;
   return facts;

@@ -6,7 +6,7 @@
 #include "base/log.hpp"
 #include "keeper/keeper.hpp"
 #include "launch/job_variables.hpp"
-#include "launch/own_facts.hpp"
+#include "launch/local_rank_info.hpp"
 #include "launch/pmix.hpp"
 #include "launch/rank_segments.hpp"
 #include "launch/rank_zero.hpp"
@@ -112,7 +112,7 @@ void await_end_of_job(int lifeline) {
 }
 
 /// After MPI_Init: the keeper is to hold what the launcher knows us by.
-void share_pmix(keeper::KeeperLink& keeper) {
+void share_pmix(keeper::KeeperConnection& keeper) {
   for (const int fd : stream_sockets()) {
     keeper.send({keeper::KeeperMessage::Kind::hold, 0, static_cast<std::int32_t>(Held::pmix), 0}, fd);
   }
@@ -170,9 +170,9 @@ int end_as_agent(agent::Ending ending, MpiOfJob& mpi) {
 }
 
 /// Serves as an agent until the job is over, and leaves it.
-int serve(MpiOfJob& mpi, std::unique_ptr<keeper::KeeperLink> link, const base::Settings& settings) {
-  keeper::KeeperLink& keeper = *link;
-  const engine::OwnFacts own = own_facts(::getppid());
+int serve(MpiOfJob& mpi, std::unique_ptr<keeper::KeeperConnection> link, const base::Settings& settings) {
+  keeper::KeeperConnection& keeper = *link;
+  const engine::LocalRankInfo own = local_rank_info(::getppid());
   base::set_log_origin("rank " + std::to_string(raw(mpi.transport.rank())) + " on " + own.facts.host);
   agent::AgentOptions options;
   options.settings = settings;
@@ -187,7 +187,8 @@ int serve(MpiOfJob& mpi, std::unique_ptr<keeper::KeeperLink> link, const base::S
   return end_as_agent(ending, mpi);
 }
 
-int serve_as_agent(std::unique_ptr<keeper::KeeperLink> link, const base::Settings& settings, const base::Stock& stock) {
+int serve_as_agent(std::unique_ptr<keeper::KeeperConnection> link, const base::Settings& settings,
+                   const base::Stock& stock) {
   // What is meant for the program is rank 0's business; agents end when rank 0 says so, or is gone.
   base::give_signals(stock, base::Heir::agent);
   MpiOfJob mpi;
@@ -199,12 +200,12 @@ int serve_as_agent(std::unique_ptr<keeper::KeeperLink> link, const base::Setting
   }
 }
 
-int serve_as_launched_rank_zero(std::unique_ptr<keeper::KeeperLink> link, const base::Settings& settings,
+int serve_as_launched_rank_zero(std::unique_ptr<keeper::KeeperConnection> link, const base::Settings& settings,
                                 const std::function<int(int, char**)>& main, int argc, char** argv) {
-  keeper::KeeperLink* const keeper = link.get();
+  keeper::KeeperConnection* const keeper = link.get();
   engine::EngineOptions options;
   options.settings = settings;
-  options.own = own_facts(::getppid());
+  options.own = local_rank_info(::getppid());
   if (settings.workers) options.own.facts.workers = *settings.workers;
   options.started_by = base::started_by(base::environment);
   options.terminal_lines = &link->page().terminal_lines;

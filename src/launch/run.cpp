@@ -8,10 +8,10 @@
 #include "keeper/keeper.hpp"
 #include "launch/keeper_process.hpp"
 #include "launch/launched.hpp"
-#include "launch/own_facts.hpp"
+#include "launch/local_rank_info.hpp"
 #include "launch/rank_zero.hpp"
 #include "launch/start.hpp"
-#include "launch/strays.hpp"
+#include "launch/uncoordinated.hpp"
 
 #include <rankpool/errors.hpp>
 
@@ -33,7 +33,7 @@ int run_bare(int argc, char** argv, const base::Settings& settings, const base::
     OwnKeeper own = start_keeper(stock);
     const KeeperProcess keeper = own.process;
     options.settings = settings;
-    options.own = own_facts(keeper.pid);
+    options.own = local_rank_info(keeper.pid);
     if (settings.workers) options.own.facts.workers = *settings.workers;
     options.started_by = base::started_by(base::environment);
     options.terminal_lines = &own.link->page().terminal_lines;
@@ -47,11 +47,11 @@ int run_bare(int argc, char** argv, const base::Settings& settings, const base::
 }
 
 /// Each of several processes would run the whole program, which is hardly what was meant. The first one says so.
-void warn_of_strays() {
-  const Strays strays = find_strays(base::environment);
-  if (strays.count < 2 || strays.number != 0) return;
-  base::log_warn(std::to_string(strays.count) +
-                 " copies of this program were started that know nothing of each other: " + strays.advice);
+void warn_of_uncoordinated() {
+  const Uncoordinated uncoordinated = find_uncoordinated(base::environment);
+  if (uncoordinated.count < 2 || uncoordinated.number != 0) return;
+  base::log_warn(std::to_string(uncoordinated.count) +
+                 " copies of this program were started that know nothing of each other: " + uncoordinated.advice);
 }
 
 }  // namespace
@@ -69,7 +69,7 @@ int run_main(int argc, char** argv, const std::function<int(int, char**)>& main)
   const base::Stock stock = launch::start_stock("run", warnings);
   if (launch::is_launched()) return launch::run_launched(argc, argv, settings, warnings, stock, main);
   for (const auto& warning : warnings) base::log_warn(warning);
-  launch::warn_of_strays();
+  launch::warn_of_uncoordinated();
   return launch::run_bare(argc, argv, settings, stock, main);
 }
 

@@ -22,7 +22,7 @@ base::Stock start_stock(const char* name, std::vector<std::string>& warnings);
 /// A keeper whose rank is the process that started it, and the way to it.
 struct OwnKeeper {
   KeeperProcess process;
-  std::unique_ptr<keeper::KeeperLink> link;
+  std::unique_ptr<keeper::KeeperConnection> link;
 };
 OwnKeeper start_keeper(const base::Stock& stock);
 

@@ -220,7 +220,7 @@ class LifelineServer::Impl {
   }
   void send(Rank rank, LifelineMessage message) {
     const Line& line = lines.at(rank);
-    // A peer whose buffer is full has unread bells enough.
+    // A peer whose buffer is full has unread wakeups enough.
     if (line.fd >= 0) (void)!::send(line.fd, &message, sizeof message, MSG_NOSIGNAL | MSG_DONTWAIT);
   }
 

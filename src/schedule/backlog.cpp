@@ -38,7 +38,7 @@ bool Backlog::next_is_growing(Crew crew, const LookAhead& look_ahead) const {
 ChunkSize Backlog::next_size() const {
   const ManyItems* const many = next_of_many();
   if (many == nullptr || !given_back_.empty()) return ChunkSize::given;
-  return many->chunk != 0 ? ChunkSize::joined : ChunkSize::adapted;
+  return many->chunk != 0 ? ChunkSize::batched : ChunkSize::adapted;
 }
 
 void Backlog::append(WorkId work, std::uint64_t more) {
@@ -81,15 +81,15 @@ std::optional<Range> Backlog::take(Crew crew, std::uint32_t most) {
       ManyItems& many = works_.many(*entry);
       const std::uint64_t waiting = many.items - many.next;
       std::uint64_t count = waiting == 0 ? 0 : size_of_next(work, waiting, crew);
-      std::uint32_t joined = 1;
+      std::uint32_t batched = 1;
       if (most > 1 && many.chunk != 0 && many.policy.known()) {
         // Half of what waits stays for the others, so that all end at about the same time.
         const std::uint64_t share = waiting / (2 * std::max<std::size_t>(crew.cores, 1) * many.chunk);
         const std::uint64_t limit = std::numeric_limits<std::uint32_t>::max() / many.chunk;
-        joined = static_cast<std::uint32_t>(std::clamp<std::uint64_t>(std::min(share, limit), 1, most));
-        count = std::min<std::uint64_t>(std::uint64_t{many.chunk} * joined, waiting);
+        batched = static_cast<std::uint32_t>(std::clamp<std::uint64_t>(std::min(share, limit), 1, most));
+        count = std::min<std::uint64_t>(std::uint64_t{many.chunk} * batched, waiting);
       }
-      const Range chunk{work, many.next, count, joined};
+      const Range chunk{work, many.next, count, batched};
       many.next += count;
       items_ -= count;
       if (many.next == many.items) {

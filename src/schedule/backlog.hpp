@@ -18,7 +18,7 @@ struct Range {
   WorkId work{};
   std::uint64_t first = 0;
   std::uint64_t count = 0;
-  std::uint32_t joined = 1;  ///< chunks of the size that the caller chose
+  std::uint32_t batched = 1;  ///< chunks of the size that the caller chose
 };
 
 /// What a pool has still to hand out: works in the order in which they came, and before them what was handed out to a
@@ -41,12 +41,12 @@ class Backlog {
   [[nodiscard]] bool next_is_known() const;
   /// Whether the next chunk is short only because little is known of its work.
   [[nodiscard]] bool next_is_growing(Crew crew, const LookAhead& look_ahead) const;
-  /// `joined` where others of its work may go with the next chunk.
+  /// `batched` where others of its work may go with the next chunk.
   [[nodiscard]] ChunkSize next_size() const;
 
   /// `more` items at the end of a work are new. A work that had run dry comes last again.
   void append(WorkId work, std::uint64_t more);
-  /// The next to be handed out, before all else. What was given back together is never joined with anything.
+  /// The next to be handed out, before all else. What was given back together is never batched with anything.
   void give_back(Range range);
   /// Cuts the next chunk, if there is any item; or up to `most` chunks of a size that the caller chose, in one.
   std::optional<Range> take(Crew crew, std::uint32_t most = 1);

@@ -11,7 +11,7 @@ namespace rankpool::schedule {
 struct Crew {
   std::size_t workers = 1;
   std::size_t cores = 1;  ///< so many of them can compute at once
-  [[nodiscard]] bool crowded() const noexcept { return workers > cores; }
+  [[nodiscard]] bool oversubscribed() const noexcept { return workers > cores; }
 };
 
 /// How many items of one piece of work the next chunk takes, where the caller left that to the library.

@@ -4,7 +4,7 @@ namespace rankpool::schedule {
 
 /// What makes a `T` a member of one LinkedList.
 template <class T>
-struct Link {
+struct ListHook {
   T* next = nullptr;
   T* previous = nullptr;
   bool linked = false;
@@ -12,7 +12,7 @@ struct Link {
 
 /// A list through the elements themselves: no allocation, removal from anywhere in constant time. Elements outlive it
 /// or are removed first.
-template <class T, Link<T> T::*link>
+template <class T, ListHook<T> T::*link>
 class LinkedList {
  public:
   [[nodiscard]] bool empty() const noexcept { return head_ == nullptr; }
@@ -28,7 +28,7 @@ class LinkedList {
     tail_ = &element;
   }
   void remove(T& element) noexcept {
-    const Link<T> old = element.*link;
+    const ListHook<T> old = element.*link;
     (old.previous != nullptr ? (old.previous->*link).next : head_) = old.next;
     (old.next != nullptr ? (old.next->*link).previous : tail_) = old.previous;
     element.*link = {};

@@ -12,7 +12,7 @@ namespace rankpool::schedule {
 /// Who says how large a chunk is.
 enum class ChunkSize : std::uint8_t {
   given,    ///< the caller
-  joined,   ///< the caller, but several may go together
+  batched,  ///< the caller, but several may go together
   adapted,  ///< the library, so that it lasts long enough
 };
 
@@ -31,13 +31,13 @@ enum class ChunkSize : std::uint8_t {
 /// That begins with none at a worker that was idle, until it is through with its first, and grows with each short
 /// chunk, so that a long task after a few short ones does not find a crowd behind it.
 ///
-/// Many that are ahead travel together, in three lots: one that the worker is at, one that it has, one on its way. To
-/// the worker a lot is one chunk, so that rank 0's work for a chunk is done once for all of them. Lots are made to last
-/// 300 µs each: with more than one worker to a core, and rank 0 among them, each hand-over costs turns on the cores.
-/// The contract allows no more: all that are ahead last under 1 ms together.
+/// Many that are ahead travel together, in three batches: one that the worker is at, one that it has, one on its way.
+/// To the worker a batch is one chunk, so that rank 0's work for a chunk is done once for all of them. Batches are made
+/// to last 300 µs each: with more than one worker to a core, and rank 0 among them, each hand-over costs turns on the
+/// cores. The contract allows no more: all that are ahead last under 1 ms together.
 class LookAhead {
  public:
-  /// With the one that is running a worker holds so many lots, or single chunks, at most.
+  /// With the one that is running a worker holds so many batches, or single chunks, at most.
   static constexpr std::size_t kMostHeld = 64;
 
   /// A worker is through with `chunks` of them, handed over together. A slow one counts in full at once; short ones are
@@ -53,17 +53,17 @@ class LookAhead {
   }
   /// Nothing waits any more: what comes next may be unlike it.
   void ran_dry() noexcept { window_ = largest_ = kFirstWindow; }
-  /// Chunks for one lot, where lots are allowed at all.
-  [[nodiscard]] std::uint32_t lot(std::size_t workers) const noexcept {
-    return static_cast<std::uint32_t>(std::max<std::size_t>((ahead(workers, true) + 1) / kLots, 1));
+  /// Chunks for one batch, where batches are allowed at all.
+  [[nodiscard]] std::uint32_t batch(std::size_t workers) const noexcept {
+    return static_cast<std::uint32_t>(std::max<std::size_t>((ahead(workers, true) + 1) / kBatches, 1));
   }
-  /// Lots, or single chunks, that may wait at a worker behind the one that it is at.
+  /// Batches, or single chunks, that may wait at a worker behind the one that it is at.
   [[nodiscard]] std::size_t allowed(std::size_t workers, ChunkSize size) const noexcept {
-    const std::size_t chunks = ahead(workers, size == ChunkSize::joined);
+    const std::size_t chunks = ahead(workers, size == ChunkSize::batched);
     if (size == ChunkSize::adapted) return std::min(chunks, kAtLeast);
-    return size == ChunkSize::joined && chunks + 1 >= 2 * kLots ? kLots - 1 : std::min(chunks, kMostHeld - 1);
+    return size == ChunkSize::batched && chunks + 1 >= 2 * kBatches ? kBatches - 1 : std::min(chunks, kMostHeld - 1);
   }
-  /// Lots are shorter than they should be, since few chunks were measured.
+  /// Batches are shorter than they should be, since few chunks were measured.
   [[nodiscard]] bool growing() const noexcept {
     return known_ && static_cast<std::int64_t>(window_) < pace::kAheadInBatches / std::max(mean_, Nanoseconds{1});
   }
@@ -74,23 +74,23 @@ class LookAhead {
   }
 
  private:
-  [[nodiscard]] std::size_t ahead(std::size_t workers, bool lots) const noexcept {
+  [[nodiscard]] std::size_t ahead(std::size_t workers, bool batches) const noexcept {
     if (!known_ || mean_ >= pace::kLong) return 0;
     if (mean_ >= pace::kTwoAheadUpTo) return 1;
-    const auto wait = lots ? 1 : pace::kRankZeroForTask.count() * static_cast<std::int64_t>(workers);
+    const auto wait = batches ? 1 : pace::kRankZeroForTask.count() * static_cast<std::int64_t>(workers);
     const auto enough =
-        (lots ? pace::kAheadInBatches : pace::kAhead).count() / std::max<std::int64_t>({mean_.count(), wait, 1});
+        (batches ? pace::kAheadInBatches : pace::kAhead).count() / std::max<std::int64_t>({mean_.count(), wait, 1});
     return std::min<std::size_t>(window_, std::max(static_cast<std::size_t>(enough), kAtLeast));
   }
 
   static constexpr std::size_t kAtLeast = 2;
-  static constexpr std::size_t kLots = 3;
+  static constexpr std::size_t kBatches = 3;
   static constexpr std::uint32_t kFirstWindow = 1;
   static constexpr std::uint32_t kLargestWindow = 1U << 20U;
   static constexpr std::uint32_t kGrowth = 3;
   Nanoseconds mean_{0};
   std::uint32_t window_ = kFirstWindow;   ///< no more than these ahead
-  std::uint32_t largest_ = kFirstWindow;  ///< lot that was measured
+  std::uint32_t largest_ = kFirstWindow;  ///< batch that was measured
   bool known_ = false;
 };
 

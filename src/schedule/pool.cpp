@@ -45,7 +45,7 @@ void Pool::submitted(WorkId work, const WorkSpec& spec) {
   } else if (sealed_ && spec.open) {
     seal_all_open();
   }
-  settle();
+  update();
 }
 
 void Pool::extended(WorkId work, std::uint64_t more) {
@@ -58,15 +58,15 @@ void Pool::extended(WorkId work, std::uint64_t more) {
   } else {
     backlog_.append(work, more);
   }
-  settle();
+  update();
 }
 
 void Pool::sealed(WorkId work) {
   ManyItems* const many = common_.works.find_many(work);
   if (many == nullptr || !many->open) return;
   many->open = false;
-  items_settled(work, 0);
-  settle();
+  items_updated(work, 0);
+  update();
 }
 
 void Pool::cancelled(WorkId work) {
@@ -82,14 +82,14 @@ void Pool::cancelled(WorkId work) {
     entry->set(Single::handed_out_and_cancelled);
   }
   for (const Range& range : ranges) end_items(range, {});
-  if (ranges.empty()) items_settled(work, 0);
-  settle();
+  if (ranges.empty()) items_updated(work, 0);
+  update();
 }
 
 void Pool::seal() {
   sealed_ = true;
   seal_all_open();
-  settle();
+  update();
 }
 
 void Pool::cancel() {
@@ -104,13 +104,13 @@ void Pool::cancel() {
   for (const WorkId work : common_.works.many_of(id_)) common_.works.find_many(work)->cancelled = true;
   seal_all_open();
   end_backlog({});
-  settle();
+  update();
 }
 
 void Pool::close() {
   if (phase_ != Phase::open) return;
   phase_ = Phase::closed;
-  settle();
+  update();
 }
 
 bool Pool::is_cancelled(WorkId work) {
@@ -132,7 +132,7 @@ void Pool::seal_all_open() {
     } else {
       common_.actions.emplace_back(CancelItems{work, many.items, rest});
     }
-    items_settled(work, 0);
+    items_updated(work, 0);
   }
 }
 
@@ -149,10 +149,10 @@ void Pool::end_items(const Range& range, const Ending& how) {
     common_.actions.emplace_back(CancelItems{range.work, range.first, range.count});
   }
   if (!retries_.empty() && range.count == 1) retries_.erase({range.work, range.first});
-  items_settled(range.work, range.count);
+  items_updated(range.work, range.count);
 }
 
-void Pool::items_settled(WorkId work, std::uint64_t count) {
+void Pool::items_updated(WorkId work, std::uint64_t count) {
   const WorkTable::Entry* const entry = common_.works.find(work);
   if (entry == nullptr) return;
   if (entry->single() == Single::no) {
@@ -196,11 +196,11 @@ std::optional<WorkerId> Pool::next_idle() const noexcept {
 
 std::optional<Range> Pool::next_chunk() {
   const Crew crew = this->crew();
-  return backlog_.take(crew, joins_chunks() ? look_ahead_.lot(crew.workers) : 1);
+  return backlog_.take(crew, joins_chunks() ? look_ahead_.batch(crew.workers) : 1);
 }
 
-bool Pool::feels_its_way(Crew crew) {
-  if (!crew.crowded() || !backlog_.next_is_growing(crew, look_ahead_)) {
+bool Pool::is_probing(Crew crew) {
+  if (!crew.oversubscribed() || !backlog_.next_is_growing(crew, look_ahead_)) {
     all_from_.reset();
     return false;
   }
@@ -211,13 +211,13 @@ bool Pool::feels_its_way(Crew crew) {
 
 Worker* Pool::worker_for_next() {
   const Crew crew = this->crew();
-  if (Worker* const worker = ready_.idle()) return feels_its_way(crew) ? nullptr : worker;
+  if (Worker* const worker = ready_.idle()) return is_probing(crew) ? nullptr : worker;
   // Soon there will be an idle one: tasks that wait for each other must not end up behind each other.
   if (count(WorkerState::starting) + count(WorkerState::stopping) > 0) return nullptr;
   if (!backlog_.more_chunks_than(look_ahead_.reserve(crew.workers), crew)) return nullptr;
   if (!backlog_.next_is_known()) return nullptr;
   auto size = backlog_.next_size();
-  if (size == ChunkSize::joined && !joins_chunks()) size = ChunkSize::given;
+  if (size == ChunkSize::batched && !joins_chunks()) size = ChunkSize::given;
   while (Worker* const worker = ready_.least_busy()) {
     if (worker->returned && !reserved(*worker) && worker->chunks.size() <= look_ahead_.allowed(crew.workers, size))
       return worker;
@@ -230,7 +230,7 @@ void Pool::hand(Worker& worker, const Range& range) {
   const ChunkId id{common_.next_chunk++};
   const auto size = static_cast<std::uint32_t>(range.count);
   if (worker.chunks.empty() && worker.had_last != common_.now) worker.returned = false;
-  worker.chunks.push_back({id, range.work, range.first, size, 0, range.joined});
+  worker.chunks.push_back({id, range.work, range.first, size, 0, range.batched});
   ++worker.chunks_given;
   common_.actions.emplace_back(SendChunk{worker.id, id, range.work, range.first, size});
   ready_.place(worker);
@@ -260,7 +260,7 @@ void Pool::items_ended(Worker& worker, std::uint32_t count) {
   count = std::min(count, chunk.count - chunk.ended);
   chunk.ended += count;
   if (!retries_.empty() && chunk.count == 1) retries_.erase({chunk.work, chunk.first});
-  if (count > 0) items_settled(chunk.work, count);
+  if (count > 0) items_updated(chunk.work, count);
 }
 
 void Pool::chunk_done(Worker& worker, Nanoseconds busy) {
@@ -268,7 +268,7 @@ void Pool::chunk_done(Worker& worker, Nanoseconds busy) {
   stop_timer(worker);
   const Chunk chunk = worker.chunks.front();
   worker.chunks.pop_front();
-  look_ahead_.measured(busy, chunk.joined);
+  look_ahead_.measured(busy, chunk.batched);
   worker.returned = true;
   worker.had_last = common_.now;
   if (worker.chunks.empty() && backlog_.empty()) {
@@ -290,9 +290,9 @@ void Pool::chunk_declined(Worker& worker, ChunkId id) {
     worker.chunks.erase(i);
     --worker.chunks_given;
     if (!retries_.empty()) retries_.erase({chunk.work, chunk.first});
-    items_settled(chunk.work, chunk.count - chunk.ended);
+    items_updated(chunk.work, chunk.count - chunk.ended);
     chunk_left(worker);
-    settle();
+    update();
     return;
   }
 }
@@ -300,11 +300,11 @@ void Pool::chunk_declined(Worker& worker, ChunkId id) {
 // -- rest
 
 void Pool::rest_later() {
-  if (!std::exchange(restless_, true)) common_.restless.push_back(id_);
+  if (!std::exchange(dirty_, true)) common_.dirty.push_back(id_);
 }
 
-void Pool::settle() {
-  restless_ = false;
+void Pool::update() {
+  dirty_ = false;
   if (over_) return;
   if (takes_chunks()) {
     start_missing();

@@ -34,10 +34,10 @@ struct Common {
   std::uint32_t next_group = 0;
   std::uint32_t next_worker = 0;
   std::uint64_t next_chunk = 0;
-  std::vector<PoolId> restless;  ///< pools to be brought to rest before the next actions are taken
+  std::vector<PoolId> dirty;  ///< pools to be brought to rest before the next actions are taken
 };
 
-/// One pool: its policy, its workers and its backlog. Every event ends in `settle`, which brings the pool to rest:
+/// One pool: its policy, its workers and its backlog. Every event ends in `update`, which brings the pool to rest:
 /// workers are started where some are missing, chunks handed out, the pool ended if nothing is left of it.
 ///
 ///     open ──► closed ──► (over)
@@ -88,7 +88,7 @@ class Pool {
   void group_ended(GroupId group, LossId loss);
 
   /// Brings it to rest.
-  void settle();
+  void update();
 
  private:
   enum class Phase : std::uint8_t { open, closed, broken, stopped };
@@ -113,7 +113,7 @@ class Pool {
   void feed();
   /// Where workers share cores, a work's first items go to a few of them, since to wake all costs more than short items
   /// are worth. Not for long: they may be long, or wait for each other. True: no idle worker is to be woken for now.
-  [[nodiscard]] bool feels_its_way(Crew crew);
+  [[nodiscard]] bool is_probing(Crew crew);
   [[nodiscard]] Worker* worker_for_next();
   void hand(Worker& worker, const Range& range);
   /// Whether chunks may be handed over together. Not where each counts by itself.
@@ -127,7 +127,7 @@ class Pool {
            worker.chunks_given >= static_cast<std::uint32_t>(policy_.max_chunks_per_worker);
   }
   void chunk_left(Worker& worker);
-  void items_settled(WorkId work, std::uint64_t count);
+  void items_updated(WorkId work, std::uint64_t count);
   void end_work(WorkId work);
   void end_items(const Range& range, const Ending& how);
   void end_backlog(const Ending& how);
@@ -193,7 +193,7 @@ class Pool {
   std::map<ItemKey, int> retries_;   ///< of items that were tried before, and only of these
   LookAhead look_ahead_;
   std::optional<Time> all_from_;  ///< when it ceases to feel its way; none: it does not
-  bool restless_ = false;         ///< among `Common::restless`
+  bool dirty_ = false;            ///< among `Common::dirty`
 
   std::vector<Worker*> members_;  ///< all whose process has not ended
   std::array<int, 4> counts_{};   ///< of `members_`, by state

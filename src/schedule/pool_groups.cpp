@@ -35,7 +35,7 @@ std::vector<NodePlaces> Pool::places() const {
     if (worker->state != WorkerState::ready && worker->state != WorkerState::starting) continue;
     NodePlaces& node = nodes[common_.ranks.node(worker->rank)];
     ++node.all;
-    const bool idle = worker->state == WorkerState::ready && worker->chunks.empty() && worker->seat != Seat::lent;
+    const bool idle = worker->state == WorkerState::ready && worker->chunks.empty() && worker->placing != Placing::lent;
     node.idle += idle && !worn_out(*worker) ? 1 : 0;
   }
   std::vector<NodePlaces> result;
@@ -106,7 +106,7 @@ void Pool::start_group(const GroupQueue::Next& next, const std::vector<NodeShare
   group.item = next.item;
   std::vector<Worker*> idle;
   for (Worker* const worker : members_) {
-    if (worker->state == WorkerState::ready && worker->chunks.empty() && worker->seat != Seat::lent &&
+    if (worker->state == WorkerState::ready && worker->chunks.empty() && worker->placing != Placing::lent &&
         !worn_out(*worker)) {
       idle.push_back(worker);
     }
@@ -119,7 +119,7 @@ void Pool::start_group(const GroupQueue::Next& next, const std::vector<NodeShare
       if (left == 0 || common_.ranks.node(worker->rank) != share.node) continue;
       // What was kept for another on this node is as good.
       std::erase(kept_, worker);
-      worker->seat = Seat::lent;
+      worker->placing = Placing::lent;
       ready_.withhold(*worker);
       group.lenders.push_back(worker);
       group.ranks.push_back(worker->rank);
@@ -139,9 +139,9 @@ void Pool::keep_places(const std::vector<NodeId>& nodes) {
   const std::size_t most = std::min(queue_.reserve(), next->ranks);
   for (Worker* const worker : members_) {
     if (kept_.size() >= most) return;
-    if (worker->state != WorkerState::ready || !worker->chunks.empty() || worker->seat != Seat::own) continue;
+    if (worker->state != WorkerState::ready || !worker->chunks.empty() || worker->placing != Placing::own) continue;
     if (std::find(nodes.begin(), nodes.end(), common_.ranks.node(worker->rank)) == nodes.end()) continue;
-    worker->seat = Seat::kept;
+    worker->placing = Placing::kept;
     ready_.withhold(*worker);
     kept_.push_back(worker);
   }
@@ -149,7 +149,7 @@ void Pool::keep_places(const std::vector<NodeId>& nodes) {
 
 void Pool::give_up_kept_places() {
   for (Worker* const worker : kept_) {
-    worker->seat = Seat::own;
+    worker->placing = Placing::own;
     ready_.place(*worker);
   }
   kept_.clear();
@@ -168,8 +168,8 @@ bool Pool::reserved(const Worker& worker) const {
 
 /// It ends, or is to.
 void Pool::take_back_place(Worker& worker, bool to_be_replaced) {
-  if (worker.seat == Seat::own) return;
-  if (std::exchange(worker.seat, Seat::own) == Seat::kept) {
+  if (worker.placing == Placing::own) return;
+  if (std::exchange(worker.placing, Placing::own) == Placing::kept) {
     std::erase(kept_, &worker);
     return;
   }
@@ -180,7 +180,7 @@ void Pool::take_back_place(Worker& worker, bool to_be_replaced) {
 
 void Pool::give_places_back(const Group& group) {
   for (Worker* const worker : group.lenders) {
-    worker->seat = Seat::own;
+    worker->placing = Placing::own;
     if (worker->state == WorkerState::ready) ready_.place(*worker);
   }
 }
@@ -207,7 +207,7 @@ void Pool::group_item_ended(GroupId id) {
   group.runs_out.reset();
   group.item_ended = true;
   retries_.erase({group.work, group.item});
-  items_settled(group.work, 1);
+  items_updated(group.work, 1);
   rest_later();
 }
 
@@ -220,7 +220,7 @@ void Pool::group_initializer_failed(LossId loss) {
   if (!takes_chunks()) return;
   break_up(Breakage::initializer_failed, loss, {});
   kill_all(SIGKILL);
-  settle();
+  update();
 }
 
 void Pool::group_cannot_start(GroupId id, LossId loss) {
@@ -252,7 +252,7 @@ void Pool::group_ended(GroupId id, LossId loss) {
   give_places_back(group);
   groups_.erase(found);
   common_.groups.erase(id);
-  settle();
+  update();
 }
 
 void Pool::kill_groups(int signal) {
@@ -277,7 +277,7 @@ void Pool::tick_groups() {
     common_.actions.emplace_back(KillGroup{id, SIGKILL});
     any = true;
   }
-  if (any) settle();
+  if (any) update();
 }
 
 }  // namespace rankpool::schedule

@@ -63,7 +63,7 @@ void Pool::replace_on(Rank rank) {
 }
 
 void Pool::rank_joined() {
-  if (takes_chunks() && members_.empty()) settle();
+  if (takes_chunks() && members_.empty()) update();
 }
 
 void Pool::ready(Worker& worker) {
@@ -71,7 +71,7 @@ void Pool::ready(Worker& worker) {
   failed_in_a_row_ = 0;
   change(worker, WorkerState::ready);
   ready_.place(worker);
-  settle();
+  update();
 }
 
 void Pool::failed_to_start(Worker& worker, LossId loss) {
@@ -87,14 +87,14 @@ void Pool::failed_to_start(Worker& worker, LossId loss) {
       replace_on(rank);
     }
   }
-  settle();
+  update();
 }
 
 void Pool::initializer_failed(Worker& worker, LossId loss) {
   if (!takes_chunks() || worker.state == WorkerState::killed) return;
   break_up(Breakage::initializer_failed, loss, {});
   kill_all(SIGKILL);
-  settle();
+  update();
 }
 
 // -- ending
@@ -169,7 +169,7 @@ void Pool::stop(int signal) {
   retries_.clear();
   kill_all(signal);
   if (signal != SIGKILL) patience_ends_ = common_.now + pace::kForcedStop;
-  settle();
+  update();
 }
 
 /// Every item of the pool fails: what the workers in `inside` were at with `worker_lost`, the rest with `pool_broken`.
@@ -259,7 +259,7 @@ void Pool::ended(Worker& worker, LossId loss, bool inside_item) {
     forget(worker);
     kill_all(SIGKILL);
   }
-  settle();
+  update();
 }
 
 void Pool::rank_lost(Rank rank, LossId loss) {
@@ -289,7 +289,7 @@ void Pool::rank_lost(Rank rank, LossId loss) {
   }
   if (breaks) kill_all(SIGKILL);
   if (alive() == 0) wanted_ = std::max(std::min(policy_.max_workers, common_.ranks.capacity()), 1);
-  settle();
+  update();
 }
 
 // -- time limits
@@ -314,7 +314,7 @@ void Pool::tick() {
   const Time now = common_.now;
   tick_groups();
   while (!timed_.empty() && now - timed_.front()->item_began > policy_.task_timeout) timed_out(*timed_.front());
-  if (all_from_ && now >= *all_from_ && !backlog_.empty() && ready_.idle() != nullptr) settle();
+  if (all_from_ && now >= *all_from_ && !backlog_.empty() && ready_.idle() != nullptr) update();
   if (patience_ends_ && now >= *patience_ends_) {
     patience_ends_.reset();
     for (const Worker* const worker : members_) common_.actions.emplace_back(KillWorker{worker->id, SIGKILL});
@@ -327,7 +327,7 @@ void Pool::timed_out(Worker& worker) {
   const Rank rank = worker.rank;
   kill(worker, SIGKILL);
   replace_on(rank);
-  settle();
+  update();
 }
 
 }  // namespace rankpool::schedule

@@ -37,7 +37,7 @@ class ReadyWorkers {
   struct RankShare {
     Equals idle;
     std::uint32_t busy = 0;
-    Link<RankShare> equally_busy;  ///< linked while `idle` is not empty
+    ListHook<RankShare> equally_busy;  ///< linked while `idle` is not empty
   };
   using RankShares = LinkedList<RankShare, &RankShare::equally_busy>;
 

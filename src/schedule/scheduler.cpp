@@ -203,9 +203,9 @@ std::optional<WorkerId> Scheduler::next_idle(PoolId id) const {
 
 void Scheduler::take_actions(std::vector<Action>& to) {
   // Many outcomes may have come since: what all of them tell counts for what is handed out now.
-  auto& restless = impl_->common.restless;
-  for (const PoolId id : restless) impl_->with(id, [](Pool& pool) { pool.settle(); });
-  restless.clear();
+  auto& dirty = impl_->common.dirty;
+  for (const PoolId id : dirty) impl_->with(id, [](Pool& pool) { pool.update(); });
+  dirty.clear();
   auto& actions = impl_->common.actions;
   if (to.empty()) {
     to.swap(actions);

@@ -219,7 +219,8 @@ class Scheduler {
   void items_ended(WorkerId worker, std::uint32_t count);
   /// The worker is through with its current chunk, having worked on it for `busy`.
   void chunk_done(WorkerId worker, Nanoseconds busy);
-  /// The chunk that was just sent was not: its single item had been cancelled by its owner (Sink::begin said so).
+  /// The chunk that was just sent was not: its single item had been cancelled by its owner (ResultReceiver::begin said
+  /// so).
   void chunk_declined(WorkerId worker, ChunkId chunk);
   /// The process is gone. `inside_item`: it was running the next item of its current chunk.
   void worker_ended(WorkerId worker, LossId loss, bool inside_item);

@@ -22,7 +22,7 @@ struct Chunk {
   std::uint64_t first = 0;
   std::uint32_t count = 0;
   std::uint32_t ended = 0;
-  std::uint32_t joined = 1;  ///< chunks
+  std::uint32_t batched = 1;  ///< chunks
 };
 
 /// The chunks of one worker, in the order in which it works on them. Up to four are held in place, as many as a worker
@@ -79,7 +79,7 @@ enum class WorkerState : std::uint8_t {
 };
 
 /// Whether a worker may be given chunks, or its place is a group's.
-enum class Seat : std::uint8_t {
+enum class Placing : std::uint8_t {
   own,
   kept,  ///< it is idle and its place is kept for a group that waits for more of them
   lent,  ///< a process of a group runs in its place
@@ -95,14 +95,14 @@ struct Worker {
   bool returned = false;      ///< a chunk since it was idle
   std::uint8_t level = 0;     ///< the number of chunks by which `among_equals` is linked
   bool counted_busy = false;  ///< in its rank's count (ReadyWorkers)
-  Seat seat = Seat::own;
+  Placing placing = Placing::own;
   std::uint32_t chunks_given = 0;  ///< in its life
   std::uint32_t member = 0;        ///< its place in the pool's list
   Time item_began{0};
-  Time had_last{0};           ///< when it was through with a chunk
-  Link<Worker> among_equals;  ///< of the ready workers with as many chunks (ReadyWorkers)
-  Link<Worker> by_deadline;   ///< of the workers whose item has a time limit
-  ChunkRing chunks;           ///< the first is the one it works on
+  Time had_last{0};               ///< when it was through with a chunk
+  ListHook<Worker> among_equals;  ///< of the ready workers with as many chunks (ReadyWorkers)
+  ListHook<Worker> by_deadline;   ///< of the workers whose item has a time limit
+  ChunkRing chunks;               ///< the first is the one it works on
 };
 
 }  // namespace rankpool::schedule

@@ -56,10 +56,10 @@ std::optional<std::uint64_t> memory_left_by_cgroups() {
 
 NodeFacts read_node_facts() {
   NodeFacts facts;
-  base::CoreClaim claim = base::own_cores();
-  facts.cores = std::move(claim.cores);
-  facts.core_limit = claim.limit;
-  facts.core_grant = claim.granted;
+  base::CoreAllowance allowance = base::own_cores();
+  facts.cores = std::move(allowance.cores);
+  facts.core_limit = allowance.limit;
+  facts.core_grant = allowance.granted;
   facts.cores_of_node = static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN));
   facts.memory_free = available_memory();
   if (const auto left = memory_left_by_cgroups(); left && facts.memory_free)

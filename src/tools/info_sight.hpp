@@ -53,8 +53,8 @@ struct Start {
 
 struct Sight {
   Start start;
-  std::string strays;   ///< why this process is alone although it is not the only one; empty if it is not so
-  std::string version;  ///< rankpool's
+  std::string uncoordinated;  ///< why this process is alone although it is not the only one; empty if it is not so
+  std::string version;        ///< rankpool's
   std::string mpi;
   std::string pmix_trouble;  ///< why the death of a rank cannot be survived; empty if it can
   std::vector<RankSight> ranks;

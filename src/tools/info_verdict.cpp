@@ -1,6 +1,6 @@
 #include "tools/info_verdict.hpp"
 
-#include "base/crowding.hpp"
+#include "base/oversubscription.hpp"
 #include "tools/info_nodes.hpp"
 
 #include <algorithm>
@@ -52,7 +52,7 @@ bool is_set(const Sight& sight, const std::string& name) {
 }
 
 std::string find_problem(const Sight& sight) {
-  if (!sight.strays.empty()) return sight.strays;
+  if (!sight.uncoordinated.empty()) return sight.uncoordinated;
   const auto expected = static_cast<std::size_t>(sight.start.processes);
   if (sight.ranks.size() < expected) {
     return std::to_string(expected) + " processes were started, but only " + plural(sight.ranks.size(), "rank") +
@@ -66,11 +66,11 @@ std::string find_problem(const Sight& sight) {
   return "";
 }
 
-std::string crowding_of(const Node& node, const Start& start) {
+std::string oversubscription_of(const Node& node, const Start& start) {
   const base::NodeLoad load{node.host, node.ranks.front()->rank, static_cast<int>(node.ranks.size()), node.workers,
                             node.usable()};
-  if (!load.crowded()) return "";
-  return base::crowding_text(load, {start.slurm_cores.has_value(), start.launcher == Launcher::mpirun});
+  if (!load.oversubscribed()) return "";
+  return base::oversubscription_text(load, {start.slurm_cores.has_value(), start.launcher == Launcher::mpirun});
 }
 
 void advise_on_cores(const Sight& sight, const std::vector<Node>& nodes, Advice& advice) {
@@ -80,13 +80,14 @@ void advise_on_cores(const Sight& sight, const std::vector<Node>& nodes, Advice&
   // Slurm tells of the first node only.
   const auto on_first = [&](const Node& node) { return in_slurm && &node == nodes.data(); };
   // In the order of the nodes; those of which the same is to be said together.
-  std::vector<std::string> crowding;
+  std::vector<std::string> oversubscription;
   for (const Node& node : nodes) {
-    const std::string text = crowding_of(node, start);
-    if (!text.empty() && std::find(crowding.begin(), crowding.end(), text) == crowding.end()) crowding.push_back(text);
+    const std::string text = oversubscription_of(node, start);
+    if (!text.empty() && std::find(oversubscription.begin(), oversubscription.end(), text) == oversubscription.end())
+      oversubscription.push_back(text);
   }
-  for (const auto& text : crowding)
-    advice.where([&](const Node& node) { return crowding_of(node, start) == text; }, text);
+  for (const auto& text : oversubscription)
+    advice.where([&](const Node& node) { return oversubscription_of(node, start) == text; }, text);
   advice.where(
       [&](const Node& node) {
         return on_first(node) && !told && node.usable() < std::min(*start.slurm_cores, node.facts->cores_of_node);
@@ -165,7 +166,7 @@ Verdict judge(const Sight& sight) {
   const std::vector<Node> nodes = nodes_of(sight);
   if (nodes.empty()) return verdict;
   Advice advice(nodes, verdict.advice);
-  if (sight.strays.empty() && sight.start.launcher == Launcher::bare && sight.start.slurm_nodes > 1) {
+  if (sight.uncoordinated.empty() && sight.start.launcher == Launcher::bare && sight.start.slurm_nodes > 1) {
     verdict.advice.push_back(
         "only this node of the Slurm job is used: start the program by srun --mpi=pmix or rankpool-run");
   }

@@ -1,6 +1,6 @@
 #include "launch/mpi_version.hpp"
 #include "launch/pmix.hpp"
-#include "launch/strays.hpp"
+#include "launch/uncoordinated.hpp"
 #include "tools/info_facts.hpp"
 #include "tools/info_report.hpp"
 #include "tools/info_start.hpp"
@@ -86,7 +86,7 @@ void ask_ranks(std::vector<RankSight>& ranks) {
   }
 }
 
-int inform(const Start& start, const launch::Strays& strays, int argc, char** argv) {
+int inform(const Start& start, const launch::Uncoordinated& uncoordinated, int argc, char** argv) {
   CLI::App app(
       "Prints what rankpool sees where it is started, and what would make it better. Start it as your program\n"
       "will be started: rankpool-info, mpirun rankpool-info, srun --mpi=pmix rankpool-info, rankpool-run\n"
@@ -102,9 +102,10 @@ int inform(const Start& start, const launch::Strays& strays, int argc, char** ar
   sight.version = RANKPOOL_VERSION;
   sight.mpi = launch::mpi_version();
   if (start.launcher != Start::Launcher::bare) sight.pmix_trouble = launch::pmix_trouble();
-  if (strays.count > 1) {
-    sight.strays = std::to_string(strays.count) +
-                   " copies of the program were started that know nothing of each other: " + strays.advice;
+  if (uncoordinated.count > 1) {
+    sight.uncoordinated =
+        std::to_string(uncoordinated.count) +
+        " copies of the program were started that know nothing of each other: " + uncoordinated.advice;
   }
   for (const auto& rank : rankpool::ranks()) {
     sight.ranks.push_back({rank.rank, rank.host, rank.pid, rank.workers, rank.alive, {}, {}});
@@ -129,8 +130,8 @@ std::optional<std::string> variable(const char* name) {
 int main(int argc, char** argv) {
   using namespace rankpool::tools;
   const Start start = read_start(variable);
-  const auto strays = rankpool::launch::find_strays(variable);
-  if (strays.number > 0) return 1;  // the first one speaks for all
+  const auto uncoordinated = rankpool::launch::find_uncoordinated(variable);
+  if (uncoordinated.number > 0) return 1;  // the first one speaks for all
   return rankpool::run(argc, argv,
-                       [&](int count, char** arguments) { return inform(start, strays, count, arguments); });
+                       [&](int count, char** arguments) { return inform(start, uncoordinated, count, arguments); });
 }

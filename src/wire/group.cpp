@@ -50,7 +50,7 @@ detail::Bytes encode(const GroupPlan& plan) {
   detail::Bytes bytes;
   put(bytes, plan.name);
   put(bytes, plan.node);
-  put(bytes, plan.crowded ? 1U : 0U);
+  put(bytes, plan.oversubscribed ? 1U : 0U);
   for (const auto& node : plan.nodes) {
     put(bytes, node.host);
     put(bytes, node.ranks);
@@ -62,7 +62,7 @@ GroupPlan decode_plan(std::span<const std::byte> bytes) {
   GroupPlan plan;
   plan.name = take(bytes);
   plan.node = take_number(bytes);
-  plan.crowded = take_number(bytes) != 0;
+  plan.oversubscribed = take_number(bytes) != 0;
   while (!bytes.empty()) {
     const std::string_view host = take(bytes);
     plan.nodes.push_back({std::string(host), take_number(bytes)});

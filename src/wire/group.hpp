@@ -20,9 +20,9 @@ struct GroupPlan {
     std::uint32_t ranks = 0;  ///< they are numbered node by node
     bool operator==(const Node&) const = default;
   };
-  std::string name;        ///< unlike any other of this user's on these nodes
-  std::uint32_t node = 0;  ///< where the nursery is
-  bool crowded = false;    ///< there are more processes than cores on some node
+  std::string name;             ///< unlike any other of this user's on these nodes
+  std::uint32_t node = 0;       ///< where the nursery is
+  bool oversubscribed = false;  ///< there are more processes than cores on some node
   std::vector<Node> nodes;
 
   /// The first rank on a node; of the number of nodes: how many ranks there are.

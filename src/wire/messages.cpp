@@ -107,11 +107,11 @@ void fields(Each& each, auto& message) {
   if constexpr (std::is_same_v<M, Welcome>) {
     each(message.addresses), each(message.port), each(message.token), each(message.lost_after_ms),
         each(message.workers);
-    each(message.bell_pid), each(message.bell_fd), each(message.bell_number), each(message.bell_pid_space);
+    each(message.wakeup_pid), each(message.wakeup_fd), each(message.wakeup_number), each(message.wakeup_pid_space);
   } else if constexpr (std::is_same_v<M, Hello>) {
     each(message.build), each(message.program), each(message.host), each(message.pid), each(message.keeper_pid);
     each(message.cores), each(message.core_limit), each(message.core_grant), each(message.workers);
-    each(message.bell_pipe);
+    each(message.wakeup_pipe);
   } else if constexpr (std::is_same_v<M, Input> || std::is_same_v<M, Output> || std::is_same_v<M, SideInput> ||
                        std::is_same_v<M, SideOutput> || std::is_same_v<M, LargeInput>) {
     each(message.bytes);

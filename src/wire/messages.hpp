@@ -26,11 +26,11 @@ struct Welcome {
   std::vector<std::byte> token;
   std::uint64_t lost_after_ms = 0;
   std::int32_t workers = 0;  ///< RANKPOOL_WORKERS of rank 0, or 0
-  // Where ranks of its node find rank 0's door bell (liveness/door_bell.hpp).
-  std::int64_t bell_pid = 0;
-  std::int32_t bell_fd = -1;
-  std::uint64_t bell_number = 0;
-  std::uint64_t bell_pid_space = 0;
+  // Where ranks of its node find rank 0's wake-up channel (liveness/wake_channel.hpp).
+  std::int64_t wakeup_pid = 0;
+  std::int32_t wakeup_fd = -1;
+  std::uint64_t wakeup_number = 0;
+  std::uint64_t wakeup_pid_space = 0;
   bool operator==(const Welcome&) const = default;
 };
 struct StartWorker {
@@ -98,7 +98,7 @@ struct Hello {
   std::int32_t core_limit = 0;       ///< as many of them as it may keep busy (cgroup quota)
   std::int32_t core_grant = 0;       ///< as many as Slurm gives the job there, or 0
   std::int32_t workers = 0;          ///< RANKPOOL_WORKERS, or 0
-  std::int32_t bell_pipe = -1;       ///< its own, if it has taken up rank 0's door bell
+  std::int32_t wakeup_pipe = -1;     ///< its own, if it has taken up rank 0's wake-up channel
   bool operator==(const Hello&) const = default;
 };
 struct WorkerStarted {

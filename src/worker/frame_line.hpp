@@ -1,7 +1,7 @@
 #pragma once
 
 #include "wire/frames.hpp"
-#include "worker/worker_rings.hpp"
+#include "worker/worker_endpoint.hpp"
 
 #include <rankpool/detail/bytes.hpp>
 
@@ -14,7 +14,7 @@ namespace rankpool::worker {
 /// Frames to and from the engine, for a process that serves no tasks.
 class FrameLine {
  public:
-  explicit FrameLine(WorkerRings& rings) : rings_(rings) {}
+  explicit FrameLine(WorkerEndpoint& rings) : rings_(rings) {}
   FrameLine(const FrameLine&) = delete;
   FrameLine& operator=(const FrameLine&) = delete;
 
@@ -30,7 +30,7 @@ class FrameLine {
  private:
   void write(std::span<const std::byte> bytes);
 
-  WorkerRings& rings_;
+  WorkerEndpoint& rings_;
   std::mutex sending_;  ///< the output of the rings
 };
 

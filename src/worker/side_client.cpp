@@ -118,11 +118,11 @@ void SideClient::await(Ready&& ready) {
   if (std::this_thread::get_id() == main_) hooks_.before_sleep();
   auto& control = channel_.control();
   while (true) {
-    const std::uint32_t seen = control.side_bell.load(std::memory_order_seq_cst);
+    const std::uint32_t seen = control.side_wakeup.load(std::memory_order_seq_cst);
     // The host takes this away when it rings; nobody else does, since others may sleep as well.
     control.side_sleeping.store(1, std::memory_order_seq_cst);
     if (ready()) return;
-    channel_.wait_for_side_bell(seen);
+    channel_.wait_for_side_wakeup(seen);
   }
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "wire/frame_reader.hpp"
-#include "worker/worker_rings.hpp"
+#include "worker/worker_endpoint.hpp"
 
 #include <rankpool/detail/bytes.hpp>
 
@@ -29,7 +29,7 @@ class SideClient {
     void (*forget)(std::uint64_t id) = nullptr;
   };
 
-  SideClient(WorkerRings& rings, Hooks hooks) : rings_(rings), channel_(rings.channel()), hooks_(std::move(hooks)) {}
+  SideClient(WorkerEndpoint& rings, Hooks hooks) : rings_(rings), channel_(rings.channel()), hooks_(std::move(hooks)) {}
   SideClient(const SideClient&) = delete;
   SideClient& operator=(const SideClient&) = delete;
 
@@ -56,7 +56,7 @@ class SideClient {
   template <class Ready>
   void await(Ready&& ready);
 
-  WorkerRings& rings_;
+  WorkerEndpoint& rings_;
   channel::Channel& channel_;
   Hooks hooks_;
   const std::thread::id main_ = std::this_thread::get_id();

@@ -8,7 +8,7 @@
 #include "worker/output_streams.hpp"
 #include "worker/shared_access.hpp"
 #include "worker/side_client.hpp"
-#include "worker/worker_rings.hpp"
+#include "worker/worker_endpoint.hpp"
 
 #include <pthread.h>
 #include <unistd.h>
@@ -118,7 +118,8 @@ class Worker final : public detail::TaskContext {
       return;
     }
     // Room for at least this one; all of what is free for those that follow. The host may look at what is written here
-    // at any time (WorkerHost::harvest): what it reads belongs together unless the output has grown meanwhile.
+    // at any time (WorkerHost::collect_unpublished): what it reads belongs together unless the output has grown
+    // meanwhile.
     rings_.await_room(sizeof(FrameHeader) + size);
     auto& control = rings_.control();
     control.open_base.store(ended_, std::memory_order_release);
@@ -320,7 +321,7 @@ class Worker final : public detail::TaskContext {
     auto& control = rings_.control();
     control.chunk_end.store(frame_end_, std::memory_order_relaxed);
     const std::uint32_t items_before = control.chunk_items.exchange(count_, std::memory_order_seq_cst);
-    if (count_ > 1 && items_before <= 1) rings_.wake_host();  // it is to harvest from time to time
+    if (count_ > 1 && items_before <= 1) rings_.wake_host();  // it is to collect_unpublished from time to time
     if (!has_the_next()) rings_.ring_if_owed();
     name_ = nullptr;
     unwanted_ = wire::has(header.flags, FrameFlag::announce_only);
@@ -354,12 +355,12 @@ class Worker final : public detail::TaskContext {
       rings_.write(&last, sizeof last);
     }
     last_publish_ = begin;
-    const bool brief =
+    const bool short_chunk =
         busy >= pace::kShortFrom && busy < pace::kShortUpTo && rings_.output_end() - output_before < kMuch;
-    control.brief.store(brief ? static_cast<std::uint64_t>(busy.count()) : 0, std::memory_order_relaxed);
+    control.short_chunk.store(short_chunk ? static_cast<std::uint64_t>(busy.count()) : 0, std::memory_order_relaxed);
     rings_.show();
     if (!has_the_next()) control.chunk_items.store(0, std::memory_order_release);
-    const bool wait = brief && has_the_next() && control.patient.load(std::memory_order_seq_cst) != 0;
+    const bool wait = short_chunk && has_the_next() && control.defer_wakeup.load(std::memory_order_seq_cst) != 0;
     if (!wait) rings_.wake_host();
   }
   /// The frame behind the chunk that the worker is at has come, its beginning at least.
@@ -403,7 +404,7 @@ class Worker final : public detail::TaskContext {
 
   static inline Worker* g_this = nullptr;
 
-  WorkerRings rings_;
+  WorkerEndpoint rings_;
   const WorkerHooks& hooks_;
   SideClient side_;
   SharedAccess shared_{side_};

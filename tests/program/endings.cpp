@@ -150,7 +150,7 @@ int app(int argc, char** argv) {
     for (const auto& rank : rankpool::ranks()) room += rank.workers;
     std::cout << room << std::endl;
     const rankpool::ProcessPoolExecutor fitting(room);
-    const rankpool::ProcessPoolExecutor crowded(room + 1);
+    const rankpool::ProcessPoolExecutor oversubscribed(room + 1);
     const rankpool::ProcessPoolExecutor crowded_too(room + 1);
     return 0;
   }

@@ -39,21 +39,21 @@ class Inherited : public Launched {
 
 const std::string kLost = "lost: BrokenProcessPool worker ";
 
-TEST_P(Inherited, SigchldThatIsIgnored) {
+TEST_P(Inherited, sigchld_that_is_ignored) {
   const Ended ended = start({"lose"}, {"env", "--ignore-signal=CHLD"});
   EXPECT_EQ(ended.status, 0);
   EXPECT_THAT(ended.out, AllOf(StartsWith(kLost), HasSubstr("ended by SIGKILL"), HasSubstr("\nthen: 49\n")));
   EXPECT_THAT(ended.err, IsEmpty());
 }
 
-TEST_P(Inherited, SigchldThatIsHandled) {
+TEST_P(Inherited, sigchld_that_is_handled) {
   const Ended ended = start({"lose-with-handler"});
   EXPECT_EQ(ended.status, 0);
   EXPECT_THAT(ended.out, AllOf(StartsWith(kLost), HasSubstr("\nthen: 49\n")));
   EXPECT_THAT(ended.err, IsEmpty());
 }
 
-TEST_P(Inherited, ThreadsAreToldOfOnceWithTheirNumber) {  // SUB-37
+TEST_P(Inherited, threads_are_told_of_once_with_their_number) {  // SUB-37
   const Ended ended = start({"lose-with-threads"});
   EXPECT_EQ(ended.status, 0);
   EXPECT_THAT(ended.out, AllOf(StartsWith(kLost), HasSubstr("\nthen: 49\n")));
@@ -61,7 +61,7 @@ TEST_P(Inherited, ThreadsAreToldOfOnceWithTheirNumber) {  // SUB-37
   EXPECT_EQ(times(ended.err, "\n"), 1) << ended.err;
 }
 
-TEST_P(Inherited, OpenFilesAreTheSameInTasks) {
+TEST_P(Inherited, open_files_are_the_same_in_tasks) {
   const Ended ended = start({"files"});
   EXPECT_EQ(ended.out, "log: 190\noffset: 7\nafter: 36\n");
   EXPECT_EQ(ended.status, 0);
@@ -71,7 +71,7 @@ TEST_P(Inherited, OpenFilesAreTheSameInTasks) {
   EXPECT_EQ(all, expected);
 }
 
-TEST_P(Inherited, TaskThatClosesAllFromThreeUpCostsItsWorkerAtMost) {
+TEST_P(Inherited, task_that_closes_all_from_three_up_costs_its_worker_at_most) {
   const Ended ended = start({"close-in-task"});
   EXPECT_EQ(ended.status, 0);
   EXPECT_THAT(ended.out, HasSubstr("another: 25\n"));
@@ -80,14 +80,14 @@ TEST_P(Inherited, TaskThatClosesAllFromThreeUpCostsItsWorkerAtMost) {
   EXPECT_EQ(sizes("of-task-").size(), 1U);
 }
 
-TEST_P(Inherited, StandardStreamsThatAreClosed) {  // SUB-40
+TEST_P(Inherited, standard_streams_that_are_closed) {  // SUB-40
   const Ended ended = start({"closed-streams"}, {"bash", "-c", "exec \"$@\" 0<&- 1>&- 2>&-", "bash"});
   EXPECT_EQ(ended.status, 0);
   EXPECT_THAT(ended.out + ended.err, IsEmpty());
   EXPECT_EQ(run(0, {"bash", "-c", "cat " + folder.path() + "/told-*"}).out, "14 open open open \n");
 }
 
-TEST_P(Inherited, IgnoredSignalsStayIgnoredHandledOnesDoNotAndNoneIsBlocked) {
+TEST_P(Inherited, ignored_signals_stay_ignored_handled_ones_do_not_and_none_is_blocked) {
   const Ended ended = start({"signals"});
   EXPECT_EQ(ended.status, 0);
   EXPECT_THAT(ended.out, AllOf(StartsWith("signals: " + std::to_string(SIGHUP) + "i " + std::to_string(SIGPIPE) + "i " +
@@ -95,7 +95,7 @@ TEST_P(Inherited, IgnoredSignalsStayIgnoredHandledOnesDoNotAndNoneIsBlocked) {
                                HasSubstr("pipe: Broken pipe\n")));
 }
 
-TEST_P(Inherited, ProcessThatATaskForksGivesNoOutcome) {
+TEST_P(Inherited, process_that_a_task_forks_gives_no_outcome) {
   for (const char* const how : {"return", "throw", "exit", "clone", "daemon"}) {
     const Ended ended = start({"fork", how});
     EXPECT_EQ(ended.out, "bad: 0 30\n") << how << ended.err;
@@ -103,7 +103,7 @@ TEST_P(Inherited, ProcessThatATaskForksGivesNoOutcome) {
   }
 }
 
-TEST_P(Inherited, ProcessThatMainForksIsRefusedAndHarmsNothing) {
+TEST_P(Inherited, process_that_main_forks_is_refused_and_harms_nothing) {
   const Ended ended = start({"fork-in-main"});
   EXPECT_EQ(ended.status, 0);
   EXPECT_EQ(ended.out,
@@ -111,7 +111,7 @@ TEST_P(Inherited, ProcessThatMainForksIsRefusedAndHarmsNothing) {
             "child 0\npending: 8\nshared: 3\nafter: 36\n");
 }
 
-TEST_P(Inherited, KeeperIsNoChildThatMainCanWaitFor) {
+TEST_P(Inherited, keeper_is_no_child_that_main_can_wait_for) {
   for (const char* const how : {"wait", "wait-with-threads"}) {
     const Ended ended = start({how});
     EXPECT_EQ(ended.status, 0) << how;
@@ -125,7 +125,7 @@ INSTANTIATE_TEST_SUITE_P(Program, Inherited, testing::Values(0, 2, -1), [](const
 
 class Bare : public Inherited {};
 
-TEST_P(Bare, MainThatClosesAllFromThreeUpIsToldAndEnds) {
+TEST_P(Bare, main_that_closes_all_from_three_up_is_told_and_ends) {
   const Ended ended = start({"close-in-main"});
   EXPECT_THAT(ended.out,
               AllOf(StartsWith("before: 25\n"),
@@ -134,7 +134,7 @@ TEST_P(Bare, MainThatClosesAllFromThreeUpIsToldAndEnds) {
 }
 
 /// Works, or says in a sentence which limit it is.
-TEST_P(Bare, SmallLimitsAreNamedOrSuffice) {
+TEST_P(Bare, small_limits_are_named_or_suffice) {
   struct Case {
     const char* limit;
     const char* name;
@@ -153,7 +153,7 @@ TEST_P(Bare, SmallLimitsAreNamedOrSuffice) {
   }
 }
 
-TEST_P(Bare, ResultForWhichThereIsNoMemoryFailsItsOwnFuture) {
+TEST_P(Bare, result_for_which_there_is_no_memory_fails_its_own_future) {
   const std::size_t size = std::size_t{600} << 20U;
   const Ended ended = start({"much", std::to_string(size)}, {"bash", "-c", "ulimit -v 1000000; exec \"$@\"", "bash"});
   EXPECT_EQ(ended.status, 0) << ended.err;
@@ -168,7 +168,7 @@ Ended with_rank_1(const std::string& prepare, const Words& program) {
   return run(2, words);
 }
 
-TEST(AgentThatFails, ForWantOfMemoryForABroadcastSaysWhyOnRankZero) {
+TEST(AgentThatFails, for_want_of_memory_for_a_broadcast_says_why_on_rank_zero) {
   const Ended ended = with_rank_1("ulimit -f 20000", {kInherited, "broadcast", "/", std::to_string(30 << 20U)});
   EXPECT_EQ(ended.status, 0) << ended.err;
   EXPECT_THAT(ended.out, AllOf(HasSubstr("rank 1 (on "), HasSubstr("lost: it failed by itself: "),
@@ -176,7 +176,7 @@ TEST(AgentThatFails, ForWantOfMemoryForABroadcastSaysWhyOnRankZero) {
   EXPECT_THAT(ended.err, Not(HasSubstr("terminate")));
 }
 
-TEST(AgentThatFails, ForRankZeroThatCannotBeReachedSaysSo) {
+TEST(AgentThatFails, for_rank_zero_that_cannot_be_reached_says_so) {
   const Ended ended = with_rank_1("export LD_PRELOAD=" PROGRAM_NO_CONNECT, {kInherited, "little", "/"});
   EXPECT_EQ(ended.status, 0) << ended.err;
   EXPECT_EQ(ended.out, "little: 49\n");
@@ -203,14 +203,14 @@ class Namespaces : public testing::Test {
   Folder folder;
 };
 
-TEST_F(Namespaces, NoProc) {
+TEST_F(Namespaces, no_proc) {
   const Ended ended = in_shell("mount -t tmpfs none /proc && exec \"$2\" little \"$1\"");
   EXPECT_EQ(ended.out, "little: 49\n");
   EXPECT_EQ(ended.err, "");
   EXPECT_EQ(ended.status, 0);
 }
 
-TEST_F(Namespaces, ProcessOne) {
+TEST_F(Namespaces, process_one) {
   const Words pid_one{"--mount", "--pid", "--fork", "--mount-proc"};
   Ended ended = in_shell("exec \"$2\" wait \"$1\"", pid_one);
   EXPECT_EQ(ended.out, "before: 25\nchildren: 3\nafter: 36\n");
@@ -220,7 +220,7 @@ TEST_F(Namespaces, ProcessOne) {
   EXPECT_EQ(ended.status, 0);
 }
 
-TEST_F(Namespaces, SharedMemoryThatIsTinyOrReadOnly) {
+TEST_F(Namespaces, shared_memory_that_is_tiny_or_read_only) {
   for (const char* const how : {"size=64k", "size=1m", "ro"}) {
     const std::string mount = "mount -o " + std::string(how) + " -t tmpfs none /dev/shm || exit 125\n";
     EXPECT_EQ(in_shell(mount + "exec \"$2\" little \"$1\"").out, "little: 49\n") << how;
@@ -234,14 +234,14 @@ TEST_F(Namespaces, SharedMemoryThatIsTinyOrReadOnly) {
 const std::string kListLeft =
     "for i in $(seq 100); do pgrep 'program_inherit|rankpool-' >/dev/null || break; sleep 0.1; done\nls /dev/shm\n";
 
-TEST_F(Namespaces, SegmentOfARankThatIsKilledIsRemoved) {
+TEST_F(Namespaces, segment_of_a_rank_that_is_killed_is_removed) {
   const Ended ended = in_shell(
       "mount -t tmpfs none /dev/shm || exit 125\nmpirun --oversubscribe -n 3 \"$2\" kill-rank-1 \"$1\"\n" + kListLeft,
       {"--mount", "--pid", "--fork", "--mount-proc"});
   EXPECT_EQ(ended.out, "little: 49\n");
 }
 
-TEST_F(Namespaces, SegmentsAreRemovedThoughMpirunIsKilled) {
+TEST_F(Namespaces, segments_are_removed_though_mpirun_is_killed) {
   const Ended ended = in_shell(
       "mount -t tmpfs none /dev/shm || exit 125\nmpirun --oversubscribe -n 3 \"$2\" busy \"$1\" & pid=$!\n"
       "for i in $(seq 200); do [ -e \"$1/up\" ] && break; sleep 0.1; done\n"
@@ -251,7 +251,7 @@ TEST_F(Namespaces, SegmentsAreRemovedThoughMpirunIsKilled) {
   EXPECT_EQ(ended.out, "3\n");
 }
 
-TEST(RankpoolRun, WorksWhereMcaBaseEnvListIsSet) {
+TEST(RankpoolRun, works_where_mca_base_env_list_is_set) {
   const Ended ended = run(
       0,
       {RANKPOOL_RUN, "-n", "2", "--", "bash", "-c", "[ $FOO = 5 ] && exec \"$@\"", "bash", kInherited, "little", "/"},

@@ -25,7 +25,7 @@ Run grow_run(Run run, std::size_t used, std::size_t size);
 /// The same with less room.
 Run cut_run(Run run, std::size_t size) noexcept;
 void give_run_back(Run run) noexcept;
-/// Asks for huge pages where memory that is about to be written has room for them; a wish.
+/// Asks for huge pages where memory that is about to be written has room for them; a request.
 void advise_huge(void* begin, std::size_t size) noexcept;
 
 /// A growable run of bytes: what `std::vector<std::byte>` would be if growing did not write zeros first.

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <rankpool/detail/sink.hpp>
+#include <rankpool/detail/result_receiver.hpp>
 #include <rankpool/timeout.hpp>
 
 #include <atomic>
@@ -21,7 +21,7 @@ namespace rankpool::inline v0_2::detail {
 ///
 /// A future is small because a program may have a million of them: waiting is by futex on the state word, callbacks are
 /// a list that is made when the first one comes, and locks are shared by address. All public members are thread-safe.
-class FutureBase : public Sink {
+class FutureBase : public ResultReceiver {
  public:
   enum class State : std::uint32_t { pending = 0, running = 1, cancelled = 2, finished = 3 };
 

@@ -3,7 +3,7 @@
 #include <rankpool/detail/codec.hpp>
 #include <rankpool/detail/exception_codec.hpp>
 #include <rankpool/detail/future_base.hpp>
-#include <rankpool/detail/pins.hpp>
+#include <rankpool/detail/keep_alives.hpp>
 #include <rankpool/detail/type_name.hpp>
 
 #include <atomic>
@@ -31,14 +31,14 @@ class FutureState final : public FutureBase {
   ~FutureState() override { delete decoded_.load(std::memory_order_relaxed); }
 
   /// The task: `head` bytes of code reference and callable, then the item; and what its handles keep alive.
-  void set_input(Bytes input, std::size_t head, Pins pins) noexcept {
-    pins_ = std::move(pins);
+  void set_input(Bytes input, std::size_t head, KeepAlives keep_alives) noexcept {
+    keep_alives_ = std::move(keep_alives);
     input_ = std::move(input);
     input_.shrink_to_fit();
     head_ = head;
   }
 
-  // Sink
+  // ResultReceiver
   bool begin(std::uint64_t, std::uint32_t) noexcept override { return begin_running(); }
   std::size_t gather(std::uint64_t, std::uint32_t, Gather& to) override {
     to.push_back(input_.view().first(head_));
@@ -158,11 +158,11 @@ class FutureState final : public FutureBase {
 
   void drop_input() noexcept override {
     input_ = Bytes();
-    pins_ = Pins();
+    keep_alives_ = KeepAlives();
   }
 
   Bytes input_;
-  Pins pins_;  ///< shared objects whose handles the input holds
+  KeepAlives keep_alives_;  ///< shared objects whose handles the input holds
   std::size_t head_ = 0;
   std::variant<std::monostate, Bytes, RemoteFailure, FailurePtr, std::exception_ptr> outcome_;
   std::atomic<Decoded*> decoded_{nullptr};

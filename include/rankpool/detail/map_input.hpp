@@ -1,8 +1,8 @@
 #pragma once
 
 #include <rankpool/detail/bytes.hpp>
-#include <rankpool/detail/pins.hpp>
-#include <rankpool/detail/sink.hpp>
+#include <rankpool/detail/keep_alives.hpp>
+#include <rankpool/detail/result_receiver.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -22,9 +22,9 @@ namespace rankpool::inline v0_2::detail {
 class MapItems {
  public:
   /// What stands before the items of each chunk: the code reference and the callable.
-  void set_head(Bytes head, Pins pins) {
+  void set_head(Bytes head, KeepAlives keep_alives) {
     head_ = std::move(head);
-    head_pins_ = std::move(pins);
+    head_pins_ = std::move(keep_alives);
   }
 
   /// Appends an item; `encode(bytes)` writes it. What it throws becomes the item's failure, and `skip(bytes)` writes
@@ -32,7 +32,7 @@ class MapItems {
   template <class Encode, class Skip>
   void append(Encode&& encode, Skip&& skip) {
     if (filling_.size() >= kBlock) close_block();
-    const PinScope scope(pins_);
+    const KeepAliveScope scope(keep_alives_);
     try {
       encode(filling_);
     } catch (...) {
@@ -72,7 +72,7 @@ class MapItems {
     std::size_t stride = 0;         ///< if all items have this size
     std::vector<std::size_t> ends;  ///< else: where each ends
     Bytes bytes;
-    Pins pins;  ///< shared objects whose handles the items hold
+    KeepAlives keep_alives;  ///< shared objects whose handles the items hold
     [[nodiscard]] std::size_t end_of(std::uint64_t item) const {
       return stride != 0 ? static_cast<std::size_t>(item + 1) * stride : ends[static_cast<std::size_t>(item)];
     }
@@ -91,10 +91,10 @@ class MapItems {
   [[nodiscard]] std::size_t find(std::uint64_t item) const;
 
   Bytes head_;
-  Pins head_pins_;
+  KeepAlives head_pins_;
   // The thread that appends.
   Bytes filling_;
-  Pins pins_;
+  KeepAlives keep_alives_;
   std::size_t stride_ = 0;  ///< if all items have this size
   std::vector<std::size_t> ends_;
   std::uint64_t next_ = 0;

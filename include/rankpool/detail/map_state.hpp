@@ -4,8 +4,8 @@
 #include <rankpool/detail/exception_codec.hpp>
 #include <rankpool/detail/future_base.hpp>
 #include <rankpool/detail/map_input.hpp>
+#include <rankpool/detail/result_receiver.hpp>
 #include <rankpool/detail/result_store.hpp>
-#include <rankpool/detail/sink.hpp>
 #include <rankpool/timeout.hpp>
 
 #include <algorithm>
@@ -29,7 +29,7 @@ namespace rankpool::inline v0_2::detail {
 ///
 /// The engine thread ends items, one other thread takes the outcomes and appends items.
 template <class R>
-class MapState final : public Sink {
+class MapState final : public ResultReceiver {
  public:
   struct Skipped {};
   using Problem =
@@ -139,7 +139,7 @@ class MapState final : public Sink {
     store_ = {};
   }
 
-  // -- Sink
+  // -- ResultReceiver
   bool begin(std::uint64_t, std::uint32_t) noexcept override { return true; }
   std::size_t gather(std::uint64_t first, std::uint32_t count, Gather& to) override {
     return items_.gather(first, count, to);

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <rankpool/detail/pins.hpp>
+#include <rankpool/detail/keep_alives.hpp>
 
 #include <rankpool/detail/bytes.hpp>
 
@@ -20,7 +20,7 @@ enum class NumberKind : std::uint8_t { integer, floating };
 /// is a name, good as long as rank 0 or a task that was given it holds one.
 struct SharedHandle {
   std::uint64_t id = 0;
-  Pin pin;
+  KeepAlive keep_alive;
 };
 
 // The shared state as this process reaches it: through the mailbox on rank 0, through its side channel in a worker.
@@ -60,7 +60,7 @@ void keep_shared_state(std::uint64_t id, std::shared_ptr<void> state);
 /// A handle travels as its number; a task that carries it keeps the object alive.
 template <class Archive>
 void save_handle(Archive& archive, const SharedHandle& handle) {
-  PinScope::keep(handle.pin);
+  KeepAliveScope::keep(handle.keep_alive);
   archive << handle.id;
 }
 /// The handle of that number: on rank 0 it keeps the object alive again, if it lives.

@@ -1,8 +1,8 @@
 #pragma once
 
 #include <rankpool/detail/invoke.hpp>
-#include <rankpool/detail/pins.hpp>
-#include <rankpool/detail/pool_link.hpp>
+#include <rankpool/detail/keep_alives.hpp>
+#include <rankpool/detail/pool_client.hpp>
 #include <rankpool/future.hpp>
 #include <rankpool/map_results.hpp>
 
@@ -28,10 +28,10 @@ namespace rankpool::inline v0_2::detail {
 template <class TaskT>
 using FutureResult = std::conditional_t<std::is_void_v<typename TaskT::Returned>, void, typename TaskT::Result>;
 
-/// Hands in one task; with `options` one that has wishes of its own. An argument that cannot be encoded fails the
+/// Hands in one task; with `options` one that has requests of its own. An argument that cannot be encoded fails the
 /// future, not the call.
 template <class F, class... Args>
-auto submit_task(PoolLink& pool, const WorkOptions* options, F&& f, Args&&... args) {
+auto submit_task(PoolClient& pool, const WorkOptions* options, F&& f, Args&&... args) {
   using T = TaskType<F, Args...>;
   using Result = FutureResult<T>;
   using State = typename Future<Result>::State;
@@ -39,12 +39,12 @@ auto submit_task(PoolLink& pool, const WorkOptions* options, F&& f, Args&&... ar
   pool.check_open();
   Bytes input;
   try {
-    Pins pins;
-    const PinScope scope(pins);
+    KeepAlives keep_alives;
+    const KeepAliveScope scope(keep_alives);
     T::encode_head(input, f);
     const std::size_t head = input.size();
     T::encode_item(input, std::forward<Args>(args)...);
-    state->set_input(std::move(input), head, std::move(pins));
+    state->set_input(std::move(input), head, std::move(keep_alives));
   } catch (...) {
     state->set_exception(std::current_exception());
     return Future<Result>(state);
@@ -58,7 +58,7 @@ auto submit_task(PoolLink& pool, const WorkOptions* options, F&& f, Args&&... ar
 }
 
 /// How a map is wanted, whichever facade asks.
-struct MapWish {
+struct MapRequest {
   std::optional<int> chunksize;
   std::optional<std::uint64_t> buffersize;
   Timeout timeout;
@@ -139,22 +139,24 @@ class RangeSource final : public MapSource {
 };
 
 template <class T, class F, class Source>
-MapResults<typename T::Result> submit_map(PoolLink& pool, const MapWish& wish, const F& f,
+MapResults<typename T::Result> submit_map(PoolClient& pool, const MapRequest& request, const F& f,
                                           std::unique_ptr<Source> source, std::function<void()> when_complete = {}) {
   using Result = typename T::Result;
   using State = MapState<Result>;
-  const auto deadline = wish.timeout.deadline();
-  const Ref<State> state(new State(wish.unordered));
+  const auto deadline = request.timeout.deadline();
+  const Ref<State> state(new State(request.unordered));
   if (when_complete) state->when_complete(std::move(when_complete));
   {
     Bytes head;
-    Pins pins;
-    const PinScope scope(pins);
+    KeepAlives keep_alives;
+    const KeepAliveScope scope(keep_alives);
     T::encode_head(head, f);
-    state->items().set_head(std::move(head), std::move(pins));
+    state->items().set_head(std::move(head), std::move(keep_alives));
   }
-  const std::uint64_t chunk = wish.chunksize ? static_cast<std::uint64_t>(*wish.chunksize) : wish.buffersize ? 1 : 0;
-  const std::uint64_t lead = wish.buffersize ? *wish.buffersize * chunk : UINT64_MAX;
+  const std::uint64_t chunk = request.chunksize    ? static_cast<std::uint64_t>(*request.chunksize)
+                              : request.buffersize ? 1
+                                                   : 0;
+  const std::uint64_t lead = request.buffersize ? *request.buffersize * chunk : UINT64_MAX;
   std::exception_ptr input_error;
   std::unique_ptr<MapSource> rest;
   std::uint64_t got = 0;
@@ -172,11 +174,11 @@ MapResults<typename T::Result> submit_map(PoolLink& pool, const MapWish& wish, c
   options.items = got;
   options.open = rest != nullptr;
   options.chunk = static_cast<std::uint32_t>(std::min<std::uint64_t>(chunk, UINT32_MAX));
-  options.ranks = wish.ranks;
-  options.max_retries = wish.max_retries;
-  if (wish.ranks > 0) options.chunk = 1;
+  options.ranks = request.ranks;
+  options.max_retries = request.max_retries;
+  if (request.ranks > 0) options.chunk = 1;
   options.item_bytes = got == 0 ? 0 : static_cast<std::size_t>(state->items().total_bytes() / got);
-  if (wish.progress) options.label = std::make_shared<WorkLabel>(WorkLabel{{}, wish.progress});
+  if (request.progress) options.label = std::make_shared<WorkLabel>(WorkLabel{{}, request.progress});
   auto control = pool.submit(state, options);
   return {state,
           std::move(control),
@@ -189,19 +191,20 @@ MapResults<typename T::Result> submit_map(PoolLink& pool, const MapWish& wish, c
 
 /// The same, and `told` is called on the callback thread once all items have ended.
 template <class F, class Range>
-auto map_ranges_told(PoolLink& pool, const MapWish& wish, std::function<void()> told, const F& f, Range&& range) {
+auto map_ranges_told(PoolClient& pool, const MapRequest& request, std::function<void()> told, const F& f,
+                     Range&& range) {
   using T = TaskType<F, std::ranges::range_reference_t<Range>>;
   pool.check_open();
-  return submit_map<T>(pool, wish, f, std::make_unique<RangeSource<T, Range>>(std::forward<Range>(range)),
+  return submit_map<T>(pool, request, f, std::make_unique<RangeSource<T, Range>>(std::forward<Range>(range)),
                        std::move(told));
 }
 
 /// `map(f, ranges...)`: one task for each step through all of them.
 template <class F, class... Ranges>
-auto map_ranges(PoolLink& pool, const MapWish& wish, const F& f, Ranges&&... ranges) {
+auto map_ranges(PoolClient& pool, const MapRequest& request, const F& f, Ranges&&... ranges) {
   using T = TaskType<F, std::ranges::range_reference_t<Ranges>...>;
   pool.check_open();
-  return submit_map<T>(pool, wish, f, std::make_unique<RangeSource<T, Ranges...>>(std::forward<Ranges>(ranges)...));
+  return submit_map<T>(pool, request, f, std::make_unique<RangeSource<T, Ranges...>>(std::forward<Ranges>(ranges)...));
 }
 
 /// A task that is called with the elements of one tuple.
@@ -228,18 +231,19 @@ using StarmapResult = typename StarTask<F, std::ranges::range_reference_t<Range>
 
 /// `starmap(f, tuples)`.
 template <class F, class Range>
-auto starmap_range(PoolLink& pool, const MapWish& wish, const F& f, Range&& tuples) {
+auto starmap_range(PoolClient& pool, const MapRequest& request, const F& f, Range&& tuples) {
   using T = typename StarTask<F, std::ranges::range_reference_t<Range>>::type;
   pool.check_open();
-  return submit_map<T>(pool, wish, f, std::make_unique<RangeSource<T, Range>>(std::forward<Range>(tuples)));
+  return submit_map<T>(pool, request, f, std::make_unique<RangeSource<T, Range>>(std::forward<Range>(tuples)));
 }
 
 /// The same, and `told` is called on the callback thread once all items have ended.
 template <class F, class Range>
-auto starmap_range_told(PoolLink& pool, const MapWish& wish, std::function<void()> told, const F& f, Range&& tuples) {
+auto starmap_range_told(PoolClient& pool, const MapRequest& request, std::function<void()> told, const F& f,
+                        Range&& tuples) {
   using T = typename StarTask<F, std::ranges::range_reference_t<Range>>::type;
   pool.check_open();
-  return submit_map<T>(pool, wish, f, std::make_unique<RangeSource<T, Range>>(std::forward<Range>(tuples)),
+  return submit_map<T>(pool, request, f, std::make_unique<RangeSource<T, Range>>(std::forward<Range>(tuples)),
                        std::move(told));
 }
 

@@ -11,10 +11,10 @@ using namespace std::chrono_literals;
 class Idling : public testing::Test {
  protected:
   /// Finds nothing for as long as `gap`, looking once a microsecond, and then something. True if it slept meanwhile.
-  bool slept_in(std::chrono::nanoseconds gap, bool crowded = false, bool core_to_spare = false) {
+  bool slept_in(std::chrono::nanoseconds gap, bool oversubscribed = false, bool core_to_spare = false) {
     bool slept = false;
     for (const auto end = now + gap; now < end; now += slept ? end - now : 1us) {
-      if (!idler.look_again(now, crowded, [&] { return core_to_spare; })) {
+      if (!idler.look_again(now, oversubscribed, [&] { return core_to_spare; })) {
         slept = true;
         spun += now - (end - gap);
       }

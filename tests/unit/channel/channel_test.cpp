@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::size_t kRing = Channel::kRing;
 
-TEST(Channels, WhatOneSideWritesTheOtherReads) {
+TEST(Channels, what_one_side_writes_the_other_reads) {
   Channel host;
   Channel worker(::fcntl(host.fd(), F_DUPFD_CLOEXEC, 0));
   std::memcpy(host.in(0), "there", 6);
@@ -21,7 +21,7 @@ TEST(Channels, WhatOneSideWritesTheOtherReads) {
   EXPECT_EQ(worker.control().in_tail.value, 6U);
 }
 
-TEST(Channels, WhatWrapsAroundIsContiguous) {
+TEST(Channels, what_wraps_around_is_contiguous) {
   Channel channel;
   for (std::size_t before_end = 1; before_end < 16; ++before_end) {
     const std::uint64_t position = 5 * kRing - before_end;
@@ -33,17 +33,17 @@ TEST(Channels, WhatWrapsAroundIsContiguous) {
   }
 }
 
-TEST(Channels, RingsAndControlDoNotOverlap) {
+TEST(Channels, rings_and_control_do_not_overlap) {
   Channel channel;
-  channel.control().bell = 0x01020304;
+  channel.control().wakeup = 0x01020304;
   std::memset(channel.in(0), 'i', kRing);
   std::memset(channel.out(0), 'o', kRing);
-  EXPECT_EQ(channel.control().bell, 0x01020304U);
+  EXPECT_EQ(channel.control().wakeup, 0x01020304U);
   EXPECT_TRUE(std::all_of(channel.in(0), channel.in(0) + kRing, [](std::byte b) { return b == std::byte{'i'}; }));
   EXPECT_TRUE(std::all_of(channel.out(0), channel.out(0) + kRing, [](std::byte b) { return b == std::byte{'o'}; }));
 }
 
-TEST(Channels, LeaveNoDescriptorAndNoMapping) {
+TEST(Channels, leave_no_descriptor_and_no_mapping) {
   const auto mappings = [] {
     std::ifstream maps("/proc/self/maps");
     std::string line;
@@ -62,29 +62,29 @@ TEST(Channels, LeaveNoDescriptorAndNoMapping) {
   EXPECT_EQ(mappings(), 0);
 }
 
-TEST(Channels, DescriptorThatIsNoMemoryIsRefused) {
+TEST(Channels, descriptor_that_is_no_memory_is_refused) {
   EXPECT_THROW(Channel(::open("/dev/null", O_RDONLY | O_CLOEXEC)), std::system_error);
   EXPECT_THROW(Channel(-1), std::system_error);
 }
 
-TEST(Channels, BellRungBeforeTheSleepIsNotSleptThrough) {
+TEST(Channels, bell_rung_before_the_sleep_is_not_slept_through) {
   Channel channel;
-  const std::uint32_t seen = channel.control().bell;
-  channel.ring_bell();
-  channel.wait_for_bell(seen);
-  EXPECT_EQ(channel.control().bell, seen + 1);
+  const std::uint32_t seen = channel.control().wakeup;
+  channel.send_wakeup();
+  channel.wait_for_wakeup(seen);
+  EXPECT_EQ(channel.control().wakeup, seen + 1);
 }
 
-TEST(Channels, BellWakesWhoSleepsInTheOtherMapping) {
+TEST(Channels, bell_wakes_who_sleeps_in_the_other_mapping) {
   Channel host;
   Channel worker(::fcntl(host.fd(), F_DUPFD_CLOEXEC, 0));
-  const std::uint32_t seen = worker.control().bell;
+  const std::uint32_t seen = worker.control().wakeup;
   std::atomic<bool> woken{false};
   std::thread sleeper([&] {
-    while (worker.control().bell == seen) worker.wait_for_bell(seen);
+    while (worker.control().wakeup == seen) worker.wait_for_wakeup(seen);
     woken = true;
   });
-  host.ring_bell();
+  host.send_wakeup();
   EXPECT_TRUE(until([&] { return woken.load(); }));
   sleeper.join();
 }

@@ -108,7 +108,7 @@ TEST(Callbacks, the_future_lives_until_they_have_run) {
   Calls calls;
   auto pair = std::make_unique<Pair<Ints>>();
   pair->future.add_done_callback([&](const Future<Ints>& future) { calls.note(future.get_ref().front())(); });
-  const Ref<Sink> engine(pair->state);
+  const Ref<ResultReceiver> engine(pair->state);
   pair.reset();
   engine->value(0, encoded(Ints{5}));
   EXPECT_EQ(calls.all(), Ints{5});

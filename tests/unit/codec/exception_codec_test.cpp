@@ -3,7 +3,7 @@
 #include "unit/client/allocations.hpp"
 #include "unit/damage.hpp"
 
-#include <rankpool/detail/sink.hpp>
+#include <rankpool/detail/result_receiver.hpp>
 #include <rankpool/errors.hpp>
 #include <rankpool/serialization.hpp>
 

@@ -29,8 +29,8 @@ class Engines : public ::testing::Test {
     });
     page = &keeper->link->page();
     options.own.facts.host = "here";
-    options.own.claim.limit = 1;
-    options.own.claim.cores = {0};
+    options.own.allowance.limit = 1;
+    options.own.allowance.cores = {0};
     options.host = std::make_unique<host::WorkerHost>(std::move(keeper->link));
     options.disconnect = [this](bool rank_lost) { left = rank_lost; };
   }
@@ -52,8 +52,8 @@ class Engines : public ::testing::Test {
     return state;
   }
   void submit(PoolState& pool) {
-    sink = detail::Ref<FakeSink>(new FakeSink(notes));
-    engine->mailbox().post_work([&](WorkId work) { return SubmitWork{pool.id, work, sink, {}}; });
+    receiver = detail::Ref<FakeReceiver>(new FakeReceiver(notes));
+    engine->mailbox().post_work([&](WorkId work) { return SubmitWork{pool.id, work, receiver, {}}; });
   }
   static bool ends(PoolState& pool) {
     std::unique_lock lock(pool.mutex);
@@ -72,7 +72,7 @@ class Engines : public ::testing::Test {
   std::optional<bool> left;  ///< whether it left as after a loss, once it has
   std::uint32_t next_pool = 0;
   std::vector<std::string> notes;
-  detail::Ref<FakeSink> sink;
+  detail::Ref<FakeReceiver> receiver;
 };
 
 TEST_F(Engines, alone_it_is_assembled_at_once_and_leaves_in_order) {

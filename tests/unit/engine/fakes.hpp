@@ -6,7 +6,7 @@
 #include "wire/frame_reader.hpp"
 #include "wire/frames.hpp"
 
-#include <rankpool/detail/sink.hpp>
+#include <rankpool/detail/result_receiver.hpp>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -37,7 +37,7 @@ class FakePort final : public RankPort {
 
   void start(WorkerId worker, bool) override { started.push_back(raw(worker)); }
   void write(WorkerId worker, std::span<const std::byte> header, const detail::Gather& body,
-             const detail::Ref<detail::Sink>& /*keep_alive*/) override {
+             const detail::Ref<detail::ResultReceiver>& /*keep_alive*/) override {
     std::string payload;
     for (const auto& part : body) payload += text_of(part);
     Frame frame{{}, payload};
@@ -73,9 +73,9 @@ class FakePort final : public RankPort {
 };
 
 /// Notes how each item ended, in a line: "0 value five", "1..3 failed ...".
-class FakeSink final : public detail::Sink {
+class FakeReceiver final : public detail::ResultReceiver {
  public:
-  explicit FakeSink(std::vector<std::string>& notes) : notes_(notes) {}
+  explicit FakeReceiver(std::vector<std::string>& notes) : notes_(notes) {}
 
   bool begin(std::uint64_t /*first*/, std::uint32_t /*count*/) noexcept override { return willing; }
   std::size_t gather(std::uint64_t first, std::uint32_t count, detail::Gather& to) override {

@@ -14,10 +14,10 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
 /// A mailbox with an engine that does nothing but note whose turn it was, and somebody who stands in for it.
-class Seat : public ::testing::Test, protected StandIn {
+class InlineDispatch : public ::testing::Test, protected InlineDispatcher {
  protected:
   bool takes(const SubmitWork&) override { return willing; }
-  channel::Bell serve(Command& command) noexcept override {
+  channel::FutexWake serve(Command& command) noexcept override {
     done.push_back(raw(std::get<SubmitWork>(command).work));
     return {};
   }
@@ -26,7 +26,7 @@ class Seat : public ::testing::Test, protected StandIn {
   }
   void fall_asleep() {
     ASSERT_TRUE(mailbox.prepare_sleep());
-    mailbox.leave_seat(*this);
+    mailbox.allow_inline_dispatch(*this);
   }
   bool rung() {
     pollfd fd{mailbox.fd(), POLLIN, 0};
@@ -45,7 +45,7 @@ class Seat : public ::testing::Test, protected StandIn {
   std::vector<std::uint64_t> done;  ///< by who stood in
 };
 
-TEST_F(Seat, OfAnEngineThatSleepsIsTakenByWhoSubmitsAndItSleepsOn) {
+TEST_F(InlineDispatch, of_an_engine_that_sleeps_is_taken_by_who_submits_and_it_sleeps_on) {
   fall_asleep();
   submit();
   submit();
@@ -54,18 +54,18 @@ TEST_F(Seat, OfAnEngineThatSleepsIsTakenByWhoSubmitsAndItSleepsOn) {
   EXPECT_FALSE(rung());
 }
 
-TEST_F(Seat, OfAnEngineThatIsAwakeIsTakenByNobody) {
+TEST_F(InlineDispatch, of_an_engine_that_is_awake_is_taken_by_nobody) {
   submit();
   ASSERT_FALSE(mailbox.prepare_sleep());
   submit();  // it is about to sleep
-  mailbox.take_back_seat();
+  mailbox.end_inline_dispatch();
   mailbox.awake(true);
   submit();
   EXPECT_THAT(done, IsEmpty());
   EXPECT_THAT(taken(), ElementsAre(1, 2, 3));
 }
 
-TEST_F(Seat, IsNotTakenForWhatOnlyTheEngineCanDo) {
+TEST_F(InlineDispatch, is_not_taken_for_what_only_the_engine_can_do) {
   willing = false;
   fall_asleep();
   submit();
@@ -74,7 +74,7 @@ TEST_F(Seat, IsNotTakenForWhatOnlyTheEngineCanDo) {
   EXPECT_THAT(taken(), ElementsAre(1));
 }
 
-TEST_F(Seat, IsNotTakenBeforeWhatIsPostedAlready) {
+TEST_F(InlineDispatch, is_not_taken_before_what_is_posted_already) {
   fall_asleep();
   mailbox.post(SubmitWork{PoolId{0}, WorkId{100}, {}, {}});
   submit();
@@ -82,15 +82,15 @@ TEST_F(Seat, IsNotTakenBeforeWhatIsPostedAlready) {
   EXPECT_THAT(taken(), ElementsAre(100, 1));
 }
 
-TEST_F(Seat, IsNotTakenOnceItIsTakenBack) {
+TEST_F(InlineDispatch, is_not_taken_once_it_is_taken_back) {
   fall_asleep();
-  mailbox.take_back_seat();
+  mailbox.end_inline_dispatch();
   submit();
   EXPECT_THAT(done, IsEmpty());
   EXPECT_TRUE(rung());
 }
 
-TEST_F(Seat, IsLeftToOneAtATimeAndEverythingIsDoneInItsTurn) {
+TEST_F(InlineDispatch, is_left_to_one_at_a_time_and_everything_is_done_in_its_turn) {
   constexpr int threads = 3;
   constexpr std::uint64_t each = 20'000;
   std::thread engine([&] {
@@ -107,11 +107,11 @@ TEST_F(Seat, IsLeftToOneAtATimeAndEverythingIsDoneInItsTurn) {
       if (ended || !commands.empty()) continue;
       pollfd fd{mailbox.fd(), POLLIN, 0};
       if (mailbox.prepare_sleep()) {
-        mailbox.leave_seat(*this);
+        mailbox.allow_inline_dispatch(*this);
         // It also wakes up for other reasons.
         const timespec moment{0, 20'000};
         ::ppoll(&fd, 1, &moment, nullptr);
-        mailbox.take_back_seat();
+        mailbox.end_inline_dispatch();
       }
       mailbox.awake(fd.revents != 0);
     }

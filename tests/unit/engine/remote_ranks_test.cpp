@@ -52,12 +52,12 @@ class Listener final : public RankListener {
 /// The root of a job of three ranks, and the two others.
 struct RemoteJob {
   explicit RemoteJob(Rank root_rank = Rank{0}) : network(3, root_rank), transport(network.transport(root_rank)) {
-    OwnFacts own;
+    LocalRankInfo own;
     own.build = 1;
     own.facts.rank = root_rank;
     own.facts.host = "root";
-    own.claim.cores = {0};
-    own.claim.limit = 1;
+    own.allowance.cores = {0};
+    own.allowance.limit = 1;
     ranks.emplace(*transport, base::Settings{}, own, listener);
     for (const Rank rank : ranks->ranks()) agents.push_back(std::make_unique<FakeAgent>(network, rank));
   }

@@ -25,7 +25,7 @@ class RosterOfThree : public ::testing::Test {
   Roster roster;
 };
 
-TEST_F(RosterOfThree, NodesHaveTheWorkersOfTheirRanks) {
+TEST_F(RosterOfThree, nodes_have_the_workers_of_their_ranks) {
   EXPECT_EQ(roster.capacity(), 4);
   const auto loads = roster.loads(4);
   ASSERT_EQ(loads.size(), 2);
@@ -33,13 +33,13 @@ TEST_F(RosterOfThree, NodesHaveTheWorkersOfTheirRanks) {
   expect_load(loads[1], "n2", 1, 2, 3, 3);
 }
 
-TEST_F(RosterOfThree, WorkersBeyondTheCapacityGoInTurn) {
+TEST_F(RosterOfThree, workers_beyond_the_capacity_go_in_turn) {
   const auto loads = roster.loads(8);
   expect_load(loads[0], "n1", 0, 1, 3, 1);
   expect_load(loads[1], "n2", 1, 2, 5, 3);
 }
 
-TEST_F(RosterOfThree, LostRanksHaveNone) {
+TEST_F(RosterOfThree, lost_ranks_have_none) {
   roster.lost(Rank{1});
   EXPECT_EQ(roster.capacity(), 2);
   const auto loads = roster.loads(2);
@@ -47,7 +47,7 @@ TEST_F(RosterOfThree, LostRanksHaveNone) {
   expect_load(loads[1], "n2", 2, 1, 1, 3);
 }
 
-TEST(Roster, RankThatTakesNoPartDoesNotLive) {
+TEST(Roster, rank_that_takes_no_part_does_not_live) {
   Roster roster;
   roster.joined({Rank{0}, "n1", 10, 11, 1, 1});
   roster.joined({Rank{2}, "n2", 14, 15, 1, 3});

@@ -305,7 +305,7 @@ TEST_F(Store, a_queue_gives_items_in_the_order_in_which_they_were_put) {
 
 TEST_F(Store, who_takes_from_an_empty_queue_waits_for_an_item_or_for_its_time) {
   store.made_queue(kObject, 0);
-  const auto patient = ask({}, SharedOp::take, {}, -1);
+  const auto defer_wakeup = ask({}, SharedOp::take, {}, -1);
   const auto hasty = ask(kB, SharedOp::take, {}, 1000);
   EXPECT_EQ(status_of(ask(kB, SharedOp::take, {}, 0)), SharedStatus::refused);
   EXPECT_TRUE(answers().empty());
@@ -316,7 +316,7 @@ TEST_F(Store, who_takes_from_an_empty_queue_waits_for_an_item_or_for_its_time) {
   ask(kA, SharedOp::put, "x", -1);
   const auto given = answers();
   ASSERT_EQ(given.size(), 2U);
-  EXPECT_EQ(given[0].number, patient);
+  EXPECT_EQ(given[0].number, defer_wakeup);
   EXPECT_EQ(given[0].body, "x");
 }
 

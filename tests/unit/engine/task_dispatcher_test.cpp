@@ -51,16 +51,16 @@ class Tasks : public testing::Test {
     }
     for (FakePort& port : ports) port.frames.clear();
   }
-  FakeSink* submit(std::uint64_t work, std::uint64_t items = 1, std::uint32_t chunk = 0) {
+  FakeReceiver* submit(std::uint64_t work, std::uint64_t items = 1, std::uint32_t chunk = 0) {
     schedule::WorkSpec spec;
     spec.items = items;
     spec.chunk = chunk;
-    auto* const sink = new FakeSink(notes);
-    sinks.push_back(detail::Ref<detail::Sink>(sink));
-    SubmitWork command{kPool, WorkId{work}, sinks.back(), spec};
+    auto* const receiver = new FakeReceiver(notes);
+    receivers.push_back(detail::Ref<detail::ResultReceiver>(receiver));
+    SubmitWork command{kPool, WorkId{work}, receivers.back(), spec};
     tasks.handle(command);
     carry_out();
-    return sink;
+    return receiver;
   }
   static WorkerId id(int worker) { return WorkerId{static_cast<std::uint32_t>(worker)}; }
   void say(int worker, const detail::Bytes& bytes) {
@@ -95,7 +95,7 @@ class Tasks : public testing::Test {
   std::shared_ptr<PoolState> state = std::make_shared<PoolState>();
   std::shared_ptr<FakeEvents> events = std::make_shared<FakeEvents>();
   std::vector<std::string> notes;
-  std::vector<detail::Ref<detail::Sink>> sinks;  ///< kept, so that tests may look at them
+  std::vector<detail::Ref<detail::ResultReceiver>> receivers;  ///< kept, so that tests may look at them
 };
 
 TEST_F(Tasks, a_worker_is_told_who_it_is_and_its_initializer) {
@@ -225,12 +225,12 @@ TEST_F(Tasks, the_loss_of_a_worker_breaks_the_pool_with_all_its_facts) {
 /// The fact, not the text, says how a rank ended: exit codes too.
 TEST_F(Tasks, the_loss_of_a_rank_carries_its_signal_or_its_exit_code) {
   open_ready(policy(2, true));
-  auto* const sink = submit(1, 2, 1);
+  auto* const receiver = submit(1, 2, 1);
   const auto gone = tasks.rank_lost(Rank{1}, {"", 3 << 8});
   carry_out();
   EXPECT_THAT(gone, ElementsAre(WorkerId{1}));
-  ASSERT_EQ(sink->failures.size(), 1U);
-  const Loss& loss = sink->failures[0]->causes.at(0);
+  ASSERT_EQ(receiver->failures.size(), 1U);
+  const Loss& loss = receiver->failures[0]->causes.at(0);
   EXPECT_EQ(loss.worker, -1);
   EXPECT_EQ(loss.rank, 1);
   EXPECT_EQ(loss.exit_code, 3);
@@ -265,8 +265,8 @@ TEST_F(Tasks, an_item_that_is_tried_again_is_told) {
 TEST_F(Tasks, a_task_that_its_owner_cancelled_is_not_sent) {
   open_ready(policy(1));
   submit(1);  // keeps the worker busy
-  auto* const sink = submit(2);
-  sink->willing = false;
+  auto* const receiver = submit(2);
+  receiver->willing = false;
   say(0, outcome(FrameKind::value, chunk_at(0), 0, 1, "one", true));
   EXPECT_THAT(ports[0].taken(0), IsEmpty());
   EXPECT_EQ(events->of<WorkEnded>().size(), 2U);

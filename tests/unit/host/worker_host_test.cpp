@@ -8,14 +8,14 @@ namespace {
 
 using Hosts = Hosted;
 
-TEST_F(Hosts, StartedWorkerIsToldWithItsPid) {
+TEST_F(Hosts, started_worker_is_told_with_its_pid) {
   keep([](Channel, RankPage*, int) { sleep_for_ever(); });
   const pid_t pid = start(3);
   EXPECT_EQ(children_of(keeper->pid()), std::vector{pid});
   EXPECT_EQ(host->alive(), 1);
 }
 
-TEST_F(Hosts, AllThatWasPublishedComesBeforeTheDeathThoughTheHostLookedAway) {
+TEST_F(Hosts, all_that_was_published_comes_before_the_death_though_the_host_looked_away) {
   keep([](Channel channel, RankPage*, int) {
     const auto bytes = pattern(Channel::kRing);
     std::memcpy(channel.out(0), bytes.data(), bytes.size());
@@ -30,7 +30,7 @@ TEST_F(Hosts, AllThatWasPublishedComesBeforeTheDeathThoughTheHostLookedAway) {
   EXPECT_EQ(host->alive(), 0);
 }
 
-TEST_F(Hosts, DeadWorkerIsDrainedBeyondTheLimitOfOnePoll) {
+TEST_F(Hosts, dead_worker_is_drained_beyond_the_limit_of_one_poll) {
   keep([](Channel channel, RankPage*, int) {
     channel.control().out_tail.value = 5000;
     ::_exit(3);
@@ -44,7 +44,7 @@ TEST_F(Hosts, DeadWorkerIsDrainedBeyondTheLimitOfOnePoll) {
   EXPECT_EQ(WEXITSTATUS(notes.ended[1].end.wait_status), 3);
 }
 
-TEST_F(Hosts, WhatDoesNotFitTheRingIsKeptUntilThereIsRoom) {
+TEST_F(Hosts, what_does_not_fit_the_ring_is_kept_until_there_is_room) {
   keep([](Channel channel, RankPage*, int) {
     while (channel.control().in_tail.value < Channel::kRing) ::usleep(1000);
     // All taken, and seen by a poll of the host.
@@ -69,43 +69,43 @@ TEST_F(Hosts, WhatDoesNotFitTheRingIsKeptUntilThereIsRoom) {
   EXPECT_FALSE(host->has_backlog());
 }
 
-TEST_F(Hosts, WorkerSleepsOnUntilItsBellIsRung) {
+TEST_F(Hosts, worker_sleeps_on_until_its_bell_is_rung) {
   keep([](Channel channel, RankPage*, int) {
     auto& control = channel.control();
-    const std::uint32_t seen = control.bell.load();
+    const std::uint32_t seen = control.wakeup.load();
     control.worker_sleeping = static_cast<std::uint32_t>(Channel::SleepsFor::input);
     control.out_tail.value = 1;
-    channel.wait_for_bell(seen);
+    channel.wait_for_wakeup(seen);
     ::_exit(control.in_tail.value == 4 && control.worker_sleeping == 0 ? 0 : 1);
   });
   const pid_t pid = start(1);
   ASSERT_TRUE(polled_until([&] { return notes.output[1].size() == 1; }));
   ASSERT_TRUE(until([&] { return state_of(pid) == 'S'; }));
   host->write(WorkerId{1}, pattern(4));
-  const channel::Bell bell = host->show(WorkerId{1});
+  const channel::FutexWake wakeup = host->show(WorkerId{1});
   EXPECT_EQ(state_of(pid), 'S');
-  bell.ring();
+  wakeup.ring();
   ASSERT_TRUE(has_ended(1));
   EXPECT_EQ(WEXITSTATUS(notes.ended[1].end.wait_status), 0);
 }
 
-TEST_F(Hosts, BellOfAWorkerThatIsGoneIsRungInVain) {
+TEST_F(Hosts, bell_of_a_worker_that_is_gone_is_rung_in_vain) {
   keep([](Channel channel, RankPage*, int) {
     channel.control().worker_sleeping = static_cast<std::uint32_t>(Channel::SleepsFor::input);
     channel.control().out_tail.value = 1;
-    while (channel.control().bell == 0) ::usleep(1000);
+    while (channel.control().wakeup == 0) ::usleep(1000);
     ::_exit(3);
   });
   start(1);
   ASSERT_TRUE(polled_until([&] { return notes.output[1].size() == 1; }));
   host->write(WorkerId{1}, pattern(1));
-  const channel::Bell bell = host->show(WorkerId{1});
+  const channel::FutexWake wakeup = host->show(WorkerId{1});
   ASSERT_TRUE(has_ended(1));  // and its channel is unmapped
-  bell.ring();
+  wakeup.ring();
   EXPECT_EQ(host->alive(), 0);
 }
 
-TEST_F(Hosts, KilledWorkersBacklogIsFreedAtOnce) {
+TEST_F(Hosts, killed_workers_backlog_is_freed_at_once) {
   keep([](Channel, RankPage*, int) { sleep_for_ever(); });
   start(1);
   const auto owner = std::make_shared<std::vector<std::byte>>(2 * Channel::kRing);
@@ -117,7 +117,7 @@ TEST_F(Hosts, KilledWorkersBacklogIsFreedAtOnce) {
   EXPECT_EQ(notes.ended[1].end.wait_status, SIGKILL);
 }
 
-TEST_F(Hosts, WhatIsMeantForAWorkerThatIsGoneIsIgnored) {
+TEST_F(Hosts, what_is_meant_for_a_worker_that_is_gone_is_ignored) {
   keep([](Channel, RankPage*, int) { ::_exit(0); });
   host->start(WorkerId{1});
   ASSERT_TRUE(has_ended(1));
@@ -130,7 +130,7 @@ TEST_F(Hosts, WhatIsMeantForAWorkerThatIsGoneIsIgnored) {
   EXPECT_FALSE(host->has_backlog());
 }
 
-TEST_F(Hosts, KeeperThatIsKilledIsToldOnceAndNobodyCanBeStarted) {
+TEST_F(Hosts, keeper_that_is_killed_is_told_once_and_nobody_can_be_started) {
   keep([](Channel, RankPage*, int) { sleep_for_ever(); });
   const pid_t pid = start(1);
   ::kill(keeper->pid(), SIGKILL);
@@ -146,7 +146,7 @@ TEST_F(Hosts, KeeperThatIsKilledIsToldOnceAndNobodyCanBeStarted) {
   EXPECT_EQ(notes.times_keeper_lost, 1);
 }
 
-TEST_F(Hosts, ThousandWorkersAtOnceNeedNoDescriptorOfTheirOwn) {
+TEST_F(Hosts, thousand_workers_at_once_need_no_descriptor_of_their_own) {
   keep([](Channel, RankPage*, int) { ::_exit(0); });
   const long before = descriptors_of(::getpid());
   for (std::uint32_t worker = 0; worker < 1000; ++worker) host->start(WorkerId{worker});
@@ -164,7 +164,7 @@ struct Corruption {
 
 class RogueWorkers : public Hosted, public testing::WithParamInterface<Corruption> {};
 
-TEST_P(RogueWorkers, AreKilledAndNothingOfTheirsIsBelieved) {
+TEST_P(RogueWorkers, are_killed_and_nothing_of_theirs_is_believed) {
   keep([](Channel channel, RankPage*, int) {
     while (channel.control().in_tail.value == 0) ::usleep(1000);
     GetParam().write(channel.control());
@@ -192,7 +192,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 class RogueDeaths : public Hosted, public testing::WithParamInterface<Corruption> {};
 
-TEST_P(RogueDeaths, SalvageNothing) {
+TEST_P(RogueDeaths, salvage_nothing) {
   keep([](Channel channel, RankPage*, int) {
     auto& control = channel.control();
     control.open_begin = 0;
@@ -221,7 +221,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Corruption{"FrameThatBeginsElsewhere", [](auto& control) { control.open_begin = 4096; }}),
     [](const testing::TestParamInfo<Corruption>& what) { return std::string(what.param.name); });
 
-TEST_F(Hosts, OpenFrameOfADeadWorkerIsSalvaged) {
+TEST_F(Hosts, open_frame_of_a_dead_worker_is_salvaged) {
   keep([](Channel channel, RankPage*, int) {
     auto& control = channel.control();
     const auto results = pattern(80);

@@ -33,7 +33,7 @@ void stubborn(Channel channel, RankPage*, int) {
   sleep_for_ever();
 }
 
-std::vector<pid_t> spawn_stubborn_ones(KeeperLink& link) {
+std::vector<pid_t> spawn_stubborn_ones(KeeperConnection& link) {
   std::vector<pid_t> pids;
   for (std::uint32_t worker = 0; worker < 5; ++worker) {
     Channel channel;
@@ -49,7 +49,7 @@ std::vector<pid_t> spawn_stubborn_ones(KeeperLink& link) {
   return pids;
 }
 
-TEST(EndOfTheKeeper, RankThatLetsGoTakesEvenStubbornWorkersWithIt) {
+TEST(EndOfTheKeeper, rank_that_lets_go_takes_even_stubborn_workers_with_it) {
   KeeperProcess keeper(stubborn);
   const auto pids = spawn_stubborn_ones(*keeper.link);
   ASSERT_EQ(pids.size(), 6U);
@@ -58,7 +58,7 @@ TEST(EndOfTheKeeper, RankThatLetsGoTakesEvenStubbornWorkersWithIt) {
   EXPECT_TRUE(all_gone(pids));
 }
 
-TEST(EndOfTheKeeper, KeeperThatIsKilledIsToldAndTakesItsWorkersWithIt) {
+TEST(EndOfTheKeeper, keeper_that_is_killed_is_told_and_takes_its_workers_with_it) {
   KeeperProcess keeper(stubborn);
   const auto pids = spawn_stubborn_ones(*keeper.link);
   ASSERT_EQ(pids.size(), 6U);
@@ -70,7 +70,7 @@ TEST(EndOfTheKeeper, KeeperThatIsKilledIsToldAndTakesItsWorkersWithIt) {
   ::kill(pids.back(), SIGKILL);
 }
 
-TEST(EndOfTheKeeper, SignalsDoNotEndIt) {
+TEST(EndOfTheKeeper, signals_do_not_end_it) {
   KeeperProcess keeper([](Channel, RankPage*, int) { sleep_for_ever(); });
   spawn(*keeper.link, 1);
   for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2}) ::kill(keeper.pid(), signal);
@@ -137,20 +137,20 @@ class EndOfTheRank : public testing::Test {
   Shared* shared = nullptr;
 };
 
-TEST_F(EndOfTheRank, ThatIsKilledIsReportedAndLeavesNoWorker) {
+TEST_F(EndOfTheRank, that_is_killed_is_reported_and_leaves_no_worker) {
   const pid_t keeper = start_launched([](Shared&) { ::raise(SIGKILL); });
   ASSERT_TRUE(until([&] { return shared->ready == 1; }));
   expect_end(keeper, SIGKILL);
   EXPECT_EQ(WTERMSIG(shared->told_status.load()), SIGKILL);
 }
 
-TEST_F(EndOfTheRank, ThatExitsGivesItsStatusAndLeavesNoWorker) {
+TEST_F(EndOfTheRank, that_exits_gives_its_status_and_leaves_no_worker) {
   const pid_t keeper = start_launched([](Shared&) { ::_exit(7); });
   ASSERT_TRUE(until([&] { return shared->ready == 1; }));
   expect_end(keeper, 7);
 }
 
-TEST_F(EndOfTheRank, SignalsOfTheLauncherReachTheRankThroughTheKeeper) {
+TEST_F(EndOfTheRank, signals_of_the_launcher_reach_the_rank_through_the_keeper) {
   const pid_t keeper = start_launched([](Shared& all) {
     ::signal(SIGUSR1, [](int) { ::_exit(61); });
     all.ready = 2;
@@ -161,7 +161,7 @@ TEST_F(EndOfTheRank, SignalsOfTheLauncherReachTheRankThroughTheKeeper) {
   expect_end(keeper, 61);
 }
 
-TEST_F(EndOfTheRank, IsSeenThoughACopyOfItStillHoldsTheLine) {
+TEST_F(EndOfTheRank, is_seen_though_a_copy_of_it_still_holds_the_line) {
   // A rank started bare forks without exec: the copy keeps the socket to the keeper open.
   const pid_t rank = ::fork();
   if (rank == 0) {

@@ -15,14 +15,14 @@ auto worker_that(void (*does)()) {
   return [does](Channel, RankPage*, int) { does(); };
 }
 
-TEST(Keeping, SpawnedWorkerIsAChildOfTheKeeperInASessionOfItsOwn) {
+TEST(Keeping, spawned_worker_is_a_child_of_the_keeper_in_a_session_of_its_own) {
   KeeperProcess keeper(worker_that(sleep_for_ever));
   const pid_t worker = spawn(*keeper.link, 7);
   EXPECT_EQ(children_of(keeper.pid()), std::vector{worker});
   EXPECT_TRUE(until([&] { return ::getsid(worker) == worker; }));
 }
 
-TEST(Keeping, WorkerHasTheChannelThatCameWithTheSpawn) {
+TEST(Keeping, worker_has_the_channel_that_came_with_the_spawn) {
   KeeperProcess keeper([](Channel channel, RankPage*, int) {
     std::memcpy(channel.out(0), channel.in(0), 6);
     channel.control().out_tail.value = 6;
@@ -35,7 +35,7 @@ TEST(Keeping, WorkerHasTheChannelThatCameWithTheSpawn) {
   EXPECT_STREQ(reinterpret_cast<const char*>(channel.out(0)), "hello");
 }
 
-TEST(Keeping, WorkerHasNothingOpenButStandardStreamsChannelAndBell) {
+TEST(Keeping, worker_has_nothing_open_but_standard_streams_channel_and_bell) {
   KeeperProcess keeper(worker_that([] {
     char from[64] = "";
     (void)!::readlink("/proc/self/fd/0", from, sizeof from - 1);
@@ -48,7 +48,7 @@ TEST(Keeping, WorkerHasNothingOpenButStandardStreamsChannelAndBell) {
   EXPECT_EQ(WEXITSTATUS(ended->status), 40);
 }
 
-TEST(Keeping, WorkerIgnoresWhatTheProgramIgnoredAndHasNothingBlocked) {
+TEST(Keeping, worker_ignores_what_the_program_ignored_and_has_nothing_blocked) {
   ::signal(SIGUSR2, [](int) {});
   ::signal(SIGPIPE, SIG_IGN);
   ::signal(SIGCHLD, SIG_IGN);
@@ -74,7 +74,7 @@ TEST(Keeping, WorkerIgnoresWhatTheProgramIgnoredAndHasNothingBlocked) {
   EXPECT_TRUE(WIFSIGNALED(ended->status) && WTERMSIG(ended->status) == SIGUSR2) << ended->status;
 }
 
-TEST(Keeping, WorkerHasWhatTheProgramHadOpenUnderItsNumbers) {
+TEST(Keeping, worker_has_what_the_program_had_open_under_its_numbers) {
   const int file = ::fcntl(STDERR_FILENO, F_DUPFD, 3);
   const int high = ::fcntl(STDERR_FILENO, F_DUPFD, 500);
   const base::Stock stock = base::take_stock();
@@ -89,7 +89,7 @@ TEST(Keeping, WorkerHasWhatTheProgramHadOpenUnderItsNumbers) {
                            struct stat facts {};
                            if (::fstat(fd, &facts) != 0 || facts.st_ino != standard.st_ino) ::_exit(fd % 200);
                          }
-                         // With standard streams, channel, bell, and the one that looks.
+                         // With standard streams, channel, wakeup, and the one that looks.
                          ::_exit(descriptors_of(::getpid()) == 8 ? 99 : 98);
                        }),
                        [&](KeeperDuties& duties) {
@@ -111,7 +111,7 @@ struct End {
 
 class WorkerEnds : public testing::TestWithParam<End> {};
 
-TEST_P(WorkerEnds, AreToldWithPidAndStatus) {  // RES-10
+TEST_P(WorkerEnds, are_told_with_pid_and_status) {  // RES-10
   KeeperProcess keeper(worker_that(GetParam().how));
   const pid_t pid = spawn(*keeper.link, 5);
   const auto ended = next_message(*keeper.link);
@@ -133,7 +133,7 @@ INSTANTIATE_TEST_SUITE_P(
                     End{"Kill", [] { ::raise(SIGKILL); }, SIGKILL}, End{"Term", [] { ::raise(SIGTERM); }, SIGTERM}),
     [](const testing::TestParamInfo<End>& end) { return std::string(end.param.name); });
 
-TEST(Keeping, KillSendsTheSignalToThatWorkerAlone) {
+TEST(Keeping, kill_sends_the_signal_to_that_worker_alone) {
   KeeperProcess keeper(worker_that(sleep_for_ever));
   spawn(*keeper.link, 1);
   const pid_t other = spawn(*keeper.link, 2);
@@ -145,13 +145,13 @@ TEST(Keeping, KillSendsTheSignalToThatWorkerAlone) {
   EXPECT_FALSE(is_gone(other));
 }
 
-TEST(Keeping, KillOfAWorkerThatIsNotThereIsIgnored) {
+TEST(Keeping, kill_of_a_worker_that_is_not_there_is_ignored) {
   KeeperProcess keeper(worker_that(sleep_for_ever));
   keeper.link->send({Kind::kill, 99, SIGKILL, 0});
   spawn(*keeper.link, 1);
 }
 
-TEST(Keeping, WorkerThatDoesNotHeedSigtermIsKilledSoonAfter) {
+TEST(Keeping, worker_that_does_not_heed_sigterm_is_killed_soon_after) {
   KeeperProcess keeper([](Channel channel, RankPage*, int) {
     ::signal(SIGTERM, SIG_IGN);
     channel.control().out_tail.value = 1;
@@ -185,7 +185,7 @@ void start_descendants(Channel channel, RankPage*, int) {
   ::_exit(0);
 }
 
-TEST(Keeping, WhatAWorkerLeftRunningEndsWithIt) {
+TEST(Keeping, what_a_worker_left_running_ends_with_it) {
   for (const bool killed : {false, true}) {
     KeeperProcess keeper(start_descendants);
     Channel channel;
@@ -201,7 +201,7 @@ TEST(Keeping, WhatAWorkerLeftRunningEndsWithIt) {
   }
 }
 
-TEST(Keeping, HeldDescriptorIsHandedOnAndStaysOpenUntilTheKeeperEnds) {
+TEST(Keeping, held_descriptor_is_handed_on_and_stays_open_until_the_keeper_ends) {
   int ends[2];
   ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
   auto keeper = std::make_unique<KeeperProcess>(worker_that(sleep_for_ever), [](KeeperDuties& duties) {
@@ -219,7 +219,7 @@ TEST(Keeping, HeldDescriptorIsHandedOnAndStaysOpenUntilTheKeeperEnds) {
   ::close(ends[0]);
 }
 
-TEST(Keeping, DescriptorThatNobodyWantsIsClosed) {
+TEST(Keeping, descriptor_that_nobody_wants_is_closed) {
   KeeperProcess keeper(worker_that(sleep_for_ever));
   spawn(*keeper.link, 1);
   const long before = descriptors_of(keeper.pid());
@@ -235,7 +235,7 @@ TEST(Keeping, DescriptorThatNobodyWantsIsClosed) {
   EXPECT_EQ(descriptors_of(keeper.pid()), before);
 }
 
-TEST(Keeping, ForkThatFailsIsToldWithItsErrorAndTheKeeperGoesOn) {  // CTJ-11
+TEST(Keeping, fork_that_fails_is_told_with_its_error_and_the_keeper_goes_on) {  // CTJ-11
   KeeperProcess keeper(worker_that(sleep_for_ever), [](KeeperDuties&) {
     // Limits of processes do not hold for root.
     const rlimit none{0, 0};
@@ -253,14 +253,14 @@ TEST(Keeping, ForkThatFailsIsToldWithItsErrorAndTheKeeperGoesOn) {  // CTJ-11
   }
 }
 
-TEST(Keeping, EachMessageOfTheKeeperIsCounted) {
+TEST(Keeping, each_message_of_the_keeper_is_counted) {
   KeeperProcess keeper(worker_that([] { ::_exit(0); }));
   spawn(*keeper.link, 1);
   ASSERT_TRUE(next_message(*keeper.link));
   EXPECT_TRUE(until([&] { return keeper.link->page().keeper_events == 2; }));
 }
 
-TEST(Keeping, ThousandWorkersLeaveNoZombieAndNoDescriptor) {
+TEST(Keeping, thousand_workers_leave_no_zombie_and_no_descriptor) {
   KeeperProcess keeper(worker_that([] { ::_exit(0); }));
   spawn(*keeper.link, 0);
   ASSERT_TRUE(next_message(*keeper.link));
@@ -277,7 +277,7 @@ TEST(Keeping, ThousandWorkersLeaveNoZombieAndNoDescriptor) {
   EXPECT_EQ(descriptors_of(::getpid()), own);
 }
 
-TEST(Keeping, ThousandRequestsInOneGoAreServedThoughNobodyReadsTheAnswers) {
+TEST(Keeping, thousand_requests_in_one_go_are_served_though_nobody_reads_the_answers) {
   KeeperProcess keeper(worker_that([] { ::_exit(0); }));
   const Channel channel;
   for (std::uint32_t worker = 0; worker < 1000; ++worker) {

@@ -70,21 +70,21 @@ class KeeperProcess {
     return ended_;
   }
 
-  std::unique_ptr<KeeperLink> link;
+  std::unique_ptr<KeeperConnection> link;
 
  private:
   pid_t pid_ = -1;
   bool ended_ = false;
 };
 
-inline std::optional<KeeperMessage> next_message(KeeperLink& link, std::chrono::milliseconds limit = 10s) {
+inline std::optional<KeeperMessage> next_message(KeeperConnection& link, std::chrono::milliseconds limit = 10s) {
   std::optional<KeeperMessage> message;
   until([&] { return (message = link.receive()) || link.lost(); }, limit);
   return message;
 }
 
 /// Asks for a worker; gives its pid.
-inline pid_t spawn(KeeperLink& link, std::uint32_t worker) {
+inline pid_t spawn(KeeperConnection& link, std::uint32_t worker) {
   const Channel channel;
   EXPECT_TRUE(link.send({Kind::spawn, worker, 0, 0}, channel.fd()));
   const auto message = next_message(link);

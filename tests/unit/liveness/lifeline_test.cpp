@@ -6,7 +6,7 @@
 namespace rankpool::liveness {
 namespace {
 
-TEST(Lifelines, RankWithTheTokenJoins) {
+TEST(Lifelines, rank_with_the_token_joins) {
   LifelineServer server(3, {});
   const Lifeline rank(Rank{2}, server.invitation(), {});
   const Events events = told(server, Kind::joined);
@@ -14,13 +14,13 @@ TEST(Lifelines, RankWithTheTokenJoins) {
   EXPECT_EQ(events[0].rank, Rank{2});
 }
 
-TEST(Lifelines, EveryJobHasATokenOfItsOwn) {
+TEST(Lifelines, every_job_has_a_token_of_its_own) {
   const LifelineServer one(2, {});
   const LifelineServer other(2, {});
   EXPECT_FALSE(same_token(one.invitation().token, other.invitation().token));
 }
 
-TEST(Lifelines, NothingToTellIsFalse) {
+TEST(Lifelines, nothing_to_tell_is_false) {
   Pair pair;
   Events events;
   EXPECT_FALSE(pair.server.poll(events));
@@ -28,7 +28,7 @@ TEST(Lifelines, NothingToTellIsFalse) {
   EXPECT_TRUE(events.empty());
 }
 
-TEST(Lifelines, JoinsOverIPv4Loopback) {
+TEST(Lifelines, joins_over_i_pv4_loopback) {
   LifelineServer server(2, {});
   Invitation invitation = server.invitation();
   invitation.addresses = {"127.0.0.1"};
@@ -36,7 +36,7 @@ TEST(Lifelines, JoinsOverIPv4Loopback) {
   told(server, Kind::joined);
 }
 
-TEST(Lifelines, JoinsOverIPv6Loopback) {
+TEST(Lifelines, joins_over_i_pv6_loopback) {
   const auto own = own_addresses("");
   if (std::find(own.begin(), own.end(), "::1") == own.end()) GTEST_SKIP() << "this machine has no ::1";
   LifelineServer server(2, {});
@@ -46,7 +46,7 @@ TEST(Lifelines, JoinsOverIPv6Loopback) {
   told(server, Kind::joined);
 }
 
-TEST(Lifelines, JoinsByTheNamedInterface) {
+TEST(Lifelines, joins_by_the_named_interface) {
   for (const char* const interface : {"lo", "127.0.0.1"}) {
     LifelineServer server(2, {10s, interface});
     ASSERT_FALSE(server.invitation().addresses.empty()) << interface;
@@ -56,14 +56,14 @@ TEST(Lifelines, JoinsByTheNamedInterface) {
   }
 }
 
-TEST(Lifelines, JoinsByAnyAddressWhereTheInterfaceIsNone) {
+TEST(Lifelines, joins_by_any_address_where_the_interface_is_none) {
   LifelineServer server(2, {10s, "no_such_interface"});
   EXPECT_EQ(server.invitation().addresses, own_addresses(""));
   const Lifeline rank(Rank{1}, server.invitation(), {});
   told(server, Kind::joined);
 }
 
-TEST(Lifelines, NextAddressIsTriedWhenOneDoesNotAnswer) {
+TEST(Lifelines, next_address_is_tried_when_one_does_not_answer) {
   LifelineServer server(2, {});
   Invitation invitation = server.invitation();
   // Nothing listens on the first, and the second is no address at all.
@@ -72,7 +72,7 @@ TEST(Lifelines, NextAddressIsTriedWhenOneDoesNotAnswer) {
   told(server, Kind::joined);
 }
 
-TEST(Lifelines, UnreachableRankZeroIsToldWithItsAddresses) {
+TEST(Lifelines, unreachable_rank_zero_is_told_with_its_addresses) {
   Invitation invitation;
   {
     const LifelineServer server(2, {});
@@ -87,7 +87,7 @@ TEST(Lifelines, UnreachableRankZeroIsToldWithItsAddresses) {
   }
 }
 
-TEST(Lifelines, BellRingsBothWays) {
+TEST(Lifelines, bell_rings_both_ways) {
   Pair pair;
   pair.rank.ring();
   EXPECT_EQ(told(pair.server, Kind::ring)[0].rank, Rank{1});
@@ -95,7 +95,7 @@ TEST(Lifelines, BellRingsBothWays) {
   EXPECT_EQ(told(pair.rank, Kind::ring)[0].rank, Rank{0});
 }
 
-TEST(Lifelines, WhoFallsAsleepSaysHowMuchItHasReceived) {
+TEST(Lifelines, who_falls_asleep_says_how_much_it_has_received) {
   Pair pair;
   pair.rank.asleep(UINT64_MAX);
   EXPECT_EQ(told(pair.server, Kind::asleep)[0].received, UINT64_MAX);
@@ -103,21 +103,21 @@ TEST(Lifelines, WhoFallsAsleepSaysHowMuchItHasReceived) {
   EXPECT_EQ(told(pair.rank, Kind::asleep)[0].received, 4711U);
 }
 
-TEST(Lifelines, SignalsArriveInOrderAndComplete) {
+TEST(Lifelines, signals_arrive_in_order_and_complete) {
   Pair pair;
   for (std::uint64_t i = 0; i < 2000; ++i) pair.rank.asleep(i);
   const Events events = told(pair.server, Kind::asleep, 2000);
   for (std::uint64_t i = 0; i < 2000; ++i) ASSERT_EQ(events[i].received, i);
 }
 
-TEST(Lifelines, BellsThatNobodyHearsDoNotBlock) {
+TEST(Lifelines, bells_that_nobody_hears_do_not_block) {
   Pair pair;
   for (int i = 0; i < 500'000; ++i) pair.server.ring(Rank{1});
   const Events events = told(pair.rank, Kind::ring);
   EXPECT_EQ(count(events, Kind::lost), 0);
 }
 
-TEST(Lifelines, ClosedLineIsADeathOnTheOtherSide) {
+TEST(Lifelines, closed_line_is_a_death_on_the_other_side) {
   LifelineServer server(2, {});
   auto rank = std::make_unique<Lifeline>(Rank{1}, server.invitation(), LifelineOptions{});
   told(server, Kind::joined);
@@ -129,7 +129,7 @@ TEST(Lifelines, ClosedLineIsADeathOnTheOtherSide) {
   EXPECT_EQ(events[0].text, "connection closed");
 }
 
-TEST(Lifelines, EndOfRankZeroIsToldToTheRank) {
+TEST(Lifelines, end_of_rank_zero_is_told_to_the_rank) {
   auto server = std::make_unique<LifelineServer>(2, LifelineOptions{});
   Lifeline rank(Rank{1}, server->invitation(), {});
   told(*server, Kind::joined);
@@ -141,7 +141,7 @@ TEST(Lifelines, EndOfRankZeroIsToldToTheRank) {
   rank.asleep(1);
 }
 
-TEST(Lifelines, ResetLineIsADeath) {
+TEST(Lifelines, reset_line_is_a_death) {
   LifelineServer server(2, {});
   Stranger rank(server.invitation());
   rank.say(hello_of(server.invitation(), 1));
@@ -152,7 +152,7 @@ TEST(Lifelines, ResetLineIsADeath) {
   EXPECT_NE(events[0].text.find("reset"), std::string::npos) << events[0].text;
 }
 
-TEST(Lifelines, WhatWasSaidBeforeTheDeathIsToldBeforeIt) {
+TEST(Lifelines, what_was_said_before_the_death_is_told_before_it) {
   LifelineServer server(2, {});
   auto rank = std::make_unique<Lifeline>(Rank{1}, server.invitation(), LifelineOptions{});
   rank->ring();
@@ -165,7 +165,7 @@ TEST(Lifelines, WhatWasSaidBeforeTheDeathIsToldBeforeIt) {
   EXPECT_EQ(events[2].kind, Kind::asleep);
 }
 
-TEST(Lifelines, DeathIsToldOnce) {
+TEST(Lifelines, death_is_told_once) {
   LifelineServer server(2, {});
   { const Lifeline rank(Rank{1}, server.invitation(), {}); }
   told(server, Kind::lost);
@@ -176,7 +176,7 @@ TEST(Lifelines, DeathIsToldOnce) {
   server.drop(Rank{1});
 }
 
-TEST(Lifelines, NonsenseOnAnOpenLineIsADeath) {
+TEST(Lifelines, nonsense_on_an_open_line_is_a_death) {
   LifelineServer server(2, {});
   Stranger rank(server.invitation());
   rank.say(hello_of(server.invitation(), 1));
@@ -186,7 +186,7 @@ TEST(Lifelines, NonsenseOnAnOpenLineIsADeath) {
   EXPECT_TRUE(rank.was_closed());
 }
 
-TEST(Lifelines, ExitNoticeTellsHowTheRankEndedAndKeepsTheLine) {
+TEST(Lifelines, exit_notice_tells_how_the_rank_ended_and_keeps_the_line) {
   Pair pair;
   send_exit_notice(pair.rank.fd(), SIGSEGV);
   const Events events = told(pair.server, Kind::lost);
@@ -198,7 +198,7 @@ TEST(Lifelines, ExitNoticeTellsHowTheRankEndedAndKeepsTheLine) {
   EXPECT_TRUE(rest.empty());
 }
 
-TEST(Lifelines, DroppedRankSeesTheEndAndCannotComeBack) {
+TEST(Lifelines, dropped_rank_sees_the_end_and_cannot_come_back) {
   Pair pair;
   pair.server.drop(Rank{1});
   told(pair.rank, Kind::lost);
@@ -207,7 +207,7 @@ TEST(Lifelines, DroppedRankSeesTheEndAndCannotComeBack) {
   told(again, Kind::lost);
 }
 
-TEST(Lifelines, RankDroppedBeforeItCameIsRefused) {
+TEST(Lifelines, rank_dropped_before_it_came_is_refused) {
   LifelineServer server(2, {});
   server.drop(Rank{1});
   Lifeline late(Rank{1}, server.invitation(), {});
@@ -215,7 +215,7 @@ TEST(Lifelines, RankDroppedBeforeItCameIsRefused) {
   told(late, Kind::lost);
 }
 
-TEST(Lifelines, MoreRanksThanTheSoftLimitOfFilesJoin) {
+TEST(Lifelines, more_ranks_than_the_soft_limit_of_files_join) {
   const FileLimit limit(64);
   LifelineServer server(101, {});
   std::vector<std::unique_ptr<Lifeline>> ranks;
@@ -225,7 +225,7 @@ TEST(Lifelines, MoreRanksThanTheSoftLimitOfFilesJoin) {
   told(server, Kind::joined, 100);
 }
 
-TEST(Lifelines, ServerAndItsLinesLeaveNoDescriptor) {
+TEST(Lifelines, server_and_its_lines_leave_no_descriptor) {
   const long before = open_descriptors();
   for (int i = 0; i < 10; ++i) Pair pair;
   EXPECT_EQ(open_descriptors(), before);

@@ -77,7 +77,7 @@ class CutCable : public testing::Test {
   std::unique_ptr<Lifeline> rank;
 };
 
-TEST_F(CutCable, SilentRankIsLostWithinTheTime) {
+TEST_F(CutCable, silent_rank_is_lost_within_the_time) {
   ASSERT_TRUE(there.run("ip link set rp1 down"));
   const auto since = Clock::now();
   const Events events = told(*server, Kind::lost, 1, kLostAfter + 5s);
@@ -86,24 +86,24 @@ TEST_F(CutCable, SilentRankIsLostWithinTheTime) {
   EXPECT_EQ(events[0].text, "no sign of life for 2 s");
 }
 
-TEST_F(CutCable, SilentRankThatWasRungIsLostWithinTheTime) {
+TEST_F(CutCable, silent_rank_that_was_rung_is_lost_within_the_time) {
   ASSERT_TRUE(there.run("ip link set rp1 down"));
   server->ring(Rank{1});
   expect_lost_in_time(*server);
 }
 
-TEST_F(CutCable, CutOffRankNoticesWithinTheTime) {
+TEST_F(CutCable, cut_off_rank_notices_within_the_time) {
   ASSERT_TRUE(here.run("ip link set rp0 down"));
   expect_lost_in_time(*rank);
 }
 
-TEST_F(CutCable, CutOffRankThatRangNoticesWithinTheTime) {
+TEST_F(CutCable, cut_off_rank_that_rang_notices_within_the_time) {
   ASSERT_TRUE(here.run("ip link set rp0 down"));
   rank->ring();
   expect_lost_in_time(*rank);
 }
 
-TEST_F(CutCable, ShortInterruptionIsNoDeath) {
+TEST_F(CutCable, short_interruption_is_no_death) {
   ASSERT_TRUE(there.run("ip link set rp1 down && sleep 0.3 && ip link set rp1 up"));
   server->ring(Rank{1});
   EXPECT_EQ(count(told(*rank, Kind::ring), Kind::lost), 0);
@@ -111,7 +111,7 @@ TEST_F(CutCable, ShortInterruptionIsNoDeath) {
   EXPECT_EQ(count(told(*server, Kind::ring), Kind::lost), 0);
 }
 
-TEST_F(CutCable, QuietLineLivesOn) {
+TEST_F(CutCable, quiet_line_lives_on) {
   Events events;
   const auto until = Clock::now() + kLostAfter + kSlack;
   while (Clock::now() < until) {

@@ -7,7 +7,7 @@
 namespace rankpool::liveness {
 namespace {
 
-TEST(Addresses, NumericOnesAreParsed) {
+TEST(Addresses, numeric_ones_are_parsed) {
   Address address;
   EXPECT_TRUE(Address::parse("127.0.0.1", 80, address));
   EXPECT_EQ(address.storage.ss_family, AF_INET);
@@ -15,20 +15,20 @@ TEST(Addresses, NumericOnesAreParsed) {
   EXPECT_EQ(address.storage.ss_family, AF_INET6);
 }
 
-TEST(Addresses, NamesAndNonsenseAreNot) {
+TEST(Addresses, names_and_nonsense_are_not) {
   Address address;
   for (const char* const text : {"localhost", "127.0.0.1:80", "256.0.0.1", "[::1]", "a b"}) {
     EXPECT_FALSE(Address::parse(text, 80, address)) << text;
   }
 }
 
-TEST(Addresses, InterfaceIsChosenByNameOrByAddress) {
+TEST(Addresses, interface_is_chosen_by_name_or_by_address) {
   const auto by_name = own_addresses("lo");
   EXPECT_EQ(by_name.front(), "127.0.0.1");
   for (const auto& text : by_name) EXPECT_EQ(own_addresses(text), std::vector{text});
 }
 
-TEST(Addresses, NameThatIsNoneIsComplainedOfWithTheInterfacesThereAre) {
+TEST(Addresses, name_that_is_none_is_complained_of_with_the_interfaces_there_are) {
   EXPECT_EQ(interface_complaint(""), "");
   EXPECT_EQ(interface_complaint("lo"), "");
   EXPECT_EQ(interface_complaint("127.0.0.1"), "");
@@ -38,7 +38,7 @@ TEST(Addresses, NameThatIsNoneIsComplainedOfWithTheInterfacesThereAre) {
   EXPECT_TRUE(text.ends_with("; using all of them")) << text;
 }
 
-TEST(Addresses, LoopbackComesLast) {
+TEST(Addresses, loopback_comes_last) {
   const auto all = own_addresses("");
   const auto first_loop =
       std::find_if(all.begin(), all.end(), [](const auto& text) { return text == "127.0.0.1" || text == "::1"; });
@@ -47,11 +47,11 @@ TEST(Addresses, LoopbackComesLast) {
   }
 }
 
-TEST(Addresses, LinkLocalOnesAreNotOffered) {
+TEST(Addresses, link_local_ones_are_not_offered) {
   for (const auto& text : own_addresses("")) EXPECT_FALSE(text.starts_with("fe80")) << text;
 }
 
-TEST(Tokens, DifferInAnyByte) {
+TEST(Tokens, differ_in_any_byte) {
   const Token token = random_token();
   EXPECT_TRUE(same_token(token, token));
   for (std::size_t i = 0; i < token.size(); ++i) {
@@ -61,7 +61,7 @@ TEST(Tokens, DifferInAnyByte) {
   }
 }
 
-TEST(Descriptors, SoftLimitIsRaisedAsFarAsWantedAndAllowed) {
+TEST(Descriptors, soft_limit_is_raised_as_far_as_wanted_and_allowed) {
   rlimit before{};
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
   const rlimit low{64, before.rlim_max};
@@ -79,7 +79,7 @@ TEST(Descriptors, SoftLimitIsRaisedAsFarAsWantedAndAllowed) {
   ::setrlimit(RLIMIT_NOFILE, &before);
 }
 
-TEST(Signals, AreReadFromPiecesOfAnySize) {
+TEST(Signals, are_read_from_pieces_of_any_size) {
   std::vector<LifelineMessage> sent;
   for (std::uint64_t i = 0; i < 50; ++i)
     sent.push_back({i % 2 == 0 ? LifelineMessage::Kind::asleep : LifelineMessage::Kind::exit_notice, i});
@@ -96,7 +96,7 @@ TEST(Signals, AreReadFromPiecesOfAnySize) {
   }
 }
 
-TEST(Signals, UnknownKindIsNone) {
+TEST(Signals, unknown_kind_is_none) {
   for (const std::uint64_t kind : {std::uint64_t{0}, std::uint64_t{4}, UINT64_MAX}) {
     const LifelineMessage message{static_cast<LifelineMessage::Kind>(kind), 0};
     LifelineReader reader;

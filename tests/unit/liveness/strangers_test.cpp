@@ -28,7 +28,7 @@ class Strangers : public testing::Test {
   LifelineServer server{3, {}};
 };
 
-TEST_F(Strangers, WrongTokenIsRefused) {
+TEST_F(Strangers, wrong_token_is_refused) {
   const Stranger stranger(server.invitation());
   Handshake hello = hello_of(server.invitation(), 1);
   hello.token.back() ^= std::byte{1};
@@ -36,7 +36,7 @@ TEST_F(Strangers, WrongTokenIsRefused) {
   expect_refused(stranger, "token");
 }
 
-TEST_F(Strangers, WrongVersionIsRefused) {
+TEST_F(Strangers, wrong_version_is_refused) {
   const Stranger stranger(server.invitation());
   Handshake hello = hello_of(server.invitation(), 1);
   ++hello.version;
@@ -44,14 +44,14 @@ TEST_F(Strangers, WrongVersionIsRefused) {
   expect_refused(stranger, "closed");
 }
 
-TEST_F(Strangers, GarbageIsRefused) {
+TEST_F(Strangers, garbage_is_refused) {
   const Stranger stranger(server.invitation());
   const std::string request = "GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: a scanner of ports\r\n\r\n";
   stranger.say(request.data(), request.size());
   expect_refused(stranger, "token");
 }
 
-TEST_F(Strangers, RankThatIsNotAwaitedIsRefused) {
+TEST_F(Strangers, rank_that_is_not_awaited_is_refused) {
   for (const int rank : {0, -1, 3, 1 << 30}) {
     const Stranger stranger(server.invitation());
     stranger.say(hello_of(server.invitation(), rank));
@@ -61,7 +61,7 @@ TEST_F(Strangers, RankThatIsNotAwaitedIsRefused) {
   expect_member_joins();
 }
 
-TEST_F(Strangers, SecondOfTheSameRankIsRefusedAndTheFirstStays) {
+TEST_F(Strangers, second_of_the_same_rank_is_refused_and_the_first_stays) {
   Lifeline first(Rank{1}, server.invitation(), {});
   told(server, Kind::joined);
   Lifeline second(Rank{1}, server.invitation(), {});
@@ -71,7 +71,7 @@ TEST_F(Strangers, SecondOfTheSameRankIsRefusedAndTheFirstStays) {
   told(first, Kind::ring);
 }
 
-TEST_F(Strangers, EndBeforeTheHandshakeIsTold) {
+TEST_F(Strangers, end_before_the_handshake_is_told) {
   Stranger stranger(server.invitation());
   const Handshake hello = hello_of(server.invitation(), 1);
   stranger.say(&hello, sizeof hello / 2);
@@ -81,7 +81,7 @@ TEST_F(Strangers, EndBeforeTheHandshakeIsTold) {
   expect_member_joins();
 }
 
-TEST_F(Strangers, ResetBeforeTheHandshakeIsTold) {
+TEST_F(Strangers, reset_before_the_handshake_is_told) {
   Stranger stranger(server.invitation());
   stranger.reset();
   // Linux may drop it from the queue of connections before it is accepted: then there is nothing to tell.
@@ -94,7 +94,7 @@ TEST_F(Strangers, ResetBeforeTheHandshakeIsTold) {
   expect_member_joins();
 }
 
-TEST_F(Strangers, SilenceAndHalfAHelloAreRefusedInTime) {
+TEST_F(Strangers, silence_and_half_a_hello_are_refused_in_time) {
   const Stranger silent(server.invitation());
   const Stranger half(server.invitation());
   const Handshake hello = hello_of(server.invitation(), 1);
@@ -108,7 +108,7 @@ TEST_F(Strangers, SilenceAndHalfAHelloAreRefusedInTime) {
   expect_member_joins();
 }
 
-TEST_F(Strangers, HelloInPiecesIsAccepted) {
+TEST_F(Strangers, hello_in_pieces_is_accepted) {
   const Stranger member(server.invitation());
   const Handshake hello = hello_of(server.invitation(), 1);
   Events events;
@@ -121,7 +121,7 @@ TEST_F(Strangers, HelloInPiecesIsAccepted) {
   if (count(events, Kind::joined) == 0) told(server, Kind::joined);
 }
 
-TEST_F(Strangers, BellInTheSamePacketAsTheHelloIsHeard) {
+TEST_F(Strangers, bell_in_the_same_packet_as_the_hello_is_heard) {
   const Stranger member(server.invitation());
   struct {
     Handshake hello;
@@ -131,7 +131,7 @@ TEST_F(Strangers, BellInTheSamePacketAsTheHelloIsHeard) {
   EXPECT_EQ(find(told(server, Kind::asleep), Kind::asleep)->received, 12U);
 }
 
-TEST_F(Strangers, AreTurnedAwayWhenNoFileCanBeOpenedAndDoNotKeepTheServerAwake) {
+TEST_F(Strangers, are_turned_away_when_no_file_can_be_opened_and_do_not_keep_the_server_awake) {
   std::vector<Stranger> crowd;
   for (int i = 0; i < 10; ++i) crowd.emplace_back(server.invitation());
   std::vector<int> files;
@@ -152,7 +152,7 @@ enum class Habit { silent, garbage, wrong_token, leaves, half };
 
 class ThousandStrangers : public Strangers, public testing::WithParamInterface<Habit> {};
 
-TEST_P(ThousandStrangers, DoNoHarmToMembers) {
+TEST_P(ThousandStrangers, do_no_harm_to_members) {
   Events seen;
   server.poll(seen);
   const long before = open_descriptors();

@@ -296,7 +296,7 @@ TEST_F(LookingAhead, as_many_tasks_as_workers_all_run_at_once_though_one_is_busy
 }
 
 /// A map of `kItems` in chunks of a size that the caller chose, whose every chunk takes as long as `busy` says.
-class Lots : public Desk {
+class Batches : public Desk {
  protected:
   static constexpr std::uint64_t kItems = 10'000;
   /// The sizes of what one worker was handed, until nothing is left.
@@ -325,7 +325,7 @@ class Lots : public Desk {
   std::uint64_t most_ahead = 0;
 };
 
-TEST_F(Lots, short_chunks_are_handed_over_together_once_they_were_measured) {
+TEST_F(Batches, short_chunks_are_handed_over_together_once_they_were_measured) {
   const auto all = sizes(workers(1), 3, Nanoseconds{100});
   EXPECT_EQ(all.front(), 3U);
   EXPECT_GT(*std::max_element(all.begin(), all.end()), 3U * 100);
@@ -334,18 +334,18 @@ TEST_F(Lots, short_chunks_are_handed_over_together_once_they_were_measured) {
   EXPECT_LT(all.size(), kItems / 3 / 50);
 }
 
-TEST_F(Lots, long_chunks_are_not) {
+TEST_F(Batches, long_chunks_are_not) {
   const auto all = sizes(workers(1), 1, Nanoseconds{300'000});
   EXPECT_EQ(all.size(), kItems);
 }
 
-TEST_F(Lots, all_that_is_ahead_lasts_less_than_a_millisecond) {
+TEST_F(Batches, all_that_is_ahead_lasts_less_than_a_millisecond) {
   sizes(workers(1), 1, Nanoseconds{4'000});
   EXPECT_GT(most_ahead * 4, 200U);
   EXPECT_LE(most_ahead * 4, 900U);
 }
 
-TEST_F(Lots, chunks_that_are_counted_or_timed_go_one_by_one) {
+TEST_F(Batches, chunks_that_are_counted_or_timed_go_one_by_one) {
   PoolPolicy timed = workers(1);
   timed.task_timeout = std::chrono::seconds(1);
   EXPECT_EQ(sizes(timed, 1, Nanoseconds{100}).size(), kItems);

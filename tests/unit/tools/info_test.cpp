@@ -65,7 +65,7 @@ TEST(InfoVerdict, names_the_processes_that_take_no_part) {
   sight = good_sight(2);
   sight.ranks[1].facts.reset();
   EXPECT_EQ(judge(sight).problem, "no worker of rank 1 on n1 answers");
-  sight.strays = "two copies";
+  sight.uncoordinated = "two copies";
   EXPECT_EQ(judge(sight).problem, "two copies");
 }
 

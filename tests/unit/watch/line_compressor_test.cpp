@@ -79,7 +79,7 @@ TEST(LineCompressor, lines_of_any_kind_and_distance_come_back) {
       const std::size_t size = random() % 700;
       if (!lines.empty() && random() % 4 != 0) line = lines[random() % lines.size()].second;
       line.resize(size, 'x');
-      for (unsigned change = random() % 5; change > 0 && size > 0; --change)
+      for (auto change = random() % 5; change > 0 && size > 0; --change)
         line[random() % size] = static_cast<char>(random());
       const std::uint64_t here = compressor.position();
       if (lines.empty() || random() % 10 == 0) {

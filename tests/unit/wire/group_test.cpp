@@ -12,7 +12,7 @@ GroupPlan plan() {
   GroupPlan plan;
   plan.name = "rankpool-n1-12-3";
   plan.node = 1;
-  plan.crowded = true;
+  plan.oversubscribed = true;
   plan.nodes = {{"n1", 2}, {"n2.cluster", 1}, {"n3", 3}};
   return plan;
 }

@@ -32,7 +32,7 @@ class LongItems : public Workers {
   /// Polls and harvests until so many results are there.
   bool harvested(std::size_t count) {
     return polled_until([&] {
-      host->harvest(notes, std::chrono::steady_clock::now());
+      host->collect_unpublished(notes, std::chrono::steady_clock::now());
       return results().size() >= count;
     });
   }
@@ -51,7 +51,7 @@ class LongItems : public Workers {
   const std::string gate = "/tmp/rankpool-gate-" + std::to_string(::getpid());
 };
 
-TEST_F(LongItems, DoNotKeepBackWhatWasFinishedBefore) {
+TEST_F(LongItems, do_not_keep_back_what_was_finished_before) {
   send({1, 2, 3, -4, 5, 6});
   ASSERT_TRUE(harvested(3));
   EXPECT_EQ(results(), (std::vector<int>{1, 4, 9}));
@@ -61,7 +61,7 @@ TEST_F(LongItems, DoNotKeepBackWhatWasFinishedBefore) {
   EXPECT_EQ(results(), (std::vector<int>{1, 4, 9, 16, 25, 36}));
 }
 
-TEST_F(LongItems, ThatKillLoseNothingOfWhatWasHarvestedAndGiveNothingTwice) {
+TEST_F(LongItems, that_kill_lose_nothing_of_what_was_harvested_and_give_nothing_twice) {
   send({1, 2, -3, 4});
   ASSERT_TRUE(harvested(2));
   ::kill(pid, SIGKILL);
@@ -70,17 +70,17 @@ TEST_F(LongItems, ThatKillLoseNothingOfWhatWasHarvestedAndGiveNothingTwice) {
   EXPECT_TRUE(notes.ended[1].end.inside_item);
 }
 
-TEST_F(LongItems, AreLookedForSeldomWhenNothingComes) {
+TEST_F(LongItems, are_looked_for_seldom_when_nothing_comes) {
   send({1, -2});
   ASSERT_TRUE(harvested(1));
-  host->harvest(notes, std::chrono::steady_clock::now());
+  host->collect_unpublished(notes, std::chrono::steady_clock::now());
   const auto begin = std::chrono::steady_clock::now();
   auto now = begin;
   int looks = 0;
   while (now < begin + 10s) {  // of a clock that does not wait
     ASSERT_TRUE(host->next_look());
     now = std::max(now, *host->next_look());
-    EXPECT_FALSE(host->harvest(notes, now));
+    EXPECT_FALSE(host->collect_unpublished(notes, now));
     ++looks;
   }
   EXPECT_LT(looks, 200);
@@ -88,7 +88,7 @@ TEST_F(LongItems, AreLookedForSeldomWhenNothingComes) {
   EXPECT_TRUE(polled_until([&] { return !host->next_look(); })) << "a worker at rest is looked at";
 }
 
-TEST_F(LongItems, AreNotLookedForLongWhenTheyFollowAShortChunk) {
+TEST_F(LongItems, are_not_looked_for_long_when_they_follow_a_short_chunk) {
   const auto sleeps_with_an_end = [&] {
     (void)host->prepare_sleep();
     const bool looks = host->next_look().has_value();

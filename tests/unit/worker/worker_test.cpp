@@ -11,14 +11,14 @@ namespace rankpool::worker {
 
 namespace {
 
-TEST_F(Workers, PayloadsOfEverySizeAroundTheCapacityOfTheRingComeBackWhole) {
+TEST_F(Workers, payloads_of_every_size_around_the_capacity_of_the_ring_come_back_whole) {
   constexpr std::size_t kRing = Channel::kRing;
   for (const std::size_t around : {std::size_t{45}, kRing / 8, kRing / 2, kRing, 2 * kRing, 5 * kRing}) {
     for (std::size_t size = around - 45; size <= around + 3; ++size) expect_echo(size);
   }
 }
 
-TEST_F(Workers, ManySmallPayloadsWrapAroundAnywhere) {
+TEST_F(Workers, many_small_payloads_wrap_around_anywhere) {
   for (std::size_t round = 0; round < 20; ++round) {
     for (std::size_t size = 0; size < 200; ++size) send_chunk('e', pattern(size * 37 % 5003, 9));
     const auto frames = answers();
@@ -31,7 +31,7 @@ TEST_F(Workers, ManySmallPayloadsWrapAroundAnywhere) {
   }
 }
 
-TEST_F(Workers, LargePayloadIsNeitherCopiedNorLostWhileItWaits) {
+TEST_F(Workers, large_payload_is_neither_copied_nor_lost_while_it_waits) {
   const auto items = std::make_shared<std::vector<std::byte>>(pattern(40 * Channel::kRing));
   wire::FrameHeader header;
   header.kind = wire::FrameKind::chunk;
@@ -51,7 +51,7 @@ TEST_F(Workers, LargePayloadIsNeitherCopiedNorLostWhileItWaits) {
   EXPECT_EQ(items.use_count(), 1);
 }
 
-TEST_F(Workers, ItemsThatAreLongerThanTheRingAreReadAsTheyCome) {
+TEST_F(Workers, items_that_are_longer_than_the_ring_are_read_as_they_come) {
   std::vector<std::byte> items;
   const std::vector<std::uint64_t> lengths{3, Channel::kRing + 5, 0, 3 * Channel::kRing, 1};
   for (const std::uint64_t length : lengths) {
@@ -69,7 +69,7 @@ TEST_F(Workers, ItemsThatAreLongerThanTheRingAreReadAsTheyCome) {
   EXPECT_EQ(results, lengths);
 }
 
-TEST_F(Workers, WhatATaskLeavesOfALargeInputIsPassedOver) {
+TEST_F(Workers, what_a_task_leaves_of_a_large_input_is_passed_over) {
   const auto items = pattern(5 * Channel::kRing);
   send_chunk('h', items);
   send_chunk('f', items);
@@ -82,7 +82,7 @@ TEST_F(Workers, WhatATaskLeavesOfALargeInputIsPassedOver) {
   EXPECT_TRUE(frames[4].payload == pattern(10));
 }
 
-TEST_F(Workers, DeathInTheMiddleOfALargeInputIsToldAndNothingWaitsForIt) {
+TEST_F(Workers, death_in_the_middle_of_a_large_input_is_told_and_nothing_waits_for_it) {
   send_chunk('d', pattern(20 * Channel::kRing), 1);
   ASSERT_TRUE(has_ended(1));
   EXPECT_TRUE(notes.ended[1].end.inside_item);
@@ -90,7 +90,7 @@ TEST_F(Workers, DeathInTheMiddleOfALargeInputIsToldAndNothingWaitsForIt) {
   EXPECT_EQ(host->waiting(WorkerId{1}), 0U);
 }
 
-TEST_F(Workers, WhatWaitsForRoomIsCounted) {
+TEST_F(Workers, what_waits_for_room_is_counted) {
   wire::FrameHeader header;
   header.kind = wire::FrameKind::chunk;
   header.length = 4 * Channel::kRing;
@@ -101,7 +101,7 @@ TEST_F(Workers, WhatWaitsForRoomIsCounted) {
   EXPECT_EQ(host->waiting(WorkerId{2}), 0U);
 }
 
-TEST_F(Workers, HalfAFrameIsWaitedFor) {
+TEST_F(Workers, half_a_frame_is_waited_for) {
   wire::FrameHeader header;
   header.kind = wire::FrameKind::chunk;
   header.count = 1;
@@ -123,7 +123,7 @@ TEST_F(Workers, HalfAFrameIsWaitedFor) {
   EXPECT_EQ(std::memcmp(frames[0].payload.data(), "0123456789", 10), 0);
 }
 
-TEST_F(Workers, WhatIsWrittenIsSeenOnlyAfterTheFlush) {
+TEST_F(Workers, what_is_written_is_seen_only_after_the_flush) {
   EXPECT_TRUE(until([&] { return state_of(pid) == 'S'; }));
   wire::FrameHeader stop;
   stop.kind = wire::FrameKind::stop;
@@ -134,7 +134,7 @@ TEST_F(Workers, WhatIsWrittenIsSeenOnlyAfterTheFlush) {
   EXPECT_EQ(notes.ended[1].end.wait_status, 0);
 }
 
-TEST_F(Workers, SleepingHostIsWokenByAResultAndByADeath) {
+TEST_F(Workers, sleeping_host_is_woken_by_a_result_and_by_a_death) {
   EXPECT_TRUE(until([&] { return state_of(pid) == 'S'; }));
   for (int round = 0; round < 50; ++round) {
     send_chunk('e', pattern(100));
@@ -152,7 +152,7 @@ TEST_F(Workers, SleepingHostIsWokenByAResultAndByADeath) {
   }
 }
 
-TEST_F(Workers, OutputIsGivenOutInPortionsWhenAskedTo) {
+TEST_F(Workers, output_is_given_out_in_portions_when_asked_to) {
   send_chunk('e', pattern(1000));
   ASSERT_TRUE(until([&] { return !host->prepare_sleep(); }));
   host->awake();
@@ -165,7 +165,7 @@ TEST_F(Workers, OutputIsGivenOutInPortionsWhenAskedTo) {
   answers();
 }
 
-TEST_F(Workers, ResultsOfFixedSizeComeInOrder) {
+TEST_F(Workers, results_of_fixed_size_come_in_order) {
   std::vector<int> items(30'000);
   std::iota(items.begin(), items.end(), 0);
   send_chunk('s', std::as_bytes(std::span(items)), 30'000);
@@ -180,7 +180,7 @@ TEST_F(Workers, ResultsOfFixedSizeComeInOrder) {
   for (int i = 0; i < 30'000; ++i) ASSERT_EQ(results[static_cast<std::size_t>(i)], i * i);
 }
 
-TEST_F(Workers, ResultsComeOneByOneUnlessTheChunkSaysThatTheyMayWait) {
+TEST_F(Workers, results_come_one_by_one_unless_the_chunk_says_that_they_may_wait) {
   const auto with_results = [&] {
     const auto frames = answers();
     return std::count_if(frames.begin(), frames.end(), [](const auto& frame) { return frame.header.count > 0; });
@@ -193,7 +193,7 @@ TEST_F(Workers, ResultsComeOneByOneUnlessTheChunkSaysThatTheyMayWait) {
   EXPECT_EQ(with_results(), 1);
 }
 
-TEST_F(Workers, WhatWasFinishedComesBeforeTheDeath) {
+TEST_F(Workers, what_was_finished_comes_before_the_death) {
   for (const std::uint32_t count : {1U, 2U, 50U, 1000U}) {
     const std::uint32_t worker = 1;
     if (notes.ended.contains(1)) {
@@ -215,14 +215,14 @@ TEST_F(Workers, WhatWasFinishedComesBeforeTheDeath) {
   }
 }
 
-TEST_F(Workers, DeathBetweenItemsIsBlamedOnNone) {
+TEST_F(Workers, death_between_items_is_blamed_on_none) {
   send_chunk('b', pattern(5), 2);
   ASSERT_TRUE(has_ended(1));
   EXPECT_EQ(notes.frames(1).size(), 1U);
   EXPECT_FALSE(notes.ended[1].end.inside_item);
 }
 
-TEST_F(Workers, WhatTheInvokerCannotDoFailsEachItem) {
+TEST_F(Workers, what_the_invoker_cannot_do_fails_each_item) {
   for (const char task : {'f', '?'}) {
     send_chunk(task, {}, 3);
     const auto frames = answers();
@@ -236,7 +236,7 @@ TEST_F(Workers, WhatTheInvokerCannotDoFailsEachItem) {
   }
 }
 
-TEST_F(Workers, InitializerAnswersReadyOrItsError) {
+TEST_F(Workers, initializer_answers_ready_or_its_error) {
   for (const char sign : {'.', '!'}) {
     std::vector<std::byte> payload(17);
     payload[16] = static_cast<std::byte>(sign);
@@ -253,7 +253,7 @@ TEST_F(Workers, InitializerAnswersReadyOrItsError) {
   }
 }
 
-TEST_F(Workers, FrameThatIsNoneEndsTheWorker) {
+TEST_F(Workers, frame_that_is_none_ends_the_worker) {
   const auto nonsense = pattern(200);
   host->write(WorkerId{1}, nonsense);
   host->flush(WorkerId{1});

@@ -7,7 +7,7 @@
 #include <functional>
 #include <memory>
 
-/// The door bell between rank 0 and the ranks on its own node: a page of shared memory in which each says that it
+/// The wake-up channel between rank 0 and the ranks on its own node: a page of shared memory in which each says that it
 /// sleeps, and a pipe into each. To say so costs nothing, to ring one system call, and only sleepers are rung. Whoever
 /// cannot have it (another node, another container) is told of messages by its lifeline.
 ///
@@ -17,20 +17,20 @@
 namespace rankpool::liveness {
 
 /// Where rank 0's page is found, as others have to be told. Without a descriptor there is none.
-struct BellPlace {
+struct WakePlace {
   std::int64_t pid = 0;
   std::int32_t fd = -1;
   std::uint64_t number = 0;     ///< in the page's name, so that nothing else is taken for it
   std::uint64_t pid_space = 0;  ///< the name space in which `pid` means something
-  bool operator==(const BellPlace&) const = default;
+  bool operator==(const WakePlace&) const = default;
 };
 
-/// Rank 0's end. One thread. Nothing blocks and nothing throws: where something cannot be had there is no bell.
-class DoorBells {
+/// Rank 0's end. One thread. Nothing blocks and nothing throws: where something cannot be had there is no wakeup.
+class WakeChannels {
  public:
-  explicit DoorBells(int ranks);
-  ~DoorBells();
-  [[nodiscard]] BellPlace place() const noexcept;
+  explicit WakeChannels(int ranks);
+  ~WakeChannels();
+  [[nodiscard]] WakePlace place() const noexcept;
 
   /// The rank, a process of this node, has taken the page up and can be rung by this pipe of its own; so many messages
   /// were sent to it before. False if it cannot.
@@ -56,12 +56,12 @@ class DoorBells {
 };
 
 /// The end of another rank. One thread. Nothing blocks and nothing throws.
-class DoorBell {
+class WakeChannel {
  public:
   /// Not connected, and never will be, if the page cannot be had.
-  DoorBell(Rank self, const BellPlace& place);
-  ~DoorBell();
-  /// The pipe to be rung by, as rank 0 has to be told; -1 if there is no bell.
+  WakeChannel(Rank self, const WakePlace& place);
+  ~WakeChannel();
+  /// The pipe to be rung by, as rank 0 has to be told; -1 if there is no wakeup.
   [[nodiscard]] int pipe() const noexcept;
   /// Rank 0 rings this one from now on.
   [[nodiscard]] bool connected() const noexcept;

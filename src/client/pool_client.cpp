@@ -1,4 +1,4 @@
-#include <rankpool/detail/pool_link.hpp>
+#include <rankpool/detail/pool_client.hpp>
 
 #include "base/forked_copy.hpp"
 #include "client/job.hpp"
@@ -53,17 +53,17 @@ class WorkHandle final : public WorkControl {
   bool shown_;  ///< its progress
 };
 
-class EnginePoolLink final : public PoolLink {
+class EnginePoolClient final : public PoolClient {
  public:
-  EnginePoolLink(std::shared_ptr<Job> job, std::shared_ptr<PoolState> state)
+  EnginePoolClient(std::shared_ptr<Job> job, std::shared_ptr<PoolState> state)
       : job_(std::move(job)), state_(std::move(state)) {}
 
   void check_open() override {
     refuse_copies();
     mailbox().locked([&] { engine::pool::check_intake(*state_); });
   }
-  void submit(Ref<Sink> sink) override { post(std::move(sink), schedule::WorkSpec{}, nullptr); }
-  std::shared_ptr<WorkControl> submit(Ref<Sink> sink, const WorkOptions& options) override {
+  void submit(Ref<ResultReceiver> receiver) override { post(std::move(receiver), schedule::WorkSpec{}, nullptr); }
+  std::shared_ptr<WorkControl> submit(Ref<ResultReceiver> receiver, const WorkOptions& options) override {
     if (options.ranks > 0) check_ranks(options.ranks);
     schedule::WorkSpec spec;
     spec.ranks = static_cast<std::uint32_t>(options.ranks);
@@ -75,7 +75,7 @@ class EnginePoolLink final : public PoolLink {
     spec.max_chunk = static_cast<std::uint32_t>(
         std::clamp<std::size_t>(kChunkBytes / std::max<std::size_t>(options.item_bytes, 1), 1, kChunkItems));
     const bool shown = options.label && options.label->progress && job_->watching().want_progress(mailbox());
-    const WorkId work = post(std::move(sink), spec, options.label);
+    const WorkId work = post(std::move(receiver), spec, options.label);
     return std::make_shared<WorkHandle>(job_, work, shown);
   }
 
@@ -126,11 +126,11 @@ class EnginePoolLink final : public PoolLink {
   static void refuse_copies() {
     if (base::is_forked_copy()) throw Error(base::copy_complaint("an executor or pool"));
   }
-  WorkId post(Ref<Sink> sink, const schedule::WorkSpec& spec, std::shared_ptr<const WorkLabel> label) {
+  WorkId post(Ref<ResultReceiver> receiver, const schedule::WorkSpec& spec, std::shared_ptr<const WorkLabel> label) {
     refuse_copies();
     return mailbox().post_work([&](WorkId work) {
       engine::pool::check_intake(*state_);
-      return engine::SubmitWork{state_->id, work, std::move(sink), spec, std::move(label)};
+      return engine::SubmitWork{state_->id, work, std::move(receiver), spec, std::move(label)};
     });
   }
 
@@ -140,7 +140,7 @@ class EnginePoolLink final : public PoolLink {
 
 }  // namespace
 
-std::shared_ptr<PoolLink> PoolLink::open(PoolConfig config) {
+std::shared_ptr<PoolClient> PoolClient::open(PoolConfig config) {
   if (in_worker()) throw Error("pools cannot be used inside a task");
   if (base::is_forked_copy()) throw Error(base::copy_complaint("an executor or pool"));
   auto job = Job::current();
@@ -150,7 +150,7 @@ std::shared_ptr<PoolLink> PoolLink::open(PoolConfig config) {
         "function given to it");
   }
   auto state = job->open_pool(std::move(config));
-  return std::make_shared<EnginePoolLink>(std::move(job), std::move(state));
+  return std::make_shared<EnginePoolClient>(std::move(job), std::move(state));
 }
 
 }  // namespace rankpool::inline v0_2::detail

@@ -24,13 +24,13 @@ namespace rankpool::worker {
 ///                                                    output_end
 ///
 /// The worker's main thread, unless a member says otherwise.
-class WorkerRings {
+class WorkerEndpoint {
  public:
   using Clock = std::chrono::steady_clock;
 
-  WorkerRings(channel::Channel channel, channel::RankPage* page, int wake);
-  WorkerRings(const WorkerRings&) = delete;
-  WorkerRings& operator=(const WorkerRings&) = delete;
+  WorkerEndpoint(channel::Channel channel, channel::RankPage* page, int wake);
+  WorkerEndpoint(const WorkerEndpoint&) = delete;
+  WorkerEndpoint& operator=(const WorkerEndpoint&) = delete;
 
   [[nodiscard]] channel::Channel& channel() noexcept { return channel_; }
   [[nodiscard]] channel::Channel::Control& control() noexcept { return channel_.control(); }
@@ -104,7 +104,7 @@ class WorkerRings {
   template <class Ready>
   [[nodiscard]] bool spin_until(Ready& ready) {
     if (ready()) return true;
-    if (page_->crowded.load(std::memory_order_relaxed) != 0) return false;
+    if (page_->oversubscribed.load(std::memory_order_relaxed) != 0) return false;
     const auto until = Clock::now() + spin_;
     for (int i = 1;; ++i) {
       if (ready()) return true;
@@ -131,10 +131,10 @@ class WorkerRings {
   template <class Ready>
   void sleep_until(Ready& ready, channel::Channel::SleepsFor what) {
     while (true) {
-      const std::uint32_t seen = control().bell.load(std::memory_order_seq_cst);
+      const std::uint32_t seen = control().wakeup.load(std::memory_order_seq_cst);
       control().worker_sleeping.store(static_cast<std::uint32_t>(what), std::memory_order_seq_cst);
       if (ready()) break;
-      channel_.wait_for_bell(seen);
+      channel_.wait_for_wakeup(seen);
     }
     control().worker_sleeping.store(0, std::memory_order_seq_cst);
   }

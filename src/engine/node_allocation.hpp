@@ -9,10 +9,10 @@
 namespace rankpool::engine {
 
 /// What a rank brings to its node, and asks of it.
-struct RankClaim {
+struct RankAllowance {
   Rank rank;
   std::string host;
-  base::CoreClaim cores;
+  base::CoreAllowance cores;
   int workers = 0;  ///< 0: as many as its part of the cores
 };
 
@@ -23,7 +23,7 @@ struct RankShare {
   int cores_of_node = 0;
 };
 
-/// Ranks of one node share its cores; each node is reckoned by itself. In the order of the claims.
-std::vector<RankShare> share_nodes(const std::vector<RankClaim>& claims);
+/// Ranks of one node share its cores; each node is reckoned by itself. In the order of the allowances.
+std::vector<RankShare> share_nodes(const std::vector<RankAllowance>& allowances);
 
 }  // namespace rankpool::engine

@@ -1,4 +1,4 @@
-#include "launch/strays.hpp"
+#include "launch/uncoordinated.hpp"
 
 #include <charconv>
 #include <optional>
@@ -17,7 +17,7 @@ std::optional<int> number_of(const base::Lookup& lookup, const char* name) {
 
 }  // namespace
 
-Strays find_strays(const base::Lookup& lookup) {
+Uncoordinated find_uncoordinated(const base::Lookup& lookup) {
   if (lookup("OMPI_COMM_WORLD_RANK") || lookup("PMIX_RANK")) return {};
   struct Trace {
     const char* size;

@@ -1,4 +1,4 @@
-#include "launch/own_facts.hpp"
+#include "launch/local_rank_info.hpp"
 
 #include "base/cores.hpp"
 
@@ -9,29 +9,29 @@
 
 namespace rankpool::launch {
 
-engine::OwnFacts own_facts(pid_t keeper) {
-  engine::OwnFacts own;
+engine::LocalRankInfo local_rank_info(pid_t keeper) {
+  engine::LocalRankInfo own;
   own.build = detail::build_identity();
-  own.claim = base::own_cores();
+  own.allowance = base::own_cores();
   own.facts.rank = Rank{0};
   own.facts.host = base::host_name();
   own.facts.pid = ::getpid();
   own.facts.keeper_pid = keeper;
-  own.facts.workers = base::share_cores({own.claim}).front();
-  own.facts.cores_of_node = base::cores_together({own.claim});
+  own.facts.workers = base::share_cores({own.allowance}).front();
+  own.facts.cores_of_node = base::cores_together({own.allowance});
   return own;
 }
 
-wire::Hello hello_of(const engine::OwnFacts& own, const base::Settings& settings) {
+wire::Hello hello_of(const engine::LocalRankInfo& own, const base::Settings& settings) {
   wire::Hello hello;
   hello.build = own.build;
   hello.program = program_path();
   hello.host = own.facts.host;
   hello.pid = own.facts.pid;
   hello.keeper_pid = own.facts.keeper_pid;
-  hello.cores = own.claim.cores;
-  hello.core_limit = own.claim.limit;
-  hello.core_grant = own.claim.granted;
+  hello.cores = own.allowance.cores;
+  hello.core_limit = own.allowance.limit;
+  hello.core_grant = own.allowance.granted;
   hello.workers = settings.workers.value_or(0);
   return hello;
 }

@@ -18,9 +18,9 @@ class HostListener;
 /// The host's end of one worker's channel. Copies in what there is room for and keeps the rest; gives out what the
 /// worker shows. Believes nothing that makes no sense: such a worker is rogue, and its memory is not looked at any
 /// more. One thread; nothing blocks.
-class WorkerLine {
+class HostEndpoint {
  public:
-  explicit WorkerLine(WorkerId worker) : id_(worker) {}
+  explicit HostEndpoint(WorkerId worker) : id_(worker) {}
 
   [[nodiscard]] WorkerId id() const noexcept { return id_; }
   [[nodiscard]] channel::Channel& channel() noexcept { return channel_; }
@@ -31,8 +31,8 @@ class WorkerLine {
   void write_side(std::span<const std::byte> bytes);
   /// Shows what was written, and wakes the worker if it sleeps.
   void publish() { show().ring(); }
-  /// Shows what was written; the worker's bell, if it sleeps, is left to the caller.
-  [[nodiscard]] channel::Bell show();
+  /// Shows what was written; the worker's wakeup, if it sleeps, is left to the caller.
+  [[nodiscard]] channel::FutexWake show();
   /// Goes on with what did not fit. True if there was room.
   bool push_backlog();
   bool push_side();
@@ -46,16 +46,16 @@ class WorkerLine {
   /// True if there is something to drain.
   [[nodiscard]] bool has_output() noexcept;
   /// Gives out finished results that are not shown yet. True if there were any.
-  bool give_open(HostListener& listener);
+  bool give_unpublished(HostListener& listener);
   /// The same, if the worker has not got on since the last call: who does shows its results itself.
-  bool harvest(HostListener& listener);
+  bool collect_unpublished(HostListener& listener);
   /// It is at a chunk of several items, so that finished results may not be shown yet.
   [[nodiscard]] bool may_hold_back() noexcept;
   [[nodiscard]] bool at_work() noexcept;
   [[nodiscard]] bool inside_item() noexcept;
   /// Before the host sleeps: until when the worker need not ring for a chunk that it has finished, since it is at
   /// short ones and has the next already; nothing if it has to.
-  [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> be_patient(
+  [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> defer_wakeups(
       std::chrono::steady_clock::time_point now) noexcept;
 
  private:
@@ -66,9 +66,9 @@ class WorkerLine {
 
   std::size_t put(std::span<const std::byte> bytes);
   std::size_t drain_side(HostListener& listener);
-  bool skip_harvested(HostListener& listener, std::size_t size);
+  bool skip_collected(HostListener& listener, std::size_t size);
   void move_out_head(std::uint64_t size);
-  [[nodiscard]] channel::Bell strike_if_asleep(channel::Channel::SleepsFor what);
+  [[nodiscard]] channel::FutexWake strike_if_asleep(channel::Channel::SleepsFor what);
   void wake(channel::Channel::SleepsFor what) { strike_if_asleep(what).ring(); }
   void wake_side();
 
@@ -77,8 +77,8 @@ class WorkerLine {
   channel::Channel channel_;
   std::uint64_t in_tail_ = 0;
   std::uint64_t out_head_ = 0;
-  std::uint64_t progress_ = 0;   ///< when it was last looked at for a harvest
-  std::uint64_t harvested_ = 0;  ///< items of the open frame that were given out before it was published
+  std::uint64_t progress_ = 0;   ///< when it was last looked at for a collect_unpublished
+  std::uint64_t collected_ = 0;  ///< items of the open frame that were given out before it was published
   std::chrono::steady_clock::time_point last_output_{};
   bool output_since_ = false;  ///< the host has slept
   bool unpublished_ = false;

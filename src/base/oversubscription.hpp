@@ -17,7 +17,7 @@ struct NodeLoad {
   int cores = 0;
 
   [[nodiscard]] int room() const;
-  [[nodiscard]] bool crowded() const { return workers > room(); }
+  [[nodiscard]] bool oversubscribed() const { return workers > room(); }
 };
 
 /// Whom to ask for more cores.
@@ -29,10 +29,10 @@ struct StartedBy {
 StartedBy started_by(const Lookup& lookup);
 
 /// What RANKPOOL_WORKERS has done to a node: "16 workers share 3 cores: ask Slurm for ...".
-std::string crowding_text(const NodeLoad& node, StartedBy by);
+std::string oversubscription_text(const NodeLoad& node, StartedBy by);
 /// What to say of a pool with these workers; nothing if they have a core each. `full`: the nodes with all the workers
 /// that they can hold, so that it is known whether RANKPOOL_WORKERS or the pool asks for too many.
-std::optional<std::string> crowding_warning(const std::vector<NodeLoad>& pool, const std::vector<NodeLoad>& full,
-                                            StartedBy by);
+std::optional<std::string> oversubscription_warning(const std::vector<NodeLoad>& pool,
+                                                    const std::vector<NodeLoad>& full, StartedBy by);
 
 }  // namespace rankpool::base

@@ -1,4 +1,4 @@
-#include "worker/worker_rings.hpp"
+#include "worker/worker_endpoint.hpp"
 
 #include "base/log.hpp"
 #include "base/pace.hpp"
@@ -14,7 +14,7 @@ constexpr int kLostDescriptor = 71;
 
 }  // namespace
 
-WorkerRings::WorkerRings(channel::Channel channel, channel::RankPage* page, int wake)
+WorkerEndpoint::WorkerEndpoint(channel::Channel channel, channel::RankPage* page, int wake)
     : channel_(std::move(channel)),
       page_(page),
       wake_(wake),
@@ -24,7 +24,7 @@ WorkerRings::WorkerRings(channel::Channel channel, channel::RankPage* page, int 
   channel_.close_descriptor();  // one less that a task may close
 }
 
-detail::Bytes WorkerRings::gather(std::size_t size) {
+detail::Bytes WorkerEndpoint::gather(std::size_t size) {
   detail::Bytes bytes;
   bytes.reserve_more(size);
   while (bytes.size() < size) {
@@ -36,7 +36,7 @@ detail::Bytes WorkerRings::gather(std::size_t size) {
 }
 
 /// Of those who find it asleep, one rings.
-void WorkerRings::ring_host() {
+void WorkerEndpoint::ring_host() {
   if (page_->host_sleeping.exchange(0, std::memory_order_seq_cst) == 0) return;
   // The task may have closed it, and have opened a file under its number.
   if (!wake_identity_.is(wake_)) {

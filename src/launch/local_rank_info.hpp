@@ -10,9 +10,9 @@
 namespace rankpool::launch {
 
 /// What this process says of itself as a rank.
-engine::OwnFacts own_facts(pid_t keeper);
+engine::LocalRankInfo local_rank_info(pid_t keeper);
 /// How a rank introduces itself to the root.
-wire::Hello hello_of(const engine::OwnFacts& own, const base::Settings& settings);
+wire::Hello hello_of(const engine::LocalRankInfo& own, const base::Settings& settings);
 /// The path of the running program.
 std::string program_path();
 

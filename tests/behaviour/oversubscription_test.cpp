@@ -7,11 +7,11 @@
 
 namespace {
 
-class Crowds : public Behaviour {};
+class Oversubscribed : public Behaviour {};
 
 void initialize_for(int milliseconds) { sleep_ms(milliseconds); }
 
-TEST_F(Crowds, two_thousand_tasks_through_sixteen_pools) {  // NST-06
+TEST_F(Oversubscribed, two_thousand_tasks_through_sixteen_pools) {  // NST-06
   std::vector<std::unique_ptr<ProcessPoolExecutor>> pools;
   for (int i = 0; i < 16; ++i) pools.push_back(std::make_unique<ProcessPoolExecutor>(1));
   std::vector<Future<long>> futures;
@@ -19,7 +19,7 @@ TEST_F(Crowds, two_thousand_tasks_through_sixteen_pools) {  // NST-06
   for (long i = 0; i < 2048; ++i) EXPECT_EQ(futures[static_cast<std::size_t>(i)].result(kLong), i * i);
 }
 
-TEST_F(Crowds, far_more_workers_than_cores) {  // SUB-42, SUB-43
+TEST_F(Oversubscribed, far_more_workers_than_cores) {  // SUB-42, SUB-43
   rankpool::Pool pool(48);
   std::vector<long> numbers(1000);
   std::iota(numbers.begin(), numbers.end(), 0);
@@ -27,7 +27,7 @@ TEST_F(Crowds, far_more_workers_than_cores) {  // SUB-42, SUB-43
   EXPECT_EQ(std::accumulate(squares.begin(), squares.end(), 0L), 332833500);
 }
 
-TEST_F(Crowds, threads_make_use_and_drop_pools_whose_initializers_take_their_time) {  // INI-04
+TEST_F(Oversubscribed, threads_make_use_and_drop_pools_whose_initializers_take_their_time) {  // INI-04
   std::vector<std::thread> threads;
   std::atomic<int> right{0};
   for (unsigned thread = 0; thread < 5; ++thread) {
@@ -45,7 +45,7 @@ TEST_F(Crowds, threads_make_use_and_drop_pools_whose_initializers_take_their_tim
   EXPECT_EQ(right, 15);
 }
 
-TEST_F(Crowds, a_plain_child_of_rank_0_is_its_own_affair) {  // SHU-33
+TEST_F(Oversubscribed, a_plain_child_of_rank_0_is_its_own_affair) {  // SHU-33
   ProcessPoolExecutor executor(1);
   EXPECT_EQ(executor.submit(square, 3).result(kLong), 9);
   std::thread forks([] {
@@ -59,7 +59,7 @@ TEST_F(Crowds, a_plain_child_of_rank_0_is_its_own_affair) {  // SHU-33
   EXPECT_EQ(executor.submit(square, 4).result(kLong), 16);
 }
 
-TEST_F(Crowds, tasks_that_start_threads_do_not_freeze) {  // SUB-37, SUB-39
+TEST_F(Oversubscribed, tasks_that_start_threads_do_not_freeze) {  // SUB-37, SUB-39
   const auto sum_in_threads = [](int number) {
     std::atomic<int> sum{0};
     std::vector<std::thread> threads;

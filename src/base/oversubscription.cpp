@@ -1,4 +1,4 @@
-#include "base/crowding.hpp"
+#include "base/oversubscription.hpp"
 
 #include "base/cores.hpp"
 
@@ -36,13 +36,13 @@ StartedBy started_by(const Lookup& lookup) {
   return {slurm_cores(lookup) > 0, lookup("OMPI_COMM_WORLD_RANK").has_value()};
 }
 
-std::string crowding_text(const NodeLoad& node, StartedBy by) {
+std::string oversubscription_text(const NodeLoad& node, StartedBy by) {
   return count_of(node.workers, "worker") + " share " + count_of(node.cores, "core") + ": " +
          way_out(workers_of_each_rank(node), by, kUnset);
 }
 
-std::optional<std::string> crowding_warning(const std::vector<NodeLoad>& pool, const std::vector<NodeLoad>& full,
-                                            StartedBy by) {
+std::optional<std::string> oversubscription_warning(const std::vector<NodeLoad>& pool,
+                                                    const std::vector<NodeLoad>& full, StartedBy by) {
   const NodeLoad* worst = nullptr;
   int others = 0;
   int workers_of_each = 0;
@@ -51,18 +51,19 @@ std::optional<std::string> crowding_warning(const std::vector<NodeLoad>& pool, c
   for (const NodeLoad& node : pool) {
     room += node.room();
     all += node.workers;
-    if (!node.crowded()) continue;
+    if (!node.oversubscribed()) continue;
     workers_of_each = std::max(workers_of_each, workers_of_each_rank(node));
     if (worst != nullptr) ++others;
     const auto fullness = [](const NodeLoad& one) { return one.workers / static_cast<double>(one.room()); };
     if (worst == nullptr || fullness(node) > fullness(*worst)) worst = &node;
   }
   if (worst == nullptr) return std::nullopt;
-  const bool told = std::any_of(full.begin(), full.end(), [](const NodeLoad& node) { return node.crowded(); });
+  const bool told = std::any_of(full.begin(), full.end(), [](const NodeLoad& node) { return node.oversubscribed(); });
   std::string text = all > worst->workers ? std::to_string(worst->workers) + " of " : "";
   text += count_of(all, "worker") + " share " + count_of(worst->cores, "core") + " on ";
   text += worst->ranks == 1 ? "rank " + std::to_string(worst->first_rank) + " (" + worst->host + ")" : worst->host;
-  if (others > 0) text += ", and " + count_of(others, "other node") + (others == 1 ? " is" : " are") + " crowded too";
+  if (others > 0)
+    text += ", and " + count_of(others, "other node") + (others == 1 ? " is" : " are") + " oversubscribed too";
   text += ": " + way_out(workers_of_each, by, told ? kUnset : "take at most " + count_of(room, "worker") + " in all");
   return text + "; RANKPOOL_LOG=error hides this";
 }

@@ -1,8 +1,8 @@
 #pragma once
 
 #include <rankpool/detail/bytes.hpp>
-#include <rankpool/detail/pins.hpp>
-#include <rankpool/detail/sink.hpp>
+#include <rankpool/detail/keep_alives.hpp>
+#include <rankpool/detail/result_receiver.hpp>
 #include <rankpool/insights.hpp>
 
 #include <chrono>
@@ -21,8 +21,8 @@ struct PoolConfig {
   Facade facade = Facade::executor;
   std::optional<int> max_workers;
   int threads_per_worker = 1;
-  Bytes initializer;  ///< an encoded Function<void()>, or empty
-  Pins pins;          ///< shared objects whose handles it holds
+  Bytes initializer;       ///< an encoded Function<void()>, or empty
+  KeepAlives keep_alives;  ///< shared objects whose handles it holds
   std::optional<int> max_tasks_per_child;
   bool replace_lost_workers = false;
   int max_retries = 0;
@@ -50,24 +50,24 @@ struct WorkOptions {
 
 /// The public classes' way to the engine: one open executor or pool. Thread-safe. The pool lives on in the engine until
 /// its work is done, whether or not anybody holds this.
-class PoolLink {
+class PoolClient {
  public:
   /// Starts the workers and does not wait for them. Throws Error outside of `run` or in a worker, std::invalid_argument
   /// for numbers that make no sense.
-  static std::shared_ptr<PoolLink> open(PoolConfig config);
+  static std::shared_ptr<PoolClient> open(PoolConfig config);
 
-  PoolLink() = default;
-  PoolLink(const PoolLink&) = delete;
-  PoolLink& operator=(const PoolLink&) = delete;
-  virtual ~PoolLink() = default;
+  PoolClient() = default;
+  PoolClient(const PoolClient&) = delete;
+  PoolClient& operator=(const PoolClient&) = delete;
+  virtual ~PoolClient() = default;
 
   /// Throws ShutdownError or BrokenProcessPool if the pool takes no work.
   virtual void check_open() = 0;
-  /// Hands in a single task. Throws as `check_open` does; the sink is then untouched.
-  virtual void submit(Ref<Sink> sink) = 0;
-  /// Hands in work of many items, or with wishes of its own. Throws std::invalid_argument if it asks for more than the
-  /// pool has, Error if tasks of several ranks cannot run here.
-  virtual std::shared_ptr<WorkControl> submit(Ref<Sink> sink, const WorkOptions& options) = 0;
+  /// Hands in a single task. Throws as `check_open` does; the receiver is then untouched.
+  virtual void submit(Ref<ResultReceiver> receiver) = 0;
+  /// Hands in work of many items, or with requests of its own. Throws std::invalid_argument if it asks for more than
+  /// the pool has, Error if tasks of several ranks cannot run here.
+  virtual std::shared_ptr<WorkControl> submit(Ref<ResultReceiver> receiver, const WorkOptions& options) = 0;
 
   /// Takes no more work; what was submitted is finished, or cancelled if it has not begun.
   virtual void close(bool cancel_pending) = 0;

@@ -1,4 +1,4 @@
-#include "liveness/door_bell.hpp"
+#include "liveness/wake_channel.hpp"
 
 #include "base/memfd.hpp"
 #include "liveness/socket_tools.hpp"
@@ -36,7 +36,7 @@ struct Line {
 };
 
 std::size_t page_size(std::size_t ranks) { return sizeof(Head) + ranks * sizeof(Line); }
-std::string name_of(std::uint64_t number) { return "rankpool door bells " + std::to_string(number); }
+std::string name_of(std::uint64_t number) { return "rankpool wake-up channels " + std::to_string(number); }
 
 std::uint64_t own_pid_space() {
   struct stat facts {};
@@ -104,7 +104,7 @@ void ring_if_asleep(std::atomic<std::uint32_t>& asleep, int pipe) noexcept {
 
 }  // namespace
 
-class DoorBells::Impl {
+class WakeChannels::Impl {
  public:
   ~Impl() {
     for (const int pipe : pipes) {
@@ -141,21 +141,21 @@ class DoorBells::Impl {
   bool outstanding = false;  ///< not all that it told of had come
 };
 
-DoorBells::DoorBells(int ranks) {
+WakeChannels::WakeChannels(int ranks) {
   try {
     auto made = std::make_unique<Impl>();
     if (made->make(static_cast<std::size_t>(ranks))) impl_ = std::move(made);
-  } catch (...) {  // no memory for it: no bell
+  } catch (...) {  // no memory for it: no wakeup
   }
 }
-DoorBells::~DoorBells() = default;
+WakeChannels::~WakeChannels() = default;
 
-BellPlace DoorBells::place() const noexcept {
+WakePlace WakeChannels::place() const noexcept {
   if (!impl_) return {};
   return {::getpid(), impl_->own.page, impl_->number, own_pid_space()};
 }
 
-bool DoorBells::connect(Rank rank, pid_t pid, int fd, std::uint64_t sent) {
+bool WakeChannels::connect(Rank rank, pid_t pid, int fd, std::uint64_t sent) {
   if (!impl_ || fd < 0 || connected(rank)) return false;
   const int pipe = open_pipe(pid, fd);
   if (pipe < 0) return false;
@@ -166,22 +166,22 @@ bool DoorBells::connect(Rank rank, pid_t pid, int fd, std::uint64_t sent) {
   return true;
 }
 
-bool DoorBells::connected(Rank rank) const noexcept { return impl_ && impl_->pipe(rank) >= 0; }
+bool WakeChannels::connected(Rank rank) const noexcept { return impl_ && impl_->pipe(rank) >= 0; }
 
-void DoorBells::disconnect(Rank rank) noexcept {
+void WakeChannels::disconnect(Rank rank) noexcept {
   if (!connected(rank)) return;
   ::close(std::exchange(impl_->pipe(rank), -1));
   std::erase(impl_->neighbours, rank);
 }
 
-void DoorBells::sent(Rank rank, std::uint64_t messages) noexcept {
+void WakeChannels::sent(Rank rank, std::uint64_t messages) noexcept {
   if (!connected(rank)) return;
   Line& line = impl_->own.line(rank);
   line.to_rank.store(messages, std::memory_order_seq_cst);
   ring_if_asleep(line.asleep, impl_->pipe(rank));
 }
 
-bool DoorBells::under_way(const std::function<std::uint64_t(Rank)>& received) {
+bool WakeChannels::under_way(const std::function<std::uint64_t(Rank)>& received) {
   if (!impl_) return false;
   const std::uint64_t news = impl_->own.head().news.load(std::memory_order_acquire);
   if (std::exchange(impl_->seen_news, news) == news && !impl_->outstanding) return false;
@@ -189,26 +189,26 @@ bool DoorBells::under_way(const std::function<std::uint64_t(Rank)>& received) {
   return impl_->outstanding;
 }
 
-bool DoorBells::prepare_sleep(const std::function<std::uint64_t(Rank)>& received) noexcept {
+bool WakeChannels::prepare_sleep(const std::function<std::uint64_t(Rank)>& received) noexcept {
   if (!impl_) return true;
   impl_->own.head().asleep.store(1, std::memory_order_seq_cst);
   return !impl_->behind(received);
 }
 
-void DoorBells::awake(bool rung) noexcept {
+void WakeChannels::awake(bool rung) noexcept {
   if (!impl_) return;
   impl_->own.head().asleep.store(0, std::memory_order_seq_cst);
   if (rung) impl_->own.drain();
 }
 
-int DoorBells::fd() const noexcept { return impl_ ? impl_->own.own_read : -1; }
+int WakeChannels::fd() const noexcept { return impl_ ? impl_->own.own_read : -1; }
 
-class DoorBell::Impl {
+class WakeChannel::Impl {
  public:
   ~Impl() {
     if (zero >= 0) ::close(zero);
   }
-  bool take_up(Rank rank, const BellPlace& place) {
+  bool take_up(Rank rank, const WakePlace& place) {
     if (place.fd < 0 || place.pid_space == 0 || place.pid_space != own_pid_space()) return false;
     own.page = ::open(path_of(place.pid, place.fd).c_str(), O_RDWR | O_CLOEXEC);
     if (own.page < 0 || !base::is_memfd(own.page, name_of(place.number))) return false;
@@ -228,42 +228,42 @@ class DoorBell::Impl {
   Rank self{};
 };
 
-DoorBell::DoorBell(Rank self, const BellPlace& place) {
+WakeChannel::WakeChannel(Rank self, const WakePlace& place) {
   try {
     auto made = std::make_unique<Impl>();
     if (made->take_up(self, place)) impl_ = std::move(made);
-  } catch (...) {  // no memory for it: no bell
+  } catch (...) {  // no memory for it: no wakeup
   }
 }
-DoorBell::~DoorBell() = default;
+WakeChannel::~WakeChannel() = default;
 
-int DoorBell::pipe() const noexcept { return impl_ ? impl_->own.own_write : -1; }
-bool DoorBell::connected() const noexcept {
+int WakeChannel::pipe() const noexcept { return impl_ ? impl_->own.own_write : -1; }
+bool WakeChannel::connected() const noexcept {
   return impl_ && impl_->line().connected.load(std::memory_order_acquire) != 0;
 }
 
-void DoorBell::sent(std::uint64_t messages) noexcept {
+void WakeChannel::sent(std::uint64_t messages) noexcept {
   if (!impl_) return;
   impl_->line().to_zero.store(messages, std::memory_order_seq_cst);
   impl_->own.head().news.fetch_add(1, std::memory_order_release);
   ring_if_asleep(impl_->own.head().asleep, impl_->zero);
 }
 
-bool DoorBell::under_way(std::uint64_t received) const noexcept {
+bool WakeChannel::under_way(std::uint64_t received) const noexcept {
   return impl_->line().to_rank.load(std::memory_order_seq_cst) > received;
 }
 
-bool DoorBell::prepare_sleep(std::uint64_t received) noexcept {
+bool WakeChannel::prepare_sleep(std::uint64_t received) noexcept {
   impl_->line().asleep.store(1, std::memory_order_seq_cst);
   return !under_way(received);
 }
 
-void DoorBell::awake(bool rung) noexcept {
+void WakeChannel::awake(bool rung) noexcept {
   if (!impl_) return;
   impl_->line().asleep.store(0, std::memory_order_seq_cst);
   if (rung) impl_->own.drain();
 }
 
-int DoorBell::fd() const noexcept { return impl_ ? impl_->own.own_read : -1; }
+int WakeChannel::fd() const noexcept { return impl_ ? impl_->own.own_read : -1; }
 
 }  // namespace rankpool::liveness

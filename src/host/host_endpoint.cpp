@@ -1,4 +1,4 @@
-#include "host/worker_line.hpp"
+#include "host/host_endpoint.hpp"
 
 #include "host/worker_host.hpp"
 #include "wire/frames.hpp"
@@ -10,14 +10,14 @@
 namespace rankpool::host {
 namespace {
 
-/// What is due to be told of brief chunks is waited for so many times as long as one took: a worker rings when it
+/// What is due to be told of short_chunk chunks is waited for so many times as long as one took: a worker rings when it
 /// begins the last that it has, mostly the third.
-constexpr int kBriefChunks = 3;
-constexpr std::uint64_t kLongestBrief = 2'000'000;
+constexpr int kShortChunks = 3;
+constexpr std::uint64_t kLongestShort = 2'000'000;
 
 }  // namespace
 
-void WorkerLine::write(std::span<const std::byte> bytes, std::shared_ptr<const void> owner) {
+void HostEndpoint::write(std::span<const std::byte> bytes, std::shared_ptr<const void> owner) {
   if (backlog_.empty()) bytes = bytes.subspan(put(bytes));
   if (bytes.empty()) return;
   if (!owner) {
@@ -28,14 +28,14 @@ void WorkerLine::write(std::span<const std::byte> bytes, std::shared_ptr<const v
   backlog_.push_back({bytes, std::move(owner)});
 }
 
-void WorkerLine::write_side(std::span<const std::byte> bytes) {
+void HostEndpoint::write_side(std::span<const std::byte> bytes) {
   side_backlog_.insert(side_backlog_.end(), bytes.begin(), bytes.end());
   push_side();
 }
 
 /// Copies as much as there is room for, and a ring's worth at most; returns how much. What is long is shown stretch by
 /// stretch, so that the worker takes one while the next is copied.
-std::size_t WorkerLine::put(std::span<const std::byte> bytes) {
+std::size_t HostEndpoint::put(std::span<const std::byte> bytes) {
   bytes = bytes.first(std::min(bytes.size(), channel::Channel::kRing));
   std::size_t done = 0;
   while (done < bytes.size()) {
@@ -56,13 +56,13 @@ std::size_t WorkerLine::put(std::span<const std::byte> bytes) {
   return done;
 }
 
-channel::Bell WorkerLine::show() {
+channel::FutexWake HostEndpoint::show() {
   if (!std::exchange(unpublished_, false)) return {};
   channel_.control().in_tail.value.store(in_tail_, std::memory_order_seq_cst);
   return strike_if_asleep(channel::Channel::SleepsFor::input);
 }
 
-bool WorkerLine::push_backlog() {
+bool HostEndpoint::push_backlog() {
   if (backlog_.empty()) return false;
   bool any = false;
   while (!backlog_.empty()) {
@@ -78,7 +78,7 @@ bool WorkerLine::push_backlog() {
   return any;
 }
 
-bool WorkerLine::push_side() {
+bool HostEndpoint::push_side() {
   if (side_backlog_.empty() || rogue_) return false;
   auto& control = channel_.control();
   const std::uint64_t head = control.side_in_head.value.load(std::memory_order_acquire);
@@ -99,13 +99,13 @@ bool WorkerLine::push_side() {
   return true;
 }
 
-std::size_t WorkerLine::waiting() const noexcept {
+std::size_t HostEndpoint::waiting() const noexcept {
   std::size_t size = 0;
   for (const auto& pending : backlog_) size += pending.bytes.size();
   return size;
 }
 
-std::size_t WorkerLine::drain(HostListener& listener, std::size_t limit) {
+std::size_t HostEndpoint::drain(HostListener& listener, std::size_t limit) {
   if (rogue_) return 0;
   const std::uint64_t tail = channel_.control().out_tail.value.load(std::memory_order_acquire);
   const std::size_t side = drain_side(listener);
@@ -114,7 +114,7 @@ std::size_t WorkerLine::drain(HostListener& listener, std::size_t limit) {
     rogue_ = true;
     return 0;
   }
-  if (harvested_ != 0 && !skip_harvested(listener, static_cast<std::size_t>(tail - out_head_))) return 0;
+  if (collected_ != 0 && !skip_collected(listener, static_cast<std::size_t>(tail - out_head_))) return 0;
   output_since_ = true;
   const std::size_t size = std::min(limit, static_cast<std::size_t>(tail - out_head_));
   for (std::size_t done = 0; done < size;) {
@@ -126,7 +126,7 @@ std::size_t WorkerLine::drain(HostListener& listener, std::size_t limit) {
   return size + side;
 }
 
-std::size_t WorkerLine::drain_side(HostListener& listener) {
+std::size_t HostEndpoint::drain_side(HostListener& listener) {
   auto& control = channel_.control();
   const std::uint64_t tail = control.side_out_tail.value.load(std::memory_order_acquire);
   if (tail == side_out_head_) return 0;
@@ -142,7 +142,7 @@ std::size_t WorkerLine::drain_side(HostListener& listener) {
   return size;
 }
 
-bool WorkerLine::has_output() noexcept {
+bool HostEndpoint::has_output() noexcept {
   if (rogue_) return false;
   auto& control = channel_.control();
   return control.out_tail.value.load(std::memory_order_seq_cst) != out_head_ ||
@@ -150,25 +150,25 @@ bool WorkerLine::has_output() noexcept {
 }
 
 /// Of the frame that begins the output something was given out already: its header is told as of the rest.
-bool WorkerLine::skip_harvested(HostListener& listener, std::size_t size) {
+bool HostEndpoint::skip_collected(HostListener& listener, std::size_t size) {
   wire::FrameHeader header;
   if (size >= sizeof header) std::memcpy(&header, channel_.out(out_head_), sizeof header);
-  if (size < sizeof header || header.kind != wire::FrameKind::values || header.count < harvested_ ||
+  if (size < sizeof header || header.kind != wire::FrameKind::values || header.count < collected_ ||
       header.length > size - sizeof header || header.length % header.count != 0) {
     rogue_ = true;
     return false;
   }
-  const std::uint64_t part = harvested_ * (header.length / header.count);
-  header.first += harvested_;
-  header.count -= static_cast<std::uint32_t>(harvested_);
+  const std::uint64_t part = collected_ * (header.length / header.count);
+  header.first += collected_;
+  header.count -= static_cast<std::uint32_t>(collected_);
   header.length -= part;
-  harvested_ = 0;
+  collected_ = 0;
   listener.worker_output(id_, std::as_bytes(std::span(&header, 1)));
   move_out_head(sizeof header + part);
   return true;
 }
 
-bool WorkerLine::give_open(HostListener& listener) {
+bool HostEndpoint::give_unpublished(HostListener& listener) {
   if (rogue_) return false;
   auto& control = channel_.control();
   const std::uint64_t begin = control.open_begin.load(std::memory_order_acquire);
@@ -180,7 +180,7 @@ bool WorkerLine::give_open(HostListener& listener) {
   const std::uint64_t ended = control.progress.load(std::memory_order_acquire) / 2;
   // What was read belongs together if the frame is still open: the worker publishes one before it opens the next.
   if (control.out_tail.value.load(std::memory_order_acquire) != out_head_) return false;
-  if (ended <= base || ended - base <= harvested_ || element == 0) return false;
+  if (ended <= base || ended - base <= collected_ || element == 0) return false;
   const std::uint64_t count = ended - base;
   if (count > channel::Channel::kRing || element > channel::Channel::kRing ||
       count * element > channel::Channel::kRing - sizeof(wire::FrameHeader)) {
@@ -188,64 +188,66 @@ bool WorkerLine::give_open(HostListener& listener) {
   }
   wire::FrameHeader header;
   header.kind = wire::FrameKind::values;
-  header.count = static_cast<std::uint32_t>(count - harvested_);
+  header.count = static_cast<std::uint32_t>(count - collected_);
   header.chunk = chunk;
-  header.first = first + harvested_;
+  header.first = first + collected_;
   header.length = header.count * element;
-  const std::byte* const values = channel_.out(begin) + sizeof header + harvested_ * element;
-  harvested_ = count;
+  const std::byte* const values = channel_.out(begin) + sizeof header + collected_ * element;
+  collected_ = count;
   listener.worker_output(id_, std::as_bytes(std::span(&header, 1)));
   listener.worker_output(id_, {values, static_cast<std::size_t>(header.length)});
   return true;
 }
 
-bool WorkerLine::harvest(HostListener& listener) {
+bool HostEndpoint::collect_unpublished(HostListener& listener) {
   const std::uint64_t progress = channel_.control().progress.load(std::memory_order_acquire);
-  return std::exchange(progress_, progress) == progress && give_open(listener);
+  return std::exchange(progress_, progress) == progress && give_unpublished(listener);
 }
 
-bool WorkerLine::may_hold_back() noexcept { return channel_.control().chunk_items.load(std::memory_order_seq_cst) > 1; }
+bool HostEndpoint::may_hold_back() noexcept {
+  return channel_.control().chunk_items.load(std::memory_order_seq_cst) > 1;
+}
 
-bool WorkerLine::at_work() noexcept { return channel_.control().chunk_items.load(std::memory_order_relaxed) != 0; }
+bool HostEndpoint::at_work() noexcept { return channel_.control().chunk_items.load(std::memory_order_relaxed) != 0; }
 
-bool WorkerLine::inside_item() noexcept {
+bool HostEndpoint::inside_item() noexcept {
   return (channel_.control().progress.load(std::memory_order_acquire) & 1U) != 0;
 }
 
-std::optional<std::chrono::steady_clock::time_point> WorkerLine::be_patient(
+std::optional<std::chrono::steady_clock::time_point> HostEndpoint::defer_wakeups(
     std::chrono::steady_clock::time_point now) noexcept {
   if (std::exchange(output_since_, false)) last_output_ = now;
   auto& control = channel_.control();
-  const std::uint64_t brief = std::min(control.brief.load(std::memory_order_relaxed), kLongestBrief);
-  const auto until = last_output_ + kBriefChunks * std::chrono::nanoseconds(brief);
+  const std::uint64_t short_chunk = std::min(control.short_chunk.load(std::memory_order_relaxed), kLongestShort);
+  const auto until = last_output_ + kShortChunks * std::chrono::nanoseconds(short_chunk);
   const bool has_the_next = control.chunk_items.load(std::memory_order_relaxed) != 0 &&
                             control.chunk_end.load(std::memory_order_relaxed) < in_tail_;
-  const bool patient = has_the_next && now < until;
-  control.patient.store(patient ? 1 : 0, std::memory_order_seq_cst);
-  return patient ? std::optional(until) : std::nullopt;
+  const bool defer_wakeup = has_the_next && now < until;
+  control.defer_wakeup.store(defer_wakeup ? 1 : 0, std::memory_order_seq_cst);
+  return defer_wakeup ? std::optional(until) : std::nullopt;
 }
 
-void WorkerLine::move_out_head(std::uint64_t size) {
+void HostEndpoint::move_out_head(std::uint64_t size) {
   out_head_ += size;
   channel_.control().out_head.value.store(out_head_, std::memory_order_seq_cst);
   wake(channel::Channel::SleepsFor::room);
 }
 
-channel::Bell WorkerLine::strike_if_asleep(channel::Channel::SleepsFor what) {
+channel::FutexWake HostEndpoint::strike_if_asleep(channel::Channel::SleepsFor what) {
   auto& control = channel_.control();
   auto seen = static_cast<std::uint32_t>(what);
   if (control.worker_sleeping.load(std::memory_order_seq_cst) == seen &&
       control.worker_sleeping.compare_exchange_strong(seen, 0, std::memory_order_seq_cst)) {
-    return channel_.strike_bell();
+    return channel_.take_wakeup();
   }
   return {};
 }
 
-void WorkerLine::wake_side() {
+void HostEndpoint::wake_side() {
   auto& control = channel_.control();
   if (control.side_sleeping.load(std::memory_order_seq_cst) != 0 &&
       control.side_sleeping.exchange(0, std::memory_order_seq_cst) != 0) {
-    channel_.ring_side_bell();
+    channel_.send_side_wakeup();
   }
 }
 

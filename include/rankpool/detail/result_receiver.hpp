@@ -44,11 +44,11 @@ using Gather = std::vector<std::span<const std::byte>>;
 /// it sleeps, and must neither block nor throw. An item ends exactly once: by one of `values`, `value`, `error`,
 /// `fail`, `cancelled`, or because its owner ended it (a cancelled future, an argument that could not be encoded),
 /// after which later outcomes for it are ignored.
-class Sink {
+class ResultReceiver {
  public:
-  Sink() = default;
-  Sink(const Sink&) = delete;
-  Sink& operator=(const Sink&) = delete;
+  ResultReceiver() = default;
+  ResultReceiver(const ResultReceiver&) = delete;
+  ResultReceiver& operator=(const ResultReceiver&) = delete;
 
   /// The items are about to be handed to a worker. False if a single item was cancelled by its owner in the meantime:
   /// it is then not handed out. Called again for an item that is handed out again.
@@ -77,13 +77,13 @@ class Sink {
   }
 
  protected:
-  virtual ~Sink() = default;
+  virtual ~ResultReceiver() = default;
 
  private:
   std::atomic<std::uint32_t> references_{0};
 };
 
-/// A counted reference to a Sink or to a class derived from it.
+/// A counted reference to a ResultReceiver or to a class derived from it.
 template <class S>
 class Ref {
  public:
@@ -122,7 +122,7 @@ class WorkControl {
   virtual void extend(std::uint64_t more) = 0;
   /// No items will be appended any more.
   virtual void seal() = 0;
-  /// Cancel what has not begun. Each such item ends by `Sink::cancelled`.
+  /// Cancel what has not begun. Each such item ends by `ResultReceiver::cancelled`.
   virtual void cancel() = 0;
   /// The owner has all outcomes: returns when the last line about its progress is written, if there is any.
   virtual void await_last_line() {}
