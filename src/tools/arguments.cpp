@@ -96,7 +96,7 @@ Leave complain(const std::string& text) {
 
 std::variant<Request, Leave> parse_arguments(const std::vector<std::string>& arguments) {
   Request request;
-  Request& request = request.request;
+  Layout& layout = request.layout;
   std::string launcher = "auto";
   double grace = 5;
   bool dry_run = false;
@@ -104,11 +104,11 @@ std::variant<Request, Leave> parse_arguments(const std::vector<std::string>& arg
   app.formatter(std::make_shared<Help>());
   app.footer(kFooter);
   app.set_version_flag("--version", "rankpool-run " RANKPOOL_VERSION);
-  app.add_option("-n,--np,--ranks", request.ranks, "Ranks (MPI processes), at least 1")->type_name("RANKS");
-  app.add_option("--workers", request.workers,
+  app.add_option("-n,--np,--ranks", layout.ranks, "Ranks (MPI processes), at least 1")->type_name("RANKS");
+  app.add_option("--workers", layout.workers,
                  "Worker processes that each rank can hold; default: its share of its node's cores")
       ->type_name("N");
-  app.add_option("--hostfile", request.hostfile, "Open MPI host file: lines like \"node1 slots=4\"")->type_name("FILE");
+  app.add_option("--hostfile", layout.hostfile, "Open MPI host file: lines like \"node1 slots=4\"")->type_name("FILE");
   app.add_option("--launcher", launcher, "auto, mpirun, srun, or none (the program itself)")
       ->type_name("NAME")
       ->check(CLI::IsMember({"auto", "mpirun", "srun", "none"}));
@@ -135,11 +135,11 @@ std::variant<Request, Leave> parse_arguments(const std::vector<std::string>& arg
   }
   if (parts.program.empty()) return complain("there is no program to start: rankpool-run [options] program args");
   if (!(grace >= 0 && grace <= 86'400)) return complain("--grace is a number of seconds from 0 to 86400");
-  if (launcher == "mpirun") request.launcher = Launcher::mpirun;
-  if (launcher == "srun") request.launcher = Launcher::srun;
-  if (launcher == "none") request.launcher = Launcher::bare;
-  request.launcher_options = std::move(parts.launcher);
-  request.program = std::move(parts.program);
+  if (launcher == "mpirun") layout.launcher = Launcher::mpirun;
+  if (launcher == "srun") layout.launcher = Launcher::srun;
+  if (launcher == "none") layout.launcher = Launcher::bare;
+  layout.launcher_options = std::move(parts.launcher);
+  layout.program = std::move(parts.program);
   request.grace = std::chrono::milliseconds(static_cast<long>(grace * 1000));
   request.mode = dry_run ? Request::Mode::dry_run : Request::Mode::run;
   return request;

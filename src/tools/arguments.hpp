@@ -12,7 +12,7 @@ namespace rankpool::tools {
 /// What rankpool-run's command line asks for.
 struct Request {
   enum class Mode { run, dry_run } mode = Mode::run;
-  Request request;
+  Layout layout;
   std::chrono::milliseconds grace{5000};
 };
 

@@ -14,7 +14,7 @@ namespace {
 
 /// What has been found out on the way to a plan.
 struct Draft {
-  const Request& request;
+  const Layout& layout;
   const Surroundings& around;
   std::optional<SlurmJob> slurm;
   std::vector<HostSlots> hosts;
@@ -28,29 +28,29 @@ std::string plural(std::int64_t number, const std::string& thing) {
 }
 
 /// True if the user gives one of these options to the launcher, as `--name value` or `--name=value`.
-bool user_gives(const Request& request, std::initializer_list<std::string> names) {
-  return std::any_of(request.launcher_options.begin(), request.launcher_options.end(), [&](const std::string& option) {
+bool user_gives(const Layout& layout, std::initializer_list<std::string> names) {
+  return std::any_of(layout.launcher_options.begin(), layout.launcher_options.end(), [&](const std::string& option) {
     return std::any_of(names.begin(), names.end(),
                        [&](const std::string& name) { return option == name || option.starts_with(name + "="); });
   });
 }
 
 /// True if the user hands this variable on with `-x`.
-bool user_exports(const Request& request, const std::string& name) {
-  const auto& options = request.launcher_options;
+bool user_exports(const Layout& layout, const std::string& name) {
+  const auto& options = layout.launcher_options;
   for (std::size_t i = 0; i + 1 < options.size(); ++i) {
     if (options[i] == "-x" && (options[i + 1] == name || options[i + 1].starts_with(name + "="))) return true;
   }
   return false;
 }
 
-Outcome check_numbers(const Request& request) {
-  if (request.ranks && *request.ranks < 1) {
-    return Refusal{Status::usage, "-n " + std::to_string(*request.ranks) + ": there must be at least 1 rank"};
+Outcome check_numbers(const Layout& layout) {
+  if (layout.ranks && *layout.ranks < 1) {
+    return Refusal{Status::usage, "-n " + std::to_string(*layout.ranks) + ": there must be at least 1 rank"};
   }
-  if (request.workers && *request.workers < 1) {
+  if (layout.workers && *layout.workers < 1) {
     return Refusal{Status::usage,
-                   "--workers " + std::to_string(*request.workers) + ": each rank needs at least 1 worker"};
+                   "--workers " + std::to_string(*layout.workers) + ": each rank needs at least 1 worker"};
   }
   return std::nullopt;
 }
@@ -71,7 +71,7 @@ Outcome check_not_nested(const Draft& draft) {
 }
 
 Outcome check_program(const Draft& draft) {
-  const std::string& name = draft.request.program.front();
+  const std::string& name = draft.layout.program.front();
   const FoundProgram found = draft.around.find_program(name);
   if (found.state == ProgramState::not_executable) {
     return Refusal{Status::not_executable, found.path +
@@ -89,7 +89,7 @@ Outcome check_program(const Draft& draft) {
 }
 
 Outcome read_hosts(Draft& draft) {
-  const std::string& file = draft.request.hostfile;
+  const std::string& file = draft.layout.hostfile;
   if (file.empty()) return std::nullopt;
   const FileText content = draft.around.read_file(file);
   if (!content.text) return Refusal{Status::usage, "the host file " + file + " cannot be read: " + content.error};
@@ -98,11 +98,11 @@ Outcome read_hosts(Draft& draft) {
     return Refusal{Status::usage, "the host file " + file + " names no host; a line is like: node1 slots=4"};
   }
   const auto slots = total_slots(draft.hosts);
-  const bool checked = !user_gives(draft.request, {"--oversubscribe", "-oversubscribe", "--map-by", "-map-by"});
-  if (draft.request.ranks && slots && *slots < *draft.request.ranks && checked) {
+  const bool checked = !user_gives(draft.layout, {"--oversubscribe", "-oversubscribe", "--map-by", "-map-by"});
+  if (draft.layout.ranks && slots && *slots < *draft.layout.ranks && checked) {
     return Refusal{Status::usage,
                    "too few slots: the host file " + file + " has " + std::to_string(*slots) + " (" +
-                       describe(draft.hosts) + ") for " + plural(*draft.request.ranks, "rank") +
+                       describe(draft.hosts) + ") for " + plural(*draft.layout.ranks, "rank") +
                        ". Raise slots=, ask for fewer ranks with more --workers each, or put --oversubscribe"
                        " before --"};
   }
@@ -117,28 +117,28 @@ bool is_there(const Draft& draft, const std::string& program) {
 
 /// Chooses the launcher and says why.
 Outcome choose(Draft& draft) {
-  const Request& request = draft.request;
+  const Layout& layout = draft.layout;
   Plan& plan = draft.plan;
-  if (request.launcher) {
-    plan.launcher = *request.launcher;
+  if (layout.launcher) {
+    plan.launcher = *layout.launcher;
     plan.reason = "as --launcher says";
     if (plan.launcher == Launcher::bare &&
-        (request.ranks || !request.hostfile.empty() || !request.launcher_options.empty())) {
+        (layout.ranks || !layout.hostfile.empty() || !layout.launcher_options.empty())) {
       return Refusal{Status::usage,
                      "--launcher none starts the program itself, once: -n, --hostfile and launcher options go with"
                      " mpirun or srun only"};
     }
-    if (plan.launcher == Launcher::srun && !request.hostfile.empty()) {
+    if (plan.launcher == Launcher::srun && !layout.hostfile.empty()) {
       return Refusal{Status::usage,
                      "--hostfile is for mpirun; with srun the nodes are those of the job (--nodelist before --"
                      " picks among them)"};
     }
     return std::nullopt;
   }
-  if (!request.hostfile.empty()) {
+  if (!layout.hostfile.empty()) {
     plan.launcher = Launcher::mpirun;
     plan.reason =
-        "the host file " + request.hostfile + " has " + plural(static_cast<std::int64_t>(draft.hosts.size()), "host");
+        "the host file " + layout.hostfile + " has " + plural(static_cast<std::int64_t>(draft.hosts.size()), "host");
     return std::nullopt;
   }
   if (draft.slurm) {
@@ -153,10 +153,10 @@ Outcome choose(Draft& draft) {
     }
     return std::nullopt;
   }
-  if (request.ranks || !request.launcher_options.empty()) {
+  if (layout.ranks || !layout.launcher_options.empty()) {
     plan.launcher = Launcher::mpirun;
-    plan.reason = request.ranks ? plural(*request.ranks, "rank") + " asked for, and this is no Slurm job"
-                                : "there are launcher options, and this is no Slurm job";
+    plan.reason = layout.ranks ? plural(*layout.ranks, "rank") + " asked for, and this is no Slurm job"
+                               : "there are launcher options, and this is no Slurm job";
     return std::nullopt;
   }
   plan.launcher = Launcher::bare;
@@ -166,15 +166,15 @@ Outcome choose(Draft& draft) {
 
 /// How many ranks to ask the launcher for; none: one on each node.
 std::optional<std::int64_t> ranks_of(const Draft& draft) {
-  if (draft.request.ranks) return *draft.request.ranks;
-  if (draft.slurm && draft.request.hostfile.empty() && draft.slurm->tasks && *draft.slurm->tasks > draft.slurm->nodes) {
+  if (draft.layout.ranks) return *draft.layout.ranks;
+  if (draft.slurm && draft.layout.hostfile.empty() && draft.slurm->tasks && *draft.slurm->tasks > draft.slurm->nodes) {
     return *draft.slurm->tasks;
   }
   return std::nullopt;
 }
 
 std::string rank_reason(const Draft& draft) {
-  if (draft.request.ranks) return "";
+  if (draft.layout.ranks) return "";
   if (ranks_of(draft))
     return "; one rank for each of the " + plural(*ranks_of(draft), "task") + " that the job asked for";
   return "; one rank on each node, with all its cores as workers";
@@ -225,7 +225,7 @@ void export_variables(const Draft& draft, const std::vector<std::string>& names,
 }
 
 Outcome plan_mpirun(Draft& draft) {
-  const Request& request = draft.request;
+  const Layout& layout = draft.layout;
   const FoundProgram mpirun = draft.around.find_program("mpirun");
   if (mpirun.state != ProgramState::runnable) {
     return Refusal{Status::missing,
@@ -248,29 +248,29 @@ Outcome plan_mpirun(Draft& draft) {
   command = {"mpirun", "--enable-recovery"};
   const auto ranks = ranks_of(draft);
   if (ranks) command.insert(command.end(), {"-n", std::to_string(*ranks)});
-  if (!request.hostfile.empty()) command.insert(command.end(), {"--hostfile", request.hostfile});
+  if (!layout.hostfile.empty()) command.insert(command.end(), {"--hostfile", layout.hostfile});
   const bool own_hosts =
-      !request.hostfile.empty() || user_gives(request, {"-H", "-host", "--host", "-hostfile", "--hostfile"});
+      !layout.hostfile.empty() || user_gives(layout, {"-H", "-host", "--host", "-hostfile", "--hostfile"});
   // Slots are what a list of hosts is for; elsewhere ranks share the cores whatever their number.
-  const bool share = !own_hosts && !user_gives(request, {"--oversubscribe", "--nooversubscribe"});
+  const bool share = !own_hosts && !user_gives(layout, {"--oversubscribe", "--nooversubscribe"});
   std::string mapping = !ranks ? "ppr:1:node" : draft.slurm || own_hosts ? "node" : "";
   if (share && *major >= 5) mapping += ":OVERSUBSCRIBE";
   if (!mapping.empty() &&
-      !user_gives(request, {"--map-by", "-map-by", "--rankfile", "-rf", "-npernode", "--npernode", "-N"})) {
+      !user_gives(layout, {"--map-by", "-map-by", "--rankfile", "-rf", "-npernode", "--npernode", "-N"})) {
     command.insert(command.end(), {"--map-by", mapping});
   }
   if (share && *major < 5) command.push_back("--oversubscribe");
   // mpirun would bind few ranks to a core each; unbound, the library shares out all cores of the node.
-  if (!user_gives(request, {"--bind-to", "-bind-to", "--rankfile", "-rf", "--cpu-set", "--cpu-list"})) {
+  if (!user_gives(layout, {"--bind-to", "-bind-to", "--rankfile", "-rf", "--cpu-set", "--cpu-list"})) {
     command.insert(command.end(), {"--bind-to", "none"});
   }
   std::vector<std::string> names = draft.around.rankpool_variables();
   names.push_back(launch::kReportVariable);
-  if (request.workers) names.push_back("RANKPOOL_WORKERS");
+  if (layout.workers) names.push_back("RANKPOOL_WORKERS");
   std::sort(names.begin(), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());
-  std::erase_if(names, [&](const std::string& name) { return user_exports(request, name); });
-  std::vector<std::string> options = request.launcher_options;
+  std::erase_if(names, [&](const std::string& name) { return user_exports(layout, name); });
+  std::vector<std::string> options = layout.launcher_options;
   export_variables(draft, names, command, options);
   command.insert(command.end(), options.begin(), options.end());
   draft.plan.reason += ": mpirun" + rank_reason(draft);
@@ -281,12 +281,12 @@ Outcome plan_mpirun(Draft& draft) {
 }
 
 Outcome plan_srun(Draft& draft) {
-  const Request& request = draft.request;
+  const Layout& layout = draft.layout;
   if (!is_there(draft, "srun")) {
     return Refusal{Status::missing,
                    "srun is not in PATH: on a cluster load Slurm's module, elsewhere leave --launcher srun away"};
   }
-  if (request.launcher && !offers_pmix(draft.around.srun_mpi_types())) {
+  if (layout.launcher && !offers_pmix(draft.around.srun_mpi_types())) {
     return Refusal{Status::usage,
                    "this srun has no pmix plugin (srun --mpi=list), which Open MPI needs: use --launcher mpirun"};
   }
@@ -307,7 +307,7 @@ Outcome plan_srun(Draft& draft) {
   command.push_back("--cpu-bind=none");
   if (draft.slurm && draft.slurm->place == SlurmPlace::one_task_step) command.push_back("--overlap");
   if (draft.around.variable("SLURM_EXPORT_ENV")) command.push_back("--export=ALL");
-  command.insert(command.end(), request.launcher_options.begin(), request.launcher_options.end());
+  command.insert(command.end(), layout.launcher_options.begin(), layout.launcher_options.end());
   // What sbatch was told of tasks would contradict these.
   for (const char* name :
        {"SLURM_NTASKS_PER_NODE", "SLURM_CPUS_PER_TASK", "SRUN_CPUS_PER_TASK", "SLURM_TRES_PER_TASK"}) {
@@ -320,9 +320,9 @@ Outcome plan_srun(Draft& draft) {
 
 }  // namespace
 
-std::variant<Plan, Refusal> make_plan(const Request& request, const Surroundings& around) {
-  Draft draft{request, around, find_slurm_job(around), {}, {}};
-  if (auto refusal = check_numbers(request)) return *refusal;
+std::variant<Plan, Refusal> make_plan(const Layout& layout, const Surroundings& around) {
+  Draft draft{layout, around, find_slurm_job(around), {}, {}};
+  if (auto refusal = check_numbers(layout)) return *refusal;
   if (auto refusal = check_not_nested(draft)) return *refusal;
   if (auto refusal = check_program(draft)) return *refusal;
   if (auto refusal = read_hosts(draft)) return *refusal;
@@ -339,8 +339,8 @@ std::variant<Plan, Refusal> make_plan(const Request& request, const Surroundings
       break;
   }
   if (refusal) return *refusal;
-  if (request.workers) draft.plan.set.emplace_back("RANKPOOL_WORKERS", std::to_string(*request.workers));
-  draft.plan.command.insert(draft.plan.command.end(), request.program.begin(), request.program.end());
+  if (layout.workers) draft.plan.set.emplace_back("RANKPOOL_WORKERS", std::to_string(*layout.workers));
+  draft.plan.command.insert(draft.plan.command.end(), layout.program.begin(), layout.program.end());
   return std::move(draft.plan);
 }
 

@@ -16,7 +16,7 @@ namespace rankpool::tools {
 enum class Launcher { bare, mpirun, srun };
 
 /// What the user asks.
-struct Request {
+struct Layout {
   std::optional<int> ranks;
   std::optional<int> workers;  ///< for each rank
   std::string hostfile;
@@ -45,7 +45,7 @@ struct Refusal {
   std::string text;
 };
 
-std::variant<Plan, Refusal> make_plan(const Request& request, const Surroundings& around);
+std::variant<Plan, Refusal> make_plan(const Layout& layout, const Surroundings& around);
 
 /// The command with its environment as a shell would take it.
 std::string shell_text(const Plan& plan);

@@ -47,7 +47,7 @@ int run(const std::vector<std::string>& arguments) {
     return leave->status;
   }
   const auto& request = std::get<Request>(parsed);
-  const auto planned = make_plan(request.request, real_surroundings());
+  const auto planned = make_plan(request.layout, real_surroundings());
   if (const auto* const refusal = std::get_if<Refusal>(&planned)) {
     say(refusal->text);
     return static_cast<int>(refusal->status);

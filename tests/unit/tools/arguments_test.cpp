@@ -31,30 +31,30 @@ Leave leave(const Words& words) {
 
 TEST(Arguments, without_a_separator_the_first_that_is_no_option_begins_the_program) {
   const auto asked = request({"-n", "4", "--workers", "2", "prog", "-n", "7", "--", "x"});
-  EXPECT_EQ(asked.request.ranks, 4);
-  EXPECT_EQ(asked.request.workers, 2);
-  EXPECT_THAT(asked.request.program, ElementsAre("prog", "-n", "7", "--", "x"));
-  EXPECT_THAT(asked.request.launcher_options, IsEmpty());
+  EXPECT_EQ(asked.layout.ranks, 4);
+  EXPECT_EQ(asked.layout.workers, 2);
+  EXPECT_THAT(asked.layout.program, ElementsAre("prog", "-n", "7", "--", "x"));
+  EXPECT_THAT(asked.layout.launcher_options, IsEmpty());
 }
 
 TEST(Arguments, before_the_separator_stand_ours_and_the_launchers_in_any_order) {
   const auto asked = request(
       {"--mca", "btl", "tcp,self", "-n", "2", "-host", "n1:2", "--hostfile=hosts", "--", "prog", "--", "--help"});
-  EXPECT_EQ(asked.request.ranks, 2);
-  EXPECT_EQ(asked.request.hostfile, "hosts");
-  EXPECT_THAT(asked.request.launcher_options, ElementsAre("--mca", "btl", "tcp,self", "-host", "n1:2"));
-  EXPECT_THAT(asked.request.program, ElementsAre("prog", "--", "--help"));
+  EXPECT_EQ(asked.layout.ranks, 2);
+  EXPECT_EQ(asked.layout.hostfile, "hosts");
+  EXPECT_THAT(asked.layout.launcher_options, ElementsAre("--mca", "btl", "tcp,self", "-host", "n1:2"));
+  EXPECT_THAT(asked.layout.program, ElementsAre("prog", "--", "--help"));
 }
 
 TEST(Arguments, the_number_of_ranks_has_all_its_usual_names) {
   for (const Words& words : {Words{"-n", "3", "p"}, Words{"-n3", "p"}, Words{"-np", "3", "p"}, Words{"--np", "3", "p"},
                              Words{"--np=3", "p"}, Words{"--ranks", "3", "p"}}) {
-    EXPECT_EQ(request(words).request.ranks, 3) << words.front();
+    EXPECT_EQ(request(words).layout.ranks, 3) << words.front();
   }
 }
 
 TEST(Arguments, a_program_may_begin_with_a_dash_after_the_separator) {
-  EXPECT_THAT(request({"--", "-odd"}).request.program, ElementsAre("-odd"));
+  EXPECT_THAT(request({"--", "-odd"}).layout.program, ElementsAre("-odd"));
 }
 
 TEST(Arguments, unknown_options_without_the_separator_are_explained) {
@@ -76,10 +76,10 @@ TEST(Arguments, what_makes_no_sense_is_refused_with_status_2) {
 
 TEST(Arguments, launchers_and_times_are_read) {
   const auto asked = request({"--launcher", "none", "--grace", "0.5", "--dry-run", "p"});
-  EXPECT_EQ(asked.request.launcher, Launcher::bare);
+  EXPECT_EQ(asked.layout.launcher, Launcher::bare);
   EXPECT_EQ(asked.grace, std::chrono::milliseconds(500));
   EXPECT_EQ(asked.mode, Request::Mode::dry_run);
-  EXPECT_EQ(request({"p"}).request.launcher, std::nullopt);
+  EXPECT_EQ(request({"p"}).layout.launcher, std::nullopt);
   EXPECT_EQ(request({"p"}).mode, Request::Mode::run);
 }
 

@@ -15,7 +15,7 @@ using ::testing::StartsWith;
 
 TEST(Plan, starts_the_program_itself_when_nothing_else_is_asked) {
   World world;
-  world.request.program = {"./prog", "a b"};
+  world.layout.program = {"./prog", "a b"};
   const Plan plan = world.plan();
   EXPECT_EQ(plan.launcher, Launcher::bare);
   EXPECT_EQ(shell_text(plan), "./prog 'a b'");
@@ -24,13 +24,13 @@ TEST(Plan, starts_the_program_itself_when_nothing_else_is_asked) {
 
 TEST(Plan, bare_hands_the_number_of_workers_on) {
   World world;
-  world.request.workers = 3;
+  world.layout.workers = 3;
   EXPECT_EQ(world.command(), "env RANKPOOL_WORKERS=3 ./prog");
 }
 
 TEST(Plan, ranks_on_this_machine_share_its_cores_under_mpirun) {
   World world;
-  world.request.ranks = 4;
+  world.layout.ranks = 4;
   EXPECT_EQ(world.command(),
             "mpirun --enable-recovery -n 4 --oversubscribe --bind-to none -x RANKPOOL_RUN_REPORT ./prog");
   EXPECT_EQ(world.plan().zero, Plan::Zero::doubted);
@@ -39,7 +39,7 @@ TEST(Plan, ranks_on_this_machine_share_its_cores_under_mpirun) {
 TEST(Plan, open_mpi_5_is_told_in_its_own_words_and_believed) {
   World world;
   world.mpirun_version = "mpirun (Open MPI) 5.0.7\n";
-  world.request.ranks = 4;
+  world.layout.ranks = 4;
   EXPECT_EQ(world.command(),
             "mpirun --enable-recovery -n 4 --map-by :OVERSUBSCRIBE --bind-to none -x RANKPOOL_RUN_REPORT ./prog");
   EXPECT_EQ(world.plan().zero, Plan::Zero::believed);
@@ -50,8 +50,8 @@ TEST(Plan, mpirun_hands_on_our_variables_each_once) {
   world.variables["RANKPOOL_LOG"] = "debug";
   world.variables["RANKPOOL_WORKERS"] = "1";
   world.variables["OTHER"] = "x";
-  world.request.ranks = 1;
-  world.request.workers = 2;
+  world.layout.ranks = 1;
+  world.layout.workers = 2;
   EXPECT_EQ(world.command(),
             "env RANKPOOL_WORKERS=2 mpirun --enable-recovery -n 1 --oversubscribe --bind-to none -x RANKPOOL_LOG "
             "-x RANKPOOL_RUN_REPORT -x RANKPOOL_WORKERS ./prog");
@@ -59,7 +59,7 @@ TEST(Plan, mpirun_hands_on_our_variables_each_once) {
 
 TEST(Plan, variables_go_the_way_that_the_users_settings_of_open_mpi_take) {  // the other way beside it is refused
   World world;
-  world.request.ranks = 1;
+  world.layout.ranks = 1;
   world.open_mpi_settings =
       "mca:mca:base:param:mca_base_env_list:value:FOO;BAR=2\n"
       "mca:mca:base:param:mca_base_env_list:source:file\n"
@@ -77,7 +77,7 @@ TEST(Plan, variables_go_the_way_that_the_users_settings_of_open_mpi_take) {  // 
 
 TEST(Plan, variables_are_added_to_the_list_that_the_user_gives_mpirun) {
   World world;
-  world.request.launcher_options = {"--mca", "mca_base_env_list", "FOO", "--bind-to", "core"};
+  world.layout.launcher_options = {"--mca", "mca_base_env_list", "FOO", "--bind-to", "core"};
   EXPECT_EQ(world.command(),
             "mpirun --enable-recovery --map-by ppr:1:node --oversubscribe --mca mca_base_env_list "
             "'FOO;RANKPOOL_RUN_REPORT' --bind-to core ./prog");
@@ -86,8 +86,8 @@ TEST(Plan, variables_are_added_to_the_list_that_the_user_gives_mpirun) {
 TEST(Plan, what_the_user_gives_mpirun_is_not_given_twice) {
   World world;
   world.variables["RANKPOOL_LOG"] = "debug";
-  world.request.ranks = 2;
-  world.request.launcher_options = {"-x", "RANKPOOL_LOG=info", "--bind-to", "core", "--oversubscribe"};
+  world.layout.ranks = 2;
+  world.layout.launcher_options = {"-x", "RANKPOOL_LOG=info", "--bind-to", "core", "--oversubscribe"};
   EXPECT_EQ(world.command(),
             "mpirun --enable-recovery -n 2 -x RANKPOOL_RUN_REPORT -x RANKPOOL_LOG=info --bind-to core "
             "--oversubscribe ./prog");
@@ -95,7 +95,7 @@ TEST(Plan, what_the_user_gives_mpirun_is_not_given_twice) {
 
 TEST(Plan, launcher_options_alone_mean_mpirun_and_stand_after_ours) {
   World world;
-  world.request.launcher_options = {"-H", "n1:2,n2:2"};
+  world.layout.launcher_options = {"-H", "n1:2,n2:2"};
   EXPECT_EQ(world.command(),
             "mpirun --enable-recovery --map-by ppr:1:node --bind-to none -x RANKPOOL_RUN_REPORT -H n1:2,n2:2 "
             "./prog");
@@ -103,15 +103,15 @@ TEST(Plan, launcher_options_alone_mean_mpirun_and_stand_after_ours) {
 
 TEST(Plan, ranks_on_hosts_that_the_user_names_are_spread_over_them) {
   World world;
-  world.request.ranks = 4;
-  world.request.launcher_options = {"--host", "n1:2,n2:2"};
+  world.layout.ranks = 4;
+  world.layout.launcher_options = {"--host", "n1:2,n2:2"};
   EXPECT_THAT(world.command(), AllOf(HasSubstr("--map-by node"), Not(HasSubstr("--oversubscribe"))));
 }
 
 TEST(Plan, a_host_file_gets_one_rank_on_each_host) {
   World world;
   world.files["hosts"] = "n1 slots=4\nn2 slots=4\n";
-  world.request.hostfile = "hosts";
+  world.layout.hostfile = "hosts";
   const Plan plan = world.plan();
   EXPECT_EQ(shell_text(plan),
             "mpirun --enable-recovery --hostfile hosts --map-by ppr:1:node --bind-to none "
@@ -125,38 +125,38 @@ TEST(Plan, a_host_file_wins_over_a_slurm_job) {
   world.in_slurm(2);
   world.variables["SLURM_NTASKS"] = "8";
   world.files["hosts"] = "n1\n";
-  world.request.hostfile = "hosts";
+  world.layout.hostfile = "hosts";
   EXPECT_THAT(world.command(), AllOf(StartsWith("mpirun"), HasSubstr("ppr:1:node")));
 }
 
 TEST(Plan, too_few_slots_are_refused_before_mpirun_is_started) {
   World world;
   world.files["hosts"] = "n1 slots=2\nn2 slots=1\n";
-  world.request.hostfile = "hosts";
-  world.request.ranks = 4;
+  world.layout.hostfile = "hosts";
+  world.layout.ranks = 4;
   const Refusal refusal = world.refusal();
   EXPECT_EQ(refusal.status, Status::usage);
   EXPECT_EQ(refusal.text,
             "too few slots: the host file hosts has 3 (n1: 2, n2: 1) for 4 ranks. Raise slots=, ask for fewer ranks "
             "with more --workers each, or put --oversubscribe before --");
-  world.request.ranks = 3;
+  world.layout.ranks = 3;
   EXPECT_THAT(world.command(), HasSubstr("-n 3"));
-  world.request.ranks = 4;
-  world.request.launcher_options = {"--oversubscribe"};
+  world.layout.ranks = 4;
+  world.layout.launcher_options = {"--oversubscribe"};
   EXPECT_THAT(world.command(), HasSubstr("-n 4"));
 }
 
 TEST(Plan, slots_that_a_host_file_does_not_tell_are_left_to_mpirun) {
   World world;
   world.files["hosts"] = "n1\nn2 slots=1\n";
-  world.request.hostfile = "hosts";
-  world.request.ranks = 64;
+  world.layout.hostfile = "hosts";
+  world.layout.ranks = 64;
   EXPECT_THAT(world.command(), HasSubstr("-n 64 --hostfile hosts --map-by node"));
 }
 
 TEST(Plan, a_host_file_that_cannot_be_read_or_is_empty_is_refused) {
   World world;
-  world.request.hostfile = "hosts";
+  world.layout.hostfile = "hosts";
   EXPECT_EQ(world.refusal().text, "the host file hosts cannot be read: No such file or directory");
   world.files["hosts"] = "# n1\n\n";
   EXPECT_THAT(world.refusal().text, HasSubstr("names no host"));
@@ -188,11 +188,11 @@ TEST(Plan, a_slurm_job_that_asked_for_more_tasks_than_nodes_gets_a_rank_for_each
 TEST(Plan, ranks_in_a_slurm_job_are_as_many_as_asked) {
   World world;
   world.in_slurm(2);
-  world.request.ranks = 1;
+  world.layout.ranks = 1;
   EXPECT_THAT(world.command(), HasSubstr("--nodes=1 --ntasks=1 "));
-  world.request.ranks = 8;
+  world.layout.ranks = 8;
   EXPECT_THAT(world.command(), AllOf(HasSubstr("--nodes=2 --ntasks=8 "), Not(HasSubstr("--overcommit"))));
-  world.request.ranks = 9;
+  world.layout.ranks = 9;
   EXPECT_THAT(world.command(), HasSubstr("--overcommit"));
 }
 
@@ -201,7 +201,7 @@ TEST(Plan, what_sbatch_was_told_of_tasks_does_not_contradict_srun) {
   world.in_slurm(2);
   world.variables["SLURM_NTASKS_PER_NODE"] = "4";
   world.variables["SLURM_CPUS_PER_TASK"] = "2";
-  world.request.workers = 2;
+  world.layout.workers = 2;
   EXPECT_THAT(world.command(),
               StartsWith("env -u SLURM_NTASKS_PER_NODE -u SLURM_CPUS_PER_TASK RANKPOOL_WORKERS=2 srun "));
 }
@@ -224,33 +224,33 @@ TEST(Plan, without_pmix_or_srun_a_slurm_job_falls_back_to_mpirun) {
   EXPECT_THAT(world.plan().reason, HasSubstr("no pmix plugin"));
   world.programs.erase("srun");
   EXPECT_THAT(world.plan().reason, HasSubstr("srun is not in PATH"));
-  world.request.launcher = Launcher::srun;
+  world.layout.launcher = Launcher::srun;
   EXPECT_EQ(world.refusal().status, Status::missing);
 }
 
 TEST(Plan, the_users_choice_of_launcher_is_followed) {
   World world;
   world.in_slurm(2);
-  world.request.launcher = Launcher::mpirun;
+  world.layout.launcher = Launcher::mpirun;
   EXPECT_THAT(world.command(), StartsWith("mpirun "));
-  world.request.launcher = Launcher::bare;
+  world.layout.launcher = Launcher::bare;
   EXPECT_EQ(world.command(), "./prog");
   world.variables.clear();
-  world.request.launcher = Launcher::srun;
+  world.layout.launcher = Launcher::srun;
   EXPECT_THAT(world.command(), HasSubstr("--quit-on-interrupt --ntasks-per-node=1 --cpu-bind=none ./prog"));
 }
 
 TEST(Plan, choices_that_contradict_each_other_are_refused) {
   World world;
-  world.request.launcher = Launcher::bare;
-  world.request.ranks = 2;
+  world.layout.launcher = Launcher::bare;
+  world.layout.ranks = 2;
   EXPECT_THAT(world.refusal().text, HasSubstr("--launcher none starts the program itself"));
-  world.request.launcher = Launcher::srun;
+  world.layout.launcher = Launcher::srun;
   world.files["hosts"] = "n1\n";
-  world.request.ranks.reset();
-  world.request.hostfile = "hosts";
+  world.layout.ranks.reset();
+  world.layout.hostfile = "hosts";
   EXPECT_THAT(world.refusal().text, HasSubstr("--hostfile is for mpirun"));
-  world.request.hostfile.clear();
+  world.layout.hostfile.clear();
   world.srun_mpi_types = "none";
   EXPECT_THAT(world.refusal().text, HasSubstr("use --launcher mpirun"));
 }
@@ -287,30 +287,30 @@ TEST(Plan, the_steps_that_slurm_makes_itself_are_none) {
 
 TEST(Plan, numbers_below_one_are_refused) {
   World world;
-  world.request.ranks = 0;
+  world.layout.ranks = 0;
   EXPECT_EQ(world.refusal().text, "-n 0: there must be at least 1 rank");
   EXPECT_EQ(world.refusal().status, Status::usage);
-  world.request.ranks = 1;
-  world.request.workers = -1;
+  world.layout.ranks = 1;
+  world.layout.workers = -1;
   EXPECT_EQ(world.refusal().text, "--workers -1: each rank needs at least 1 worker");
 }
 
 TEST(Plan, a_program_that_is_missing_or_cannot_run_is_refused_with_the_shells_status) {
   World world;
-  world.request.program = {"./nope"};
+  world.layout.program = {"./nope"};
   EXPECT_EQ(world.refusal().status, Status::missing);
   EXPECT_EQ(world.refusal().text, "there is no program ./nope");
-  world.request.program = {"prog"};
+  world.layout.program = {"prog"};
   EXPECT_EQ(world.refusal().text, "there is no program prog in PATH; the one in this folder is called ./prog");
   world.programs["./text file"] = ProgramState::not_executable;
-  world.request.program = {"./text file"};
+  world.layout.program = {"./text file"};
   EXPECT_EQ(world.refusal().status, Status::not_executable);
   EXPECT_THAT(world.refusal().text, HasSubstr("(chmod +x './text file')"));
 }
 
 TEST(Plan, a_missing_mpirun_or_one_of_another_mpi_is_refused) {
   World world;
-  world.request.ranks = 2;
+  world.layout.ranks = 2;
   world.mpirun_version = "HYDRA build details:\n";
   EXPECT_EQ(world.refusal().status, Status::missing);
   EXPECT_THAT(world.refusal().text,

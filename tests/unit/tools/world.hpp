@@ -22,9 +22,9 @@ struct World {
   std::string mpirun_version = "mpirun (Open MPI) 4.1.4\n\nReport bugs to ...\n";
   std::string srun_mpi_types = "MPI plugin types are...\n\tnone\n\tpmi2\n\tpmix\n";
   std::string open_mpi_settings = "mca:mca:base:param:mca_base_env_list:value:\n";
-  Request request;
+  Layout layout;
 
-  World() { request.program = {"./prog"}; }
+  World() { layout.program = {"./prog"}; }
 
   /// In a Slurm job of so many nodes with 4 cores each.
   World& in_slurm(int nodes) {
@@ -66,7 +66,7 @@ struct World {
   }
 
   [[nodiscard]] Plan plan() const {
-    const auto made = make_plan(request, surroundings());
+    const auto made = make_plan(layout, surroundings());
     if (const auto* const refusal = std::get_if<Refusal>(&made)) {
       ADD_FAILURE() << "refused: " << refusal->text;
       return {};
@@ -75,7 +75,7 @@ struct World {
   }
   [[nodiscard]] std::string command() const { return shell_text(plan()); }
   [[nodiscard]] Refusal refusal() const {
-    const auto made = make_plan(request, surroundings());
+    const auto made = make_plan(layout, surroundings());
     if (const auto* const plan = std::get_if<Plan>(&made)) {
       ADD_FAILURE() << "planned: " << shell_text(*plan);
       return {};
