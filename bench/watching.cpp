@@ -1,5 +1,5 @@
-// What watching costs: a map of tasks of --us=MICROSECONDS (computing, not waiting), --n=items, --trace=FILE ("": none), --progress=1.
-// Items a second, and what the trace takes for each.
+// What watching costs: a map of tasks of --us=MICROSECONDS (computing, not waiting), --n=items, --trace=FILE ("":
+// none), --progress=1. Items a second, and what the trace takes for each.
 #include "measure.hpp"
 #include "work.hpp"
 
@@ -34,7 +34,8 @@ int main(int argc, char** argv) {
   bench::Report report;
   report.add("items_per_s", static_cast<double>(n) / seconds);
   if (!trace.empty()) {
-    report.add("trace_bytes_per_item", static_cast<double>(std::filesystem::file_size(trace)) / (1.05 * static_cast<double>(n)));
+    report.add("trace_bytes_per_item",
+               static_cast<double>(std::filesystem::file_size(trace)) / (1.05 * static_cast<double>(n)));
     std::filesystem::remove(trace);
   }
   report.print();

@@ -1,6 +1,7 @@
 #include "agent/agent.hpp"
 
 #include "base/log.hpp"
+#include "base/pace.hpp"
 
 #include <poll.h>
 #include <sched.h>
@@ -18,12 +19,6 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t kPiece = std::size_t{256} << 10U;
 /// So much may be on its way to rank 0 before workers have to wait: it bounds this process's memory.
 constexpr std::size_t kMaxUnsent = 16 * kPiece;
-/// So often the lifeline is looked at while there is other work: a system call each time.
-constexpr std::chrono::microseconds kLookEvery{100};
-/// How long rank 0 may take to invite us after MPI_Init.
-constexpr std::chrono::seconds kInvitation{60};
-/// How long a rank that cannot go on tries to say so.
-constexpr std::chrono::seconds kFarewell{2};
 
 }  // namespace
 
@@ -33,7 +28,7 @@ Agent::Agent(transport::Transport& transport, host::WorkerHost& host, AgentOptio
 Agent::~Agent() = default;
 
 Ending Agent::run() {
-  const auto invited_until = Clock::now() + kInvitation;
+  const auto invited_until = Clock::now() + pace::kAssembly;
   while (!ending_) {
     const auto now = Clock::now();
     bool any = take_messages();
@@ -47,7 +42,7 @@ Ending Agent::run() {
     send_batch();
     any |= look_at_lifeline(now);
     if (!lifeline_ && now > invited_until) {
-      base::log_error("rank 0 has not sent an invitation within " + std::to_string(kInvitation.count()) + " s");
+      base::log_error("rank 0 has not sent an invitation within " + std::to_string(pace::kAssembly.count()) + " s");
       ending_ = Ending::rank_0_lost;
     }
     if (any) {
@@ -176,9 +171,9 @@ void Agent::send_batch() {
 }
 
 bool Agent::look_at_lifeline(Clock::time_point now) {
-  if (std::exchange(lifeline_is_quiet_, false)) next_look_ = now + kLookEvery;
+  if (std::exchange(lifeline_is_quiet_, false)) next_look_ = now + pace::kLookAtLifelines;
   if (!lifeline_ || now < next_look_) return false;
-  next_look_ = now + kLookEvery;
+  next_look_ = now + pace::kLookAtLifelines;
   const bool any = lifeline_->poll(events_);
   for (const auto& event : events_) handle(event);
   events_.clear();
@@ -235,7 +230,7 @@ void Agent::sleep() {
     if (look || host_.has_backlog()) {
       const auto now = Clock::now();
       if (look) until = base::roughly(*look, now);
-      if (host_.has_backlog()) until = now + std::chrono::milliseconds(1);
+      if (host_.has_backlog()) until = now + pace::kRoomLook;
     }
     alarm_.set(until);
     lifeline_is_quiet_ = ::poll(fds.data(), fds.size(), -1) >= 0 && fds[2].revents == 0;
@@ -280,7 +275,7 @@ bool say_farewell(transport::Transport& transport, const std::string& why) noexc
     wire::append(message, wire::Farewell{why});
     transport.send(transport.root(), std::move(message));
     std::vector<transport::Incoming> ignored;
-    const auto until = Clock::now() + kFarewell;
+    const auto until = Clock::now() + pace::kFarewell;
     while (transport.unsent() != 0 && Clock::now() < until) {
       transport.poll(ignored);
       ignored.clear();

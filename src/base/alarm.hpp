@@ -1,5 +1,8 @@
 #pragma once
 
+#include "base/pace.hpp"
+
+#include <algorithm>
 #include <chrono>
 #include <optional>
 
@@ -29,11 +32,11 @@ class Alarm {
   std::optional<Clock::time_point> set_;
 };
 
-/// For what is not due on the dot: as late again, by two milliseconds at most, so that the alarm is set less often.
+/// For what is not due on the dot: as late again, by pace::kAlarmSlack at most, so that the alarm is set less often.
 inline Alarm::Clock::time_point roughly(Alarm::Clock::time_point until, Alarm::Clock::time_point now) {
-  constexpr Alarm::Clock::duration most = std::chrono::milliseconds(2);
   const auto left = until - now;
-  return left > Alarm::Clock::duration::zero() ? until + (left < most ? left : most) : until;
+  return left > Alarm::Clock::duration::zero() ? until + std::min<Alarm::Clock::duration>(left, pace::kAlarmSlack)
+                                               : until;
 }
 
 }  // namespace rankpool::base

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "base/pace.hpp"
+
 #include <sched.h>
 #include <algorithm>
 #include <chrono>
@@ -20,18 +22,19 @@ class Idler {
  public:
   using Clock = std::chrono::steady_clock;
 
-  explicit Idler(bool on_one_core = false) noexcept : glance_(on_one_core ? std::chrono::nanoseconds(0) : kGlance) {}
+  explicit Idler(bool on_one_core = false) noexcept
+      : glance_(on_one_core ? std::chrono::nanoseconds(0) : pace::kGlance) {}
 
   /// There was work at `now`.
   void worked(Clock::time_point now) noexcept {
     if (!looking_) return;
     looking_ = false;
     const auto gap = now - since_;
-    if (patience_ >= kSpin) {
+    if (patience_ >= pace::kSpin) {
       enough_ = std::max(enough_ - 1, kEnough);
       short_gaps_ = enough_;
     } else {
-      short_gaps_ = gap < kShortGap ? short_gaps_ + 1 : 0;
+      short_gaps_ = gap < pace::kShortGap ? short_gaps_ + 1 : 0;
     }
   }
   /// There was none. True: look again; false: sleep. `crowded`: there are more processes than cores, and spinning would
@@ -40,9 +43,9 @@ class Idler {
   template <class Spare>
   bool look_again(Clock::time_point now, bool crowded, Spare&& core_to_spare) noexcept {
     if (!looking_) begin(now, crowded);
-    if (now - since_ >= patience_ && patience_ == kSpin && core_to_spare()) patience_ = kLongSpin;
+    if (now - since_ >= patience_ && patience_ == pace::kSpin && core_to_spare()) patience_ = pace::kLongSpin;
     if (now - since_ >= patience_) {
-      if (patience_ >= kSpin) {
+      if (patience_ >= pace::kSpin) {
         budget_ -= patience_;
         if (short_gaps_ >= enough_) enough_ = std::min(2 * enough_, kMostEnough);
         short_gaps_ = 0;
@@ -50,7 +53,7 @@ class Idler {
       patience_ = std::chrono::nanoseconds(0);  // whoever wakes up for nothing sleeps on
       return false;
     }
-    if (patience_ >= kSpin) ::sched_yield();
+    if (patience_ >= pace::kSpin) ::sched_yield();
     return true;
   }
 
@@ -60,22 +63,15 @@ class Idler {
     since_ = now;
     budget_ = std::min(budget_ + (now - paid_) / kPart, kMost);
     paid_ = now;
-    const bool spin = !crowded && (short_gaps_ >= enough_ || now - tried_ > kTryEvery) && budget_ >= kSpin;
+    const bool spin =
+        !crowded && (short_gaps_ >= enough_ || now - tried_ > pace::kTrySpinEvery) && budget_ >= pace::kSpin;
     if (spin) tried_ = now;
-    patience_ = spin ? kSpin : glance_;
+    patience_ = spin ? pace::kSpin : glance_;
   }
 
-  static constexpr std::chrono::nanoseconds kSpin = std::chrono::microseconds(50);
-  /// Through the round trips of values that take their time to be encoded, decoded and freed.
-  static constexpr std::chrono::nanoseconds kLongSpin = std::chrono::microseconds(150);
-  /// So long it looks where it does not spin.
-  static constexpr std::chrono::nanoseconds kGlance = std::chrono::microseconds(2);
-  static constexpr std::chrono::nanoseconds kShortGap = std::chrono::microseconds(150);
-  /// Without short gaps spinning is tried so often.
-  static constexpr std::chrono::nanoseconds kTryEvery = std::chrono::milliseconds(50);
   /// The budget: one part in `kPart` of the time, and so much saved up.
   static constexpr int kPart = 64;
-  static constexpr std::chrono::nanoseconds kMost = 8 * kSpin;
+  static constexpr std::chrono::nanoseconds kMost = 8 * pace::kSpin;
   static constexpr unsigned kEnough = 2;
   static constexpr unsigned kMostEnough = 256;
 
@@ -86,7 +82,7 @@ class Idler {
   Clock::time_point since_{};              ///< it has been looking
   Clock::time_point paid_ = Clock::now();  ///< up to here time has gone into the budget
   Clock::time_point tried_{};              ///< when it last began to spin
-  std::chrono::nanoseconds patience_{0};   ///< how long it looks this time; `kSpin` or more: it spins
+  std::chrono::nanoseconds patience_{0};   ///< how long it looks this time; `pace::kSpin` or more: it spins
   std::chrono::nanoseconds budget_ = kMost;
 };
 

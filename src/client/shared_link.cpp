@@ -6,7 +6,7 @@
 #include "client/shared_link.hpp"
 #include "engine/remote_ranks.hpp"
 #include "wire/shared.hpp"
-#include "worker/side_client.hpp"
+#include "wire/shared_access.hpp"
 
 #include <rankpool/errors.hpp>
 #include <rankpool/run.hpp>
@@ -23,9 +23,9 @@ namespace rankpool::inline v0_2::detail {
 namespace {
 
 using client::Job;
+using wire::SharedAccess;
 using wire::SharedOp;
 using wire::SharedStatus;
-using worker::SideClient;
 
 /// What a handle on rank 0 holds: its end is the object's.
 class ObjectPin {
@@ -40,13 +40,6 @@ class ObjectPin {
   std::uint64_t id_;
 };
 
-/// A lock that a thread of this worker holds, and the value that came with it.
-struct Held {
-  std::uint64_t thread = 0;
-  Bytes value;
-  bool changed = false;
-};
-
 /// What this process knows of the shared objects besides their handles. Thread-safe.
 struct Objects {
   std::mutex mutex;
@@ -54,7 +47,6 @@ struct Objects {
   std::map<std::uint64_t, std::weak_ptr<const void>> pins;  ///< rank 0: those that live
   std::map<std::uint64_t, std::weak_ptr<void>> states;      ///< broadcasts with a handle here
   std::map<std::uint64_t, std::shared_ptr<void>> kept;      ///< a worker's broadcasts that it has decoded
-  std::map<std::uint64_t, Held> held;                       ///< a worker's locks
   std::size_t swept_at = 64;
 };
 Objects& objects() {
@@ -97,7 +89,7 @@ std::uint64_t this_thread_number() {
   return number;
 }
 
-Bytes request(SharedOp op, std::uint64_t id, std::int64_t number = 0, NumberKind kind = {}) {
+wire::SharedRequest header_of(SharedOp op, std::uint64_t id, std::int64_t number = 0, NumberKind kind = {}) {
   if (id == 0) throw Error("an empty handle of a shared object was used");
   wire::SharedRequest header;
   header.op = op;
@@ -105,6 +97,11 @@ Bytes request(SharedOp op, std::uint64_t id, std::int64_t number = 0, NumberKind
   header.id = id;
   header.thread = this_thread_number();
   header.number = number;
+  return header;
+}
+
+Bytes request(SharedOp op, std::uint64_t id, std::int64_t number = 0, NumberKind kind = {}) {
+  const wire::SharedRequest header = header_of(op, id, number, kind);
   return Bytes(std::as_bytes(std::span(&header, 1)));
 }
 
@@ -119,36 +116,32 @@ struct Reply {
   [[nodiscard]] std::span<const std::byte> body() const { return bytes.view().subspan(sizeof status); }
 };
 
-/// The reply to a request on a value that this thread holds the lock of and has at hand; else nothing.
-std::optional<Bytes> serve_here(const Bytes& asked) {
-  auto body = asked.view();
-  const auto header = *wire::take_plain<wire::SharedRequest>(body);
-  if (header.op > SharedOp::exchange) return std::nullopt;
-  const std::lock_guard lock(objects().mutex);
-  const auto found = objects().held.find(header.id);
-  if (found == objects().held.end() || found->second.thread != header.thread || found->second.value.empty()) {
-    return std::nullopt;
+/// Rank 0's threads, which may be in the midst of `run` or outside of it.
+class OfRankZero final : public SharedAccess {
+ public:
+  Bytes ask(std::span<const std::byte> request) override {
+    if (base::is_forked_copy()) throw Error(base::copy_complaint("a shared object"));
+    const auto job = Job::current();
+    const auto caller = std::make_shared<engine::SharedCaller>(Bytes(request));
+    if (!job || !job->engine().mailbox().post_if_open(engine::CallShared{caller})) {
+      throw Error("a shared object was used outside of rankpool::run()");
+    }
+    return caller->wait();
   }
-  Held& held = found->second;
-  held.changed = held.changed || header.op != SharedOp::get;
-  return wire::serve_value(header, body, {held.value.data(), held.value.size()});
+  void locked(const wire::SharedRequest& /*request*/, std::span<const std::byte> /*value*/) override {}
+  void unlock(const wire::SharedRequest& request) override;
+};
+
+SharedAccess& access() {
+  static OfRankZero of_rank_0;
+  SharedAccess* const of_worker = SharedAccess::of_worker();
+  return of_worker != nullptr ? *of_worker : of_rank_0;
 }
 
 /// Asks rank 0. What it has against it is thrown.
 Reply ask(const Bytes& request) {
   Reply reply;
-  if (SideClient* const side = SideClient::instance()) {
-    auto served = serve_here(request);
-    reply.bytes = served ? std::move(*served) : side->ask(request);
-  } else {
-    if (base::is_forked_copy()) throw Error(base::copy_complaint("a shared object"));
-    const auto job = Job::current();
-    const auto caller = std::make_shared<engine::SharedCaller>(Bytes(request.view()));
-    if (!job || !job->engine().mailbox().post_if_open(engine::CallShared{caller})) {
-      throw Error("a shared object was used outside of rankpool::run()");
-    }
-    reply.bytes = caller->wait();
-  }
+  reply.bytes = access().ask(request);
   auto rest = reply.bytes.view();
   const auto status = wire::take_plain<SharedStatus>(rest);
   if (!status) throw Error("a reply of rank 0 is too short");
@@ -157,6 +150,10 @@ Reply ask(const Bytes& request) {
   if (*status == SharedStatus::error) throw Error(text);
   reply.status = *status;
   return reply;
+}
+
+void OfRankZero::unlock(const wire::SharedRequest& request) {
+  detail::ask(Bytes(std::as_bytes(std::span(&request, 1))));  // it says so if it is another's
 }
 
 }  // namespace
@@ -231,38 +228,17 @@ std::optional<Bytes> shared_take(std::uint64_t id, std::optional<std::chrono::na
 }
 
 bool shared_lock(std::uint64_t id, std::optional<std::chrono::nanoseconds> limit) {
-  const Reply reply = ask(request(SharedOp::lock, id, nanoseconds_of(limit)));
+  const wire::SharedRequest header = header_of(SharedOp::lock, id, nanoseconds_of(limit));
+  const Reply reply = ask(Bytes(std::as_bytes(std::span(&header, 1))));
   if (reply.status != SharedStatus::done) return false;
-  if (SideClient::instance() != nullptr) {
-    const std::lock_guard lock(objects().mutex);
-    objects().held[id] = {this_thread_number(), Bytes(reply.body()), false};
-  }
+  access().locked(header, reply.body());
   return true;
 }
 
-void shared_unlock(std::uint64_t id) {
-  Bytes asked = request(SharedOp::unlock, id);
-  SideClient* const side = SideClient::instance();
-  if (side == nullptr) {
-    ask(asked);
-    return;
-  }
-  {
-    // A worker knows what it holds, and so need not wait for the answer.
-    const std::lock_guard lock(objects().mutex);
-    const auto found = objects().held.find(id);
-    if (found == objects().held.end() || found->second.thread != this_thread_number()) {
-      throw std::logic_error("a rankpool::Lock was unlocked by another than its holder");
-    }
-    const Held& held = found->second;
-    if (held.changed) asked.append(held.value.data(), held.value.size());
-    objects().held.erase(found);
-  }
-  side->tell(asked);
-}
+void shared_unlock(std::uint64_t id) { access().unlock(header_of(SharedOp::unlock, id)); }
 
 void shared_blob(std::uint64_t id, const std::function<void(std::span<const std::byte>)>& use) {
-  if (SideClient::instance() == nullptr) throw Error("a broadcast was used after its last handle had gone");
+  if (SharedAccess::of_worker() == nullptr) throw Error("a broadcast was used after its last handle had gone");
   const Reply reply = ask(request(SharedOp::blob, id));
   auto rest = reply.body();
   const auto place = wire::take_plain<wire::BlobPlace>(rest);

@@ -30,12 +30,8 @@ watch::ProgressMode mode_of(base::ProgressSetting setting) {
 
 }  // namespace
 
-Watching::Watching(base::Settings settings, std::string host, bool launched,
-                   std::atomic<std::uint32_t>* terminal_lines)
-    : settings_(std::move(settings)),
-      host_(std::move(host)),
-      launched_(launched),
-      terminal_lines_(terminal_lines) {
+Watching::Watching(base::Settings settings, std::string host, bool launched, std::atomic<std::uint32_t>* terminal_lines)
+    : settings_(std::move(settings)), host_(std::move(host)), launched_(launched), terminal_lines_(terminal_lines) {
   if (!settings_.trace.empty() || settings_.progress == base::ProgressSetting::all) start(!settings_.trace.empty());
 }
 

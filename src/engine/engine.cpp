@@ -2,6 +2,7 @@
 
 #include "base/limits.hpp"
 #include "base/log.hpp"
+#include "base/pace.hpp"
 #include "base/wait_status.hpp"
 #include "engine/pool_commands.hpp"
 
@@ -22,17 +23,8 @@ using Clock = std::chrono::steady_clock;
 
 /// Room that the list of commands keeps between two bursts; more is given back.
 constexpr std::size_t kKeptCommands = 4096;
-/// What a program that is told to end has left, from the breaking of its futures to the signal: launchers wait a second
-/// or two between SIGTERM and SIGKILL.
-constexpr std::chrono::milliseconds kGrace{1000};
-
 /// Who has closed the descriptor by which the engine is woken cannot wake it: it finds out by itself.
 constexpr std::chrono::seconds kLongestSleep{2};
-
-/// What is under way to agents may take so long to leave at the end.
-constexpr std::chrono::seconds kFarewell{2};
-/// What is due so soon is not slept over: sleeping ends by milliseconds.
-constexpr std::chrono::microseconds kSoon{200};
 
 /// What the signal would have done without us.
 [[noreturn]] void end_process_by(int signal) {
@@ -130,7 +122,7 @@ void Engine::turn() {
     idler_.worked(now);
   } else if (!idler_.look_again(now, options_.host->crowded(), [&] { return options_.host->core_to_spare(); })) {
     const auto deadline = dispatcher_->next_deadline();
-    if (deadline && *deadline - now.time_since_epoch() < kSoon) {
+    if (deadline && *deadline - now.time_since_epoch() < pace::kSoon) {
       ::sched_yield();
     } else {
       sleep(now);
@@ -165,7 +157,7 @@ void Engine::stop_serving(Phase to, const std::string& why) noexcept {
 
 void Engine::refuse() noexcept {
   try {
-    const auto until = Clock::now() + kGrace;
+    const auto until = Clock::now() + pace::kStopGrace;
     const bool end_by_signal = end_on_stop_.load();
     while (dispatcher_ && !dispatcher_->job_ended()) {
       if (end_by_signal && Clock::now() >= until) end_process_by(stop_signal_.load());
@@ -188,7 +180,7 @@ void Engine::leave() noexcept {
     if (remote_) {
       remote_->dismiss(rank_lost);
       // What is under way to the living leaves before MPI does; the dead do not count, and nobody waits for ever.
-      const auto enough = Clock::now() + kFarewell;
+      const auto enough = Clock::now() + pace::kFarewell;
       while (transport_->unsent() != 0 && Clock::now() < enough) remote_->poll(Clock::now());
     }
     // Ports go after the dispatcher that uses them.
@@ -235,7 +227,7 @@ void Engine::sleep(Clock::time_point now) {
     std::optional<Clock::time_point> until;
     const auto no_later_than = [&](Clock::time_point limit) { until = std::min(until.value_or(limit), limit); };
     if (const auto deadline = dispatcher_->next_deadline()) no_later_than(Clock::time_point(*deadline));
-    if (options_.host->has_backlog()) no_later_than(now + std::chrono::milliseconds(1));
+    if (options_.host->has_backlog()) no_later_than(now + pace::kRoomLook);
     no_later_than(now + kLongestSleep);
     if (const auto look = options_.host->next_look()) no_later_than(base::roughly(*look, now));
     alarm_.set(until);

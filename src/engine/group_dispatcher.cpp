@@ -74,8 +74,9 @@ void GroupDispatcher::start(const schedule::StartGroup& action, std::shared_ptr<
     const std::size_t head = group.sink->gather(group.item, 1, gather);
     std::uint64_t bytes = 0;
     for (const auto& part : gather) bytes += part.size();
-    return ChunkSent{group.members.front().id, group.chunk,          group.work, group.item, 1,
-                     bytes - std::min<std::uint64_t>(bytes, head), head_of(gather, head)};
+    return ChunkSent{
+        group.members.front().id, group.chunk, group.work, group.item, 1, bytes - std::min<std::uint64_t>(bytes, head),
+        head_of(gather, head)};
   });
   for (std::size_t i = 0; i < group.members.size(); ++i) {
     group.members[i].at = &workers_.rank(action.ranks[i]);
@@ -127,7 +128,8 @@ void GroupDispatcher::send_task(Group& group, std::size_t number, const wire::Va
   for (const auto& part : gather) chunk.length += part.size();
   if (worker->tally != nullptr) {
     const std::uint64_t bytes = number == 0 ? chunk.length - chunk.extra : 0;
-    group.pool->tally.sent(*worker->tally, raw(group.chunk), text_of(head_of(gather, chunk.extra)), bytes, now_.count());
+    group.pool->tally.sent(*worker->tally, raw(group.chunk), text_of(head_of(gather, chunk.extra)), bytes,
+                           now_.count());
   }
   send(id, chunk, gather, group.sink);
 }
@@ -405,7 +407,8 @@ void GroupDispatcher::give_out(Group& group, std::size_t number) {
     const Worker* const member = workers_.find(group.members[i].id);
     if (member == nullptr || member->tally == nullptr) continue;
     if (i == 0) {
-      tally.chunk_done(*member->tally, raw(group.chunk), group.item, 1, static_cast<std::uint64_t>(busy.count()), now_.count());
+      tally.chunk_done(*member->tally, raw(group.chunk), group.item, 1, static_cast<std::uint64_t>(busy.count()),
+                       now_.count());
     } else {
       tally.broke_off(*member->tally, now_.count());
     }

@@ -1,6 +1,7 @@
 #include "engine/remote_ranks.hpp"
 
 #include "base/log.hpp"
+#include "base/pace.hpp"
 #include "engine/input_queues.hpp"
 #include "engine/node_shares.hpp"
 
@@ -14,10 +15,6 @@ namespace {
 
 /// A message is sent on its own from this size on, so that its first bytes are under way while the rest is copied.
 constexpr std::size_t kPiece = InputQueues::kPiece;
-/// So often the lifelines are looked at while there is other work: a system call each time.
-constexpr std::chrono::microseconds kLookEvery{100};
-/// How long ranks may take from the end of MPI_Init to their greeting.
-constexpr std::chrono::seconds kAssembly{60};
 
 /// So much may wait in the transport before broadcasts wait for it: it bounds this process's memory.
 constexpr std::size_t kMaxUnsent = 32 * kPiece;
@@ -136,7 +133,7 @@ RemoteRanks::RemoteRanks(transport::Transport& transport, const base::Settings& 
       own_(std::move(own)),
       lifelines_(transport.size(), {settings.lost_after, settings.interface}, transport.rank()),
       bells_(transport.size()),
-      give_up_waiting_(std::chrono::steady_clock::now() + kAssembly) {
+      give_up_waiting_(std::chrono::steady_clock::now() + pace::kAssembly) {
   const liveness::Invitation& invitation = lifelines_.invitation();
   wire::Welcome welcome;
   welcome.addresses = invitation.addresses;
@@ -206,9 +203,9 @@ bool RemoteRanks::poll(std::chrono::steady_clock::time_point now) {
     for (const auto& broken : transport_.take_broken()) lose(peers_.at(broken.peer), {broken.how, {}});
   }
   any |= send_blobs();
-  if (std::exchange(quiet_, false)) next_look_ = now + kLookEvery;
+  if (std::exchange(quiet_, false)) next_look_ = now + pace::kLookAtLifelines;
   if (now >= next_look_) {
-    next_look_ = now + kLookEvery;
+    next_look_ = now + pace::kLookAtLifelines;
     any |= lifelines_.poll(events_);
     for (const auto& event : events_) handle(event);
     events_.clear();
@@ -216,7 +213,7 @@ bool RemoteRanks::poll(std::chrono::steady_clock::time_point now) {
       for (auto& [rank, peer] : peers_) {
         if (!is_awaited(peer)) continue;
         base::log_error("rank " + std::to_string(raw(rank)) + " has not reported within " +
-                        std::to_string(kAssembly.count()) + " s of the start; the job goes on without it");
+                        std::to_string(pace::kAssembly.count()) + " s of the start; the job goes on without it");
         lose(peer, {"no report at the start", {}});
       }
       assemble();

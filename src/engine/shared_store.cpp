@@ -1,5 +1,7 @@
 #include "engine/shared_store.hpp"
 
+#include "base/pace.hpp"
+
 #include <algorithm>
 #include <cstring>
 #include <utility>
@@ -135,9 +137,9 @@ void SharedStore::unlock(const SharedCall& call, const wire::SharedRequest& requ
   reply(call, wire::shared_reply(SharedStatus::done));
   object.holder.reset();
   if (!object.run_began) object.run_began = now;
-  if (object.waiters.empty() || now - *object.run_began >= kRun) return pass_on(object);
+  if (object.waiters.empty() || now - *object.run_began >= pace::kLockRun) return pass_on(object);
   if (object.not_kept > 0) return --object.not_kept, pass_on(object);
-  object.kept_until = now + kKept;
+  object.kept_until = now + pace::kLockKept;
   keeps_.emplace(*object.kept_until, request.id);
 }
 

@@ -66,10 +66,6 @@ class SharedStore {
  public:
   using Time = std::chrono::nanoseconds;  ///< as Scheduler's
 
-  /// How long one client may have a lock again and again while others wait.
-  static constexpr Time kRun = std::chrono::milliseconds(2);
-  /// How long a lock is kept for the client that gave it back: what it needs to ask again from another rank.
-  static constexpr Time kKept = std::chrono::microseconds(100);
   /// After it was kept in vain, it is not kept so many times.
   static constexpr int kNotKept = 4;
 

@@ -1,7 +1,7 @@
 #include "engine/task_dispatcher.hpp"
 
+#include "base/pace.hpp"
 #include "engine/task_recorder.hpp"
-#include "schedule/chunk_policy.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -15,10 +15,8 @@ constexpr std::size_t kBrokenPoolsKept = 64;
 /// How long workers of the pool may keep finished results to themselves: twice as long as a chunk of the scheduler's
 /// own lasts there, so that it is all in one frame.
 std::chrono::nanoseconds hold_back(const PoolState& pool) {
-  constexpr std::chrono::nanoseconds longest = std::chrono::seconds(10);
-  const auto wanted =
-      2 * std::max(pool.alive.load(std::memory_order_relaxed), 1) * schedule::ChunkPolicy::kForEachWorker;
-  return std::min(wanted, longest);
+  const auto wanted = 2 * std::max(pool.alive.load(std::memory_order_relaxed), 1) * pace::kRankZeroForChunk;
+  return std::min<std::chrono::nanoseconds>(wanted, pace::kHeldBackAtMost);
 }
 
 /// False where the end of the items is not known.
@@ -143,10 +141,10 @@ void TaskDispatcher::execute(const schedule::SendChunk& action) {
   last_sent_ = action.chunk;
   const auto head = head_of(gather_, header.extra);
   const std::uint64_t bytes = header.length - header.extra;
-  worker->pool->tally.sent(*worker->tally, raw(action.chunk), work->label && !work->label->name.empty() ? std::string_view(work->label->name) : text_of(head), bytes, now_);
-  tell([&] {
-    return ChunkSent{action.worker, action.chunk, action.work, action.first, action.count, bytes, head};
-  });
+  worker->pool->tally.sent(
+      *worker->tally, raw(action.chunk),
+      work->label && !work->label->name.empty() ? std::string_view(work->label->name) : text_of(head), bytes, now_);
+  tell([&] { return ChunkSent{action.worker, action.chunk, action.work, action.first, action.count, bytes, head}; });
   send(action.worker, *worker, header, work->sink);
 }
 
@@ -156,8 +154,7 @@ void TaskDispatcher::execute(const schedule::StartWorker& action) {
   RankPort* const port = workers_.port_to(at);
   if (pool == pools_.end() || port == nullptr) return;
   Worker& worker = workers_.add(action.worker, at, pool->second);
-  worker.tally =
-      &pool->second->tally.worker_started(raw(action.worker), raw(action.rank), at.facts.host, now_);
+  worker.tally = &pool->second->tally.worker_started(raw(action.worker), raw(action.rank), at.facts.host, now_);
   port->start(action.worker, false);
   const detail::Bytes payload = init_payload(action.worker, worker);
   wire::FrameHeader header;

@@ -99,8 +99,7 @@ bool TaskDispatcher::handle_outcome(WorkerId id, Worker& worker, const wire::Fra
   }
   if (header.count != 0) {
     tell([&] {
-      return ItemsEnded{id,           current->chunk,         current->work, first,
-                        header.count, how_ended(header.kind), payload.size()};
+      return ItemsEnded{id, current->chunk, current->work, first, header.count, how_ended(header.kind), payload.size()};
     });
     tally.outcome(how_ended(header.kind) == ItemsEnded::How::value ? watch::Outcome::done : watch::Outcome::error,
                   header.count, payload.size());

@@ -2,6 +2,7 @@
 
 #include "base/cores.hpp"
 #include "base/limits.hpp"
+#include "base/pace.hpp"
 #include "host/worker_line.hpp"
 #include "keeper/keeper.hpp"
 #include "wire/frames.hpp"
@@ -15,14 +16,6 @@
 #include <vector>
 
 namespace rankpool::host {
-namespace {
-
-/// A finished result waits about so long for the end of a long item behind it, or longer if nothing was found for long.
-constexpr std::chrono::milliseconds kPatience{2};
-constexpr std::chrono::milliseconds kLongestPatience{64};
-
-}  // namespace
-
 class WorkerHost::Impl {
  public:
   explicit Impl(std::unique_ptr<keeper::KeeperLink> link) : keeper(std::move(link)) {}
@@ -69,7 +62,7 @@ class WorkerHost::Impl {
   std::uint32_t seen_events = 0;
   bool told_lost = false;
   std::chrono::steady_clock::time_point next_harvest{};
-  std::chrono::milliseconds patience = kPatience;
+  std::chrono::milliseconds patience = pace::kLookFirst;
   bool output_since = false;  ///< the last harvest
   std::optional<std::chrono::steady_clock::time_point> patient_until;
   bool woken = false;  ///< it may have been the keeper's socket, which tells of the keeper's end too
@@ -169,13 +162,13 @@ bool WorkerHost::poll(HostListener& listener, std::size_t max_output) {
 bool WorkerHost::harvest(HostListener& listener, std::chrono::steady_clock::time_point now) {
   auto& i = *impl_;
   if (std::exchange(i.output_since, false)) {
-    i.patience = kPatience;
-    i.next_harvest = std::min(i.next_harvest, now + kPatience);
+    i.patience = pace::kLookFirst;
+    i.next_harvest = std::min(i.next_harvest, now + pace::kLookFirst);
   }
   if (now < i.next_harvest) return false;
   bool any = false;
   for (const auto& line : i.lines) any |= line->harvest(listener);
-  i.patience = any ? kPatience : std::min(4 * i.patience, kLongestPatience);
+  i.patience = any ? pace::kLookFirst : std::min(4 * i.patience, pace::kLookAtMost);
   i.next_harvest = now + i.patience;
   return any;
 }

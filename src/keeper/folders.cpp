@@ -32,9 +32,11 @@ std::optional<Folders> Folders::make() {
     errno = error.value();
     return std::nullopt;
   }
-  Folders made(Paths{make_folder(temporary + "/rankpool-group-XXXXXX"), {}});
+  // The name tells whose they are, should this process be killed before it can remove them.
+  const std::string name = "/rankpool-group-" + std::to_string(::getpid()) + "-XXXXXX";
+  Folders made(Paths{make_folder(temporary + name), {}});
   if (made.paths_.files.empty()) return std::nullopt;
-  made.paths_.shared_memory = make_folder("/dev/shm/rankpool-group-XXXXXX");
+  made.paths_.shared_memory = make_folder("/dev/shm" + name);
   if (made.paths_.shared_memory.empty()) return std::nullopt;
   return made;
 }

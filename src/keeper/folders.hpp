@@ -24,6 +24,7 @@ class Folders {
   /// Removes them.
   ~Folders();
 
+  [[nodiscard]] const Paths& paths() const noexcept { return paths_; }
   /// Whoever made them removes them: not this object.
   Paths leave() noexcept;
 

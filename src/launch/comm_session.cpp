@@ -86,6 +86,23 @@ void await_all(MPI_Comm comm) {
   }
 }
 
+/// So long ranks that are told that it is over may take to say that they know.
+constexpr std::chrono::seconds kFarewell{10};
+
+/// At the end: all know that it is over. Until then the root keeps its ends of the lifelines, or an agent might find its
+/// own closed before it has read that it may go. True if all came.
+bool part(MPI_Comm comm) {
+  MPI_Request request = MPI_REQUEST_NULL;
+  if (MPI_Ibarrier(comm, &request) != MPI_SUCCESS) return false;
+  const auto limit = Clock::now() + kFarewell;
+  int done = 0;
+  while (MPI_Test(&request, &done, MPI_STATUS_IGNORE) == MPI_SUCCESS && done == 0 && Clock::now() < limit) {
+    ::poll(nullptr, 0, 0);
+    ::sched_yield();
+  }
+  return done != 0;
+}
+
 /// The keeper and its workers are this executor's until it is over.
 class Lease {
  public:
@@ -122,7 +139,7 @@ void serve(Lease& lease, MPI_Comm comm, int root) {
   agent::Agent agent(transport, *lease->host, std::move(options));
   switch (agent.run()) {
     case agent::Ending::dismissed:
-      transport.close();
+      if (part(comm)) transport.close();
       return;
     case agent::Ending::dismissed_with_loss:
       return;
@@ -144,8 +161,8 @@ class RootSession final : public detail::CommSession {
     options.host = lease_->host;
     if (size > 1) {
       options.connect = [this, comm, root] { return &transport_.emplace(comm, Rank{root}); };
-      options.disconnect = [this](bool rank_lost) {
-        if (!rank_lost) transport_->close();
+      options.disconnect = [this, comm](bool rank_lost) {
+        if (!rank_lost && part(comm)) transport_->close();
       };
     }
     job_ = std::make_shared<client::Job>(std::move(options));

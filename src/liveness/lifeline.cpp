@@ -1,5 +1,6 @@
 #include "liveness/lifeline.hpp"
 
+#include "base/pace.hpp"
 #include "liveness/socket_tools.hpp"
 
 #include <fcntl.h>
@@ -15,9 +16,6 @@
 namespace rankpool::liveness {
 namespace {
 
-/// How long one address may take to answer; nodes of a cluster answer in far less.
-constexpr int kConnectMs = 2000;
-
 int connect_to(const Address& address) {
   const int fd = ::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return -1;
@@ -27,7 +25,8 @@ int connect_to(const Address& address) {
     if (error == EINPROGRESS) {
       pollfd wait{fd, POLLOUT, 0};
       socklen_t size = sizeof error;
-      if (::poll(&wait, 1, kConnectMs) != 1 || ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
+      if (::poll(&wait, 1, static_cast<int>(std::chrono::milliseconds(pace::kConnect).count())) != 1 ||
+          ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
         error = ETIMEDOUT;
     }
   }

@@ -1,5 +1,6 @@
 #include "liveness/lifeline.hpp"
 
+#include "base/pace.hpp"
 #include "liveness/socket_tools.hpp"
 
 #include <fcntl.h>
@@ -25,8 +26,6 @@ using Clock = std::chrono::steady_clock;
 
 /// Connections that may be open before they have shown the token; a stranger beyond that pushes out the oldest.
 constexpr std::size_t kMaxHalfOpen = 256;
-/// How long a connection may take to show it.
-constexpr std::chrono::seconds kHandshake{2};
 /// epoll's words for what is not a rank.
 constexpr std::uint64_t kListener = UINT64_MAX;
 constexpr std::uint64_t kHalfOpen = std::uint64_t{1} << 32U;
@@ -254,7 +253,7 @@ bool LifelineServer::poll(std::vector<LifelineEvent>& to) {
       impl_->read_line(Rank{static_cast<std::int32_t>(word)}, to);
     }
   }
-  while (!impl_->half_open.empty() && Clock::now() - impl_->half_open.front().since > kHandshake) {
+  while (!impl_->half_open.empty() && Clock::now() - impl_->half_open.front().since > pace::kHandshake) {
     impl_->refuse(impl_->half_open.begin(), "it said nothing", to);
   }
   return to.size() != before || count > 0;

@@ -1,7 +1,6 @@
 #include "parallel/settings.hpp"
 
 #include "parallel/numbers.hpp"
-#include "parallel/spool_file.hpp"
 
 #include <unistd.h>
 #include <cstdlib>

@@ -1,13 +1,15 @@
 #include "schedule/chunk_policy.hpp"
 
+#include "base/pace.hpp"
+
 #include <algorithm>
 
 namespace rankpool::schedule {
 namespace {
 
-constexpr double kShortest = 20.0 * static_cast<double>(ChunkPolicy::kRoundTrip.count());
-constexpr double kFloor = 4.0 * static_cast<double>(ChunkPolicy::kRoundTrip.count());
-constexpr double kLongest = 50.0 * static_cast<double>(ChunkPolicy::kRoundTrip.count());
+constexpr double kShortest = 20.0 * static_cast<double>(pace::kRoundTrip.count());
+constexpr double kFloor = 4.0 * static_cast<double>(pace::kRoundTrip.count());
+constexpr double kLongest = 50.0 * static_cast<double>(pace::kRoundTrip.count());
 constexpr std::uint64_t kShares = 4 * 2;
 constexpr std::uint32_t kGrowth = 8;
 
@@ -18,7 +20,8 @@ double ChunkPolicy::wanted(std::uint64_t remaining, Crew crew) const {
   const double share =
       static_cast<double>(remaining) / static_cast<double>(kShares * std::max<std::size_t>(crew.cores, 1));
   const double longest =
-      std::max(kLongest, static_cast<double>(kForEachWorker.count()) * static_cast<double>(crew.workers)) / item;
+      std::max(kLongest, static_cast<double>(pace::kRankZeroForChunk.count()) * static_cast<double>(crew.workers)) /
+      item;
   const double shortest = std::max(std::min(kShortest / item, 2.0 * share), kFloor / item);
   return std::max(std::min(share, longest), shortest);
 }
@@ -38,7 +41,7 @@ void ChunkPolicy::measured(std::uint32_t items, Nanoseconds busy) {
   if (items == 0) return;
   seen_ += items;
   // What it takes to begin a chunk would count for the items of a small one.
-  if (items < largest_ / kGrowth && busy < 4 * kRoundTrip) return;
+  if (items < largest_ / kGrowth && busy < 4 * pace::kRoundTrip) return;
   const double sample = static_cast<double>(std::max<std::int64_t>(busy.count(), 0)) / static_cast<double>(items);
   if (!known()) {
     item_ns_ = sample;

@@ -30,14 +30,6 @@ struct Crew {
 /// thousands after five hand-overs.
 class ChunkPolicy {
  public:
-  /// What handing a chunk to a worker and hearing of its end costs. Measured as 3.5 µs within a node; a network's is
-  /// higher, but look-ahead hides it, and too long a chunk costs more than too short a one.
-  static constexpr Nanoseconds kRoundTrip{5'000};
-  /// Rank 0 spends up to ten microseconds on a chunk that comes and goes in messages of its own, the bells for those
-  /// who sleep included (docs/scaling.md). With thousands of workers it could not keep up if each had one more often
-  /// than once in this times their number: chunks may then last longer than 50 round trips.
-  static constexpr Nanoseconds kForEachWorker{16'000};
-
   /// At least 1 and at most `remaining` (which is at least 1) and `max_chunk`.
   [[nodiscard]] std::uint32_t next(std::uint64_t remaining, Crew crew, std::uint32_t max_chunk) const;
   /// A chunk of so many items has taken so long.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/pace.hpp"
 #include "schedule/scheduler.hpp"
 
 #include <algorithm>
@@ -42,7 +43,7 @@ class LookAhead {
   /// A worker is through with `chunks` of them, handed over together. A slow one counts in full at once; short ones are
   /// believed little by little, unless they were more than ever before: what the first ones take is not of the task.
   void measured(Nanoseconds busy, std::uint32_t chunks) noexcept {
-    if (chunks < largest_ / 8 && busy < kFew) return;
+    if (chunks < largest_ / 8 && busy < pace::kTelling) return;
     const Nanoseconds each = std::max(busy, Nanoseconds{0}) / std::max(chunks, 1U);
     const bool telling = !known_ || each > mean_ || chunks >= 2 * largest_;
     mean_ = telling ? each : mean_ - (mean_ - each + Nanoseconds{7}) / 8;
@@ -64,35 +65,26 @@ class LookAhead {
   }
   /// Lots are shorter than they should be, since few chunks were measured.
   [[nodiscard]] bool growing() const noexcept {
-    return known_ && static_cast<std::int64_t>(window_) < kCoveredByLots / std::max(mean_, Nanoseconds{1});
+    return known_ && static_cast<std::int64_t>(window_) < pace::kAheadInBatches / std::max(mean_, Nanoseconds{1});
   }
   /// Handing ahead begins only when more chunks than this wait: until then each may be the one that an idle worker
   /// will lack, and tasks that wait for each other must not end up on one worker.
   [[nodiscard]] std::size_t reserve(std::size_t workers) const noexcept {
-    return mean_ >= kTogether ? 4 * workers : workers;
+    return mean_ >= pace::kTogetherUpTo ? 4 * workers : workers;
   }
 
  private:
   [[nodiscard]] std::size_t ahead(std::size_t workers, bool lots) const noexcept {
-    if (!known_ || mean_ >= kLong) return 0;
-    if (mean_ >= kPaired) return 1;
-    const auto wait = lots ? 1 : kRankZero.count() * static_cast<std::int64_t>(workers);
-    const auto enough = (lots ? kCoveredByLots : kCovered).count() / std::max<std::int64_t>({mean_.count(), wait, 1});
+    if (!known_ || mean_ >= pace::kLong) return 0;
+    if (mean_ >= pace::kTwoAheadUpTo) return 1;
+    const auto wait = lots ? 1 : pace::kRankZeroForTask.count() * static_cast<std::int64_t>(workers);
+    const auto enough =
+        (lots ? pace::kAheadInBatches : pace::kAhead).count() / std::max<std::int64_t>({mean_.count(), wait, 1});
     return std::min<std::size_t>(window_, std::max(static_cast<std::size_t>(enough), kAtLeast));
   }
 
   static constexpr std::size_t kAtLeast = 2;
   static constexpr std::size_t kLots = 3;
-  static constexpr Nanoseconds kTogether{1'000'000};
-  /// Up to here a worker that holds two more tells of two at a time (worker/worker.cpp), which halves the wake-ups.
-  static constexpr Nanoseconds kPaired{2'000'000};
-  static constexpr Nanoseconds kFew{20'000};
-  static constexpr Nanoseconds kCovered{100'000};
-  static constexpr Nanoseconds kCoveredByLots{900'000};
-  /// Rank 0 needs about so long for each task that goes alone: with many workers none gets its tasks faster than that
-  /// times their number.
-  static constexpr Nanoseconds kRankZero{200};
-  static constexpr Nanoseconds kLong{10'000'000};
   static constexpr std::uint32_t kFirstWindow = 1;
   static constexpr std::uint32_t kLargestWindow = 1U << 20U;
   static constexpr std::uint32_t kGrowth = 3;

@@ -1,5 +1,7 @@
 #include "schedule/pool.hpp"
 
+#include "base/pace.hpp"
+
 #include <algorithm>
 #include <limits>
 
@@ -7,8 +9,7 @@ namespace rankpool::schedule {
 namespace {
 
 constexpr std::uint64_t kNoEnd = std::numeric_limits<std::uint64_t>::max();
-/// So long a pool in a crowd waits for what the first items of a work say, and to so many workers a core it gives them.
-constexpr Nanoseconds kFeelingItsWay{1'000'000};
+/// Where workers share cores, a work's first items go to so many workers a core.
 constexpr std::size_t kFirstOnACore = 2;
 
 }  // namespace
@@ -204,7 +205,7 @@ bool Pool::feels_its_way(Crew crew) {
     return false;
   }
   if (ready_.busy() < kFirstOnACore * crew.cores) return false;
-  if (!all_from_) all_from_ = common_.now + kFeelingItsWay;
+  if (!all_from_) all_from_ = common_.now + pace::kProbing;
   return common_.now < *all_from_;
 }
 

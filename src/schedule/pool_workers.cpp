@@ -1,5 +1,7 @@
 #include "schedule/pool.hpp"
 
+#include "base/pace.hpp"
+
 #include <algorithm>
 #include <csignal>
 
@@ -8,8 +10,6 @@ namespace {
 
 /// A start that fails once may be bad luck (memory, processes); one that always does is a fact.
 constexpr int kFailedStartsInARow = 3;
-/// How long processes that were told to end may take before they are ended. Closing is promised to last 2 s at most.
-constexpr Nanoseconds kPatience{1'000'000'000};
 
 }  // namespace
 
@@ -168,7 +168,7 @@ void Pool::stop(int signal) {
   end_backlog({});
   retries_.clear();
   kill_all(signal);
-  if (signal != SIGKILL) patience_ends_ = common_.now + kPatience;
+  if (signal != SIGKILL) patience_ends_ = common_.now + pace::kForcedStop;
   settle();
 }
 

@@ -78,7 +78,8 @@ std::vector<std::string> advice_for(const Insights& all, const std::vector<nanos
                      " lost with their workers: causes() of their exceptions says how these ended");
   }
   if (all.failed != 0 && all.failed * 10 >= ran) {
-    advice.push_back(count(all.failed, "task", "tasks") + " of " + std::to_string(ran) + " failed: look at the first one");
+    advice.push_back(count(all.failed, "task", "tasks") + " of " + std::to_string(ran) +
+                     " failed: look at the first one");
   }
   if (all.wall < kWorthAWord || ran == 0) return advice;
   const std::size_t workers = static_cast<std::size_t>(
@@ -101,14 +102,16 @@ std::vector<std::string> advice_for(const Insights& all, const std::vector<nanos
   }
   if (idlest == all.workers.size()) return advice;
   const WorkerInsights& worker = all.workers[idlest];
-  std::string sentence = "worker " + std::to_string(worker.worker) + " was idle for " + percent(idle_part(worker)) + " of the time";
+  std::string sentence =
+      "worker " + std::to_string(worker.worker) + " was idle for " + percent(idle_part(worker)) + " of the time";
   const nanoseconds shortest_end = *std::min_element(idle_at_the_end.begin(), idle_at_the_end.end());
   const nanoseconds waited = idle_at_the_end[idlest] - shortest_end;  // for the others
   if (workers > 1 && waited * 2 > worker.idle && !all.longest.empty() && all.longest.front().time * 2 >= waited) {
     sentence += ": it waited " + length(waited) + " for the last tasks of others, the longest took " +
                 length(all.longest.front().time) + "; submit the longest first, or cut them up";
   } else if (waited * 2 > worker.idle && workers > 1) {
-    sentence += ": it waited " + length(waited) + " for the last tasks of others; more and shorter tasks fill all workers to the end";
+    sentence += ": it waited " + length(waited) +
+                " for the last tasks of others; more and shorter tasks fill all workers to the end";
   } else if (ran != 0 && all.bytes_in / ran > kLargeArguments) {
     sentence += ": arguments of " + size(all.bytes_in / ran) + " for each task; broadcast what all of them share";
   } else {

@@ -26,7 +26,8 @@ Observer::Observer(TaskBook::Namer namer) : book_(names_, std::move(namer)) {}
 Observer::~Observer() { end(); }
 
 Time Observer::now() noexcept {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+      .count();
 }
 
 void Observer::start() {

@@ -155,8 +155,7 @@ std::string bar_line(const Progress& progress, Time now, std::size_t columns, bo
   const std::string label = cut_to_width(progress.label(), std::max<std::size_t>(columns / 3, 1), utf8);
   const std::string name = label.empty() ? "" : label + (total ? " " : ": ");
   const std::string part = total ? formatted("%3.0f%%", percent_of(progress)) : "";
-  const std::string count =
-      std::to_string(progress.ended()) + (total ? "/" + std::to_string(*total) : std::string());
+  const std::string count = std::to_string(progress.ended()) + (total ? "/" + std::to_string(*total) : std::string());
   std::string times = time_text(progress.gone(now));
   if (!progress.finished() && total) {
     const auto left = progress.left(now);
@@ -172,8 +171,8 @@ std::string bar_line(const Progress& progress, Time now, std::size_t columns, bo
     return name + part + "|" + bar(part_of(progress), room, utf8) + "|" + all;
   }
   const std::string gap = total ? " " : "";
-  for (const std::string& rest : {gap + count + " [" + times + ", " + rate + bad + "]", gap + count + " [" + times + bad + "]",
-                                  gap + count + bad, gap + count}) {
+  for (const std::string& rest : {gap + count + " [" + times + ", " + rate + bad + "]",
+                                  gap + count + " [" + times + bad + "]", gap + count + bad, gap + count}) {
     if (text_width(name + part + rest) <= columns) return name + part + rest;
   }
   return cut_to_width(total ? part : count, columns, utf8);

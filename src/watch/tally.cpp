@@ -101,7 +101,8 @@ Insights Tally::insights(Time now, const Namer& name) const {
     finished_time += worker.busy;
     tasks += worker.done;
     std::uint64_t busy = worker.busy;
-    if (worker.chunks != 0 && end > worker.at_work_since) busy += static_cast<std::uint64_t>(end - worker.at_work_since);
+    if (worker.chunks != 0 && end > worker.at_work_since)
+      busy += static_cast<std::uint64_t>(end - worker.at_work_since);
     busy = std::min(busy, life);  // two clocks
     busy_of_all += busy;
     life_of_all += life;
@@ -114,8 +115,8 @@ Insights Tally::insights(Time now, const Namer& name) const {
   all.median = nanoseconds(lengths_.quantile(0.5));
   if (life_of_all != 0) all.in_tasks = static_cast<double>(busy_of_all) / static_cast<double>(life_of_all);
   for (const Long& one : longest_) {
-    all.longest.push_back({name ? name(one.task) : one.task, one.item,
-                           nanoseconds(one.time), static_cast<int>(one.worker)});
+    all.longest.push_back(
+        {name ? name(one.task) : one.task, one.item, nanoseconds(one.time), static_cast<int>(one.worker)});
   }
   all.advice = advice_for(all, idle_at_the_end);
   return all;

@@ -101,7 +101,8 @@ void TaskBook::take(const Event& event, std::span<const std::uint64_t> words, co
     case What::chunk_sent:
       if (Holder* const one = holder()) {
         if (one->chunks.empty()) ++busy_;
-        one->chunks.push_back({event.chunk, event.work, event.first, event.count, event.value, event.when, 0, 0, 0, {}});
+        one->chunks.push_back(
+            {event.chunk, event.work, event.first, event.count, event.value, event.when, 0, 0, 0, {}});
         not_waiting(event.count);
       }
       break;

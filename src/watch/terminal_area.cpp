@@ -5,13 +5,16 @@
 namespace rankpool::watch {
 namespace {
 
-constexpr const char* kSaveCursor = "\x1b"
-                                    "7";
-constexpr const char* kRestoreCursor = "\x1b"
-                                       "8";
+constexpr const char* kSaveCursor =
+    "\x1b"
+    "7";
+constexpr const char* kRestoreCursor =
+    "\x1b"
+    "8";
 /// Down a line, in the same column; at the bottom the screen scrolls.
-constexpr const char* kIndex = "\x1b"
-                               "D";
+constexpr const char* kIndex =
+    "\x1b"
+    "D";
 
 std::string number(std::size_t value) { return std::to_string(value); }
 

@@ -7,9 +7,9 @@
 namespace rankpool::watch {
 
 /// The lowest lines of a terminal, kept for progress while everything else, whoever writes it, scrolls above them: what
-/// the program and its tasks print goes straight to the terminal, and no line of it may be torn. Makes the texts that do
-/// this; does no output. Control sequences of ECMA-48 and DEC that all terminals of today know (apt's own progress uses
-/// the same).
+/// the program and its tasks print goes straight to the terminal, and no line of it may be torn. Makes the texts that
+/// do this; does no output. Control sequences of ECMA-48 and DEC that all terminals of today know (apt's own progress
+/// uses the same).
 ///
 ///     program's output  ▲ scrolls
 ///     ...

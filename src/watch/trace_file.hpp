@@ -22,9 +22,7 @@ class TraceFile {
   /// As LineCompressor::line.
   void line(std::string_view text, std::string_view earlier, std::uint64_t position);
   [[nodiscard]] std::uint64_t position() const noexcept { return length_; }
-  [[nodiscard]] bool reaches(std::uint64_t position) const noexcept {
-    return !gzip_ || compressor_.reaches(position);
-  }
+  [[nodiscard]] bool reaches(std::uint64_t position) const noexcept { return !gzip_ || compressor_.reaches(position); }
 
   /// Writes all there is, and `ending` behind it.
   /// @throws std::system_error
@@ -40,8 +38,8 @@ class TraceFile {
   const std::string path_;
   const bool gzip_;
   int fd_ = -1;
-  std::uint64_t written_ = 0;  ///< bytes of the file that stay
-  std::uint64_t length_ = 0;   ///< bytes of text
+  std::uint64_t written_ = 0;   ///< bytes of the file that stay
+  std::uint64_t length_ = 0;    ///< bytes of text
   std::uint32_t checksum_ = 0;  ///< of all but `unchecked_`
   std::string unchecked_;
   LineCompressor compressor_;

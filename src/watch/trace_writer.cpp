@@ -109,8 +109,8 @@ void TraceWriter::event(const Event& event, TaskBook& book) {
     }
     case What::rank_lost:
       file_.text("{\"ph\":\"i\",\"s\":\"p\",\"name\":\"rank lost\",\"cat\":\"loss\",\"pid\":" +
-                 std::to_string(static_cast<std::int32_t>(event.worker) + 1) + ",\"tid\":0,\"ts\":" +
-                 microseconds(event.when) + ",\"args\":{}},\n");
+                 std::to_string(static_cast<std::int32_t>(event.worker) + 1) +
+                 ",\"tid\":0,\"ts\":" + microseconds(event.when) + ",\"args\":{}},\n");
       break;
     case What::worker_ready: {
       const auto* const one = book.worker(event.worker);
@@ -125,8 +125,8 @@ void TraceWriter::event(const Event& event, TaskBook& book) {
       break;
     }
     case What::worker_gone:
-      instant(event.detail != 0 ? "worker lost" : "worker ended", event.detail != 0 ? "loss" : "end", event.worker, book,
-              event.when, "{}");
+      instant(event.detail != 0 ? "worker lost" : "worker ended", event.detail != 0 ? "loss" : "end", event.worker,
+              book, event.when, "{}");
       break;
     case What::item_retried:
       file_.text("{\"ph\":\"i\",\"s\":\"g\",\"name\":\"retry\",\"cat\":\"retry\",\"pid\":1,\"tid\":0,\"ts\":" +
@@ -212,7 +212,8 @@ void TraceWriter::run(const TaskRun& run, TaskBook& book) {
                "\",\"pid\":" + std::to_string(rank + 1) + ",\"tid\":" + std::to_string(kFirstTid + run.worker) + times +
                ",\"ts\":" + microseconds(run.begin) + ",\"args\":{\"number\":" + std::to_string(run.item) +
                ",\"attempt\":" + std::to_string(run.attempt) + ",\"bytes_in\":" + std::to_string(run.bytes_in) +
-               ",\"bytes_out\":" + std::to_string(run.bytes_out) + (run.estimated ? ",\"estimated\":true}},\n" : "}},\n"));
+               ",\"bytes_out\":" + std::to_string(run.bytes_out) +
+               (run.estimated ? ",\"estimated\":true}},\n" : "}},\n"));
   }
   if (file_.waiting() > kFlushBytes) flush(run.end, false, book);
 }
@@ -243,7 +244,8 @@ void TraceWriter::clocks(TaskBook& book) {
                   static_cast<double>(uncertainty) / 1e3);
     metadata("rankpool_clock", rank + 1, 0, numbers);
     if (entry.own_clock) continue;
-    std::snprintf(numbers, sizeof numbers, "{\"labels\":\"clock within %.0f us\"}", static_cast<double>(uncertainty) / 1e3);
+    std::snprintf(numbers, sizeof numbers, "{\"labels\":\"clock within %.0f us\"}",
+                  static_cast<double>(uncertainty) / 1e3);
     metadata("process_labels", rank + 1, 0, numbers);
   }
 }

@@ -16,8 +16,8 @@ inline constexpr std::uint16_t kFrameMagic = 0x5250;  // "PR" in memory on littl
 
 enum class FrameKind : std::uint8_t {
   // engine to worker
-  init = 1,  ///< payload: WorkerIdentity text fields and the encoded initializer; first frame of every worker
-  chunk,     ///< payload: `head` bytes of code reference and callable, then the encoded items
+  init = 1,  ///< payload: number, rank and host of the worker, then the encoded initializer; its first frame
+  chunk,     ///< payload: `extra` bytes of code reference and callable, then the encoded items
   stop,      ///< end after this
   reply,     ///< side stream: answer to the request of number `chunk`; payload: see shared.hpp
   forget,    ///< side stream: the shared object of number `chunk` is gone

@@ -11,14 +11,7 @@
 #include <utility>
 
 namespace rankpool::worker {
-namespace {
-
-SideClient* g_instance = nullptr;
-
-}  // namespace
-
-SideClient* SideClient::instance() noexcept { return g_instance; }
-void SideClient::set_instance(SideClient* client) noexcept { g_instance = client; }
+namespace {}  // namespace
 
 detail::Bytes SideClient::ask(std::span<const std::byte> request) {
   if (base::is_forked_copy()) throw Error(base::copy_complaint("a shared object"));

@@ -46,10 +46,6 @@ class SideClient {
   /// Reads it.
   void take_notices();
 
-  /// That of this process; null in any but a worker.
-  static SideClient* instance() noexcept;
-  static void set_instance(SideClient* client) noexcept;
-
  private:
   void send(std::uint64_t number, std::span<const std::byte> request);
   void write(std::span<const std::byte> bytes);

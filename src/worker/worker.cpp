@@ -2,9 +2,11 @@
 
 #include "base/forked_copy.hpp"
 #include "base/log.hpp"
+#include "base/pace.hpp"
 #include "wire/frames.hpp"
 #include "worker/frame_line.hpp"
 #include "worker/output_streams.hpp"
+#include "worker/shared_access.hpp"
 #include "worker/side_client.hpp"
 #include "worker/worker_rings.hpp"
 
@@ -26,17 +28,10 @@ using wire::FrameFlag;
 using wire::FrameHeader;
 using wire::FrameKind;
 
-/// Finished results are shown so long after they were, or so much later as the chunk says.
-constexpr std::chrono::nanoseconds kFlushAfter{2'000'000};
-/// A chunk that took so long is brief: its end may wait for the next one's, if that is at hand. A shorter one would not
-/// last until more have come, and a longer one is worth a ring.
-constexpr std::chrono::nanoseconds kBriefest{60'000};
-constexpr std::chrono::nanoseconds kBrief{2'000'000};
 /// Results of so many bytes are work for others, who are to begin with it while the worker frees what the result was
 /// made of, or goes on.
 constexpr std::size_t kMuch = 16'384;
-/// Times of items are told so long after they were taken, or when there are so many.
-constexpr std::chrono::nanoseconds kTimesAfter{100'000'000};
+/// Times of items are told after pace::kTimesShownWithin, or when there are so many.
 constexpr std::size_t kTimesAtOnce = 4096;
 /// With nobody who watches, an item is told of that took so long and so many times the mean of its chunk.
 constexpr std::chrono::nanoseconds kWorthTelling{50'000};
@@ -51,7 +46,7 @@ class Worker final : public detail::TaskContext {
         hooks_(hooks),
         side_(rings_, {[this] { publish_open(); }, hooks.forget_shared}) {
     progress_ = &rings_.control().progress;
-    SideClient::set_instance(&side_);
+    wire::SharedAccess::install(&shared_);
     g_this = this;
     ::pthread_atfork(nullptr, nullptr, [] { g_this->become_copy(); });
     base::watch_for_copies();
@@ -150,15 +145,15 @@ class Worker final : public detail::TaskContext {
       longest_item_ = item() - 1;
       longest_end_ = now;
     }
-    stride_ = timed_                              ? 1
-              : since < std::chrono::microseconds(2)    ? std::min(2 * stride_, kLongestStride)
+    stride_ = timed_                                  ? 1
+              : since < std::chrono::microseconds(2)  ? std::min(2 * stride_, kLongestStride)
               : since > std::chrono::microseconds(50) ? 1
                                                       : stride_;
     until_flush_check_ = stride_;
     flush_c_output();
     // The last item's result goes with the end of the chunk, which is at hand.
     if (announce_ || (item() < count_ && now - last_publish_ > flush_after_)) publish_open();
-    if (timed_ && (ends_.size() >= kTimesAtOnce || (item() < count_ && now - last_times_ > kTimesAfter))) {
+    if (timed_ && (ends_.size() >= kTimesAtOnce || (item() < count_ && now - last_times_ > pace::kTimesShownWithin))) {
       publish_open();
       write_times();
       rings_.publish();
@@ -195,7 +190,8 @@ class Worker final : public detail::TaskContext {
       // An item that is far from the chunk's mean.
       if (cursor_ != nullptr) close_open(FrameFlag::none, {});
       const std::uint64_t end = nanoseconds(longest_end_);
-      write_times(longest_item_, end - static_cast<std::uint64_t>(std::chrono::nanoseconds(longest_).count()), {&end, 1});
+      write_times(longest_item_, end - static_cast<std::uint64_t>(std::chrono::nanoseconds(longest_).count()),
+                  {&end, 1});
     }
   }
 
@@ -331,8 +327,8 @@ class Worker final : public detail::TaskContext {
     announce_ = wire::has(header.flags, FrameFlag::announce) || unwanted_;
     timed_ = wire::has(header.flags, FrameFlag::timed);
     input_ = &items;
-    flush_after_ = std::max(kFlushAfter, std::chrono::nanoseconds(static_cast<std::int64_t>(header.first)));
-    if (timed_) flush_after_ = std::min(flush_after_, kTimesAfter);
+    flush_after_ = std::max(pace::kShownWithin, std::chrono::nanoseconds(static_cast<std::int64_t>(header.first)));
+    if (timed_) flush_after_ = std::min(flush_after_, pace::kTimesShownWithin);
     const std::uint64_t output_before = rings_.output_end();
     const auto begin = Clock::now();
     last_check_ = last_times_ = begin;
@@ -358,7 +354,8 @@ class Worker final : public detail::TaskContext {
       rings_.write(&last, sizeof last);
     }
     last_publish_ = begin;
-    const bool brief = busy >= kBriefest && busy < kBrief && rings_.output_end() - output_before < kMuch;
+    const bool brief =
+        busy >= pace::kShortFrom && busy < pace::kShortUpTo && rings_.output_end() - output_before < kMuch;
     control.brief.store(brief ? static_cast<std::uint64_t>(busy.count()) : 0, std::memory_order_relaxed);
     rings_.show();
     if (!has_the_next()) control.chunk_items.store(0, std::memory_order_release);
@@ -409,6 +406,7 @@ class Worker final : public detail::TaskContext {
   WorkerRings rings_;
   const WorkerHooks& hooks_;
   SideClient side_;
+  SharedAccess shared_{side_};
   std::atomic<std::uint64_t> nobodys_progress_{0};
   bool in_group_ = false;
   bool unwanted_ = false;        ///< what the items of the chunk return
@@ -420,7 +418,7 @@ class Worker final : public detail::TaskContext {
   std::uint32_t stride_ = 1;
   Clock::time_point last_check_{};
   Clock::time_point last_publish_{};
-  std::chrono::nanoseconds flush_after_ = kFlushAfter;
+  std::chrono::nanoseconds flush_after_ = pace::kShownWithin;
 
   // Times of items.
   bool timed_ = false;

@@ -1,16 +1,13 @@
 #include "worker/worker_rings.hpp"
 
 #include "base/log.hpp"
+#include "base/pace.hpp"
 
 #include <unistd.h>
 #include <utility>
 
 namespace rankpool::worker {
 namespace {
-
-/// How long a worker looks for what it waits for before it sleeps: a little longer than its host needs to answer. On
-/// one core with its host it would only keep that from answering.
-constexpr std::chrono::microseconds kSpin{20};
 
 /// The exit code of a worker that can ring its host no more.
 constexpr int kLostDescriptor = 71;
@@ -23,7 +20,7 @@ WorkerRings::WorkerRings(channel::Channel channel, channel::RankPage* page, int 
       wake_(wake),
       wake_identity_(wake),
       stretch_(channel::Channel::stretch()),
-      spin_(channel::Channel::on_one_core() ? std::chrono::microseconds(0) : kSpin) {
+      spin_(channel::Channel::on_one_core() ? std::chrono::microseconds(0) : pace::kWorkerSpin) {
   channel_.close_descriptor();  // one less that a task may close
 }
 

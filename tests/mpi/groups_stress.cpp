@@ -100,7 +100,7 @@ int stress(int argc, char** argv) {
   std::atomic<bool> over{false};
   std::thread killer([&, own = std::mt19937(random())]() mutable {
     while (killing && !over) {
-      ::poll(nullptr, 0, static_cast<int>(own() % 120));
+      ::poll(nullptr, 0, static_cast<int>(own() % 600));
       kill_one(own, spared);
     }
   });

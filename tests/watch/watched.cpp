@@ -63,11 +63,13 @@ int sums() {
   rankpool::ProcessPoolExecutor executor(2);
   long sum = 0;
   for (const long ms : executor.map(rest, numbers(100, 10))) sum += ms;
+  // To name the longest tasks the first time, the program's symbols are read: that takes its time.
+  const double before = duration<double>(Clock::now() - begin).count();
   const rankpool::Insights all = executor.insights();
-  const double wall = duration<double>(Clock::now() - begin).count();
+  const double after = duration<double>(Clock::now() - begin).count();
   int wrong = check(all.done == 100 && all.failed == 0 && all.unfinished == 0, "tasks");
   const double told = duration<double>(all.wall).count();
-  wrong += check(told > wall * 0.99 - 0.01 && told <= wall, "wall");
+  wrong += check(told > before * 0.99 && told <= after, "wall");
   for (const auto& worker : all.workers) {
     const double life = duration<double>(worker.busy + worker.idle).count();
     wrong += check(life > told * 0.99 && life <= told * 1.01, "busy + idle");
@@ -98,7 +100,9 @@ int chunk() {
 
 int app(int argc, char** argv) {
   const std::string what = argc > 1 ? argv[1] : "even";
-  const auto number = [&](int at, long otherwise) { return argc > at ? std::strtol(argv[at], nullptr, 10) : otherwise; };
+  const auto number = [&](int at, long otherwise) {
+    return argc > at ? std::strtol(argv[at], nullptr, 10) : otherwise;
+  };
   if (what == "sums") return sums();
   if (what == "chunk") return chunk();
   rankpool::ExecutorOptions options;
@@ -134,7 +138,8 @@ int app(int argc, char** argv) {
     map.buffersize = 4;
     for (const long ms : executor.map(map, rest, numbers(number(2, 50), number(3, 10)))) sum += ms;
   } else if (what == "failing") {
-    for (const auto& outcome : executor.map(map, unlucky, counted(number(2, 50))).outcomes()) sum += outcome.value.value_or(0);
+    for (const auto& outcome : executor.map(map, unlucky, counted(number(2, 50))).outcomes())
+      sum += outcome.value.value_or(0);
   } else if (what == "crash") {
     const std::string mark = "/tmp/rankpool_watched." + std::to_string(::getpid());
     for (const long i : executor.map(map, deadly, counted(50), std::vector<std::string>(50, mark))) sum += i;

@@ -25,7 +25,8 @@ int run(const std::string& file, const std::string& page) {
               << static_cast<double>(trace.end / 1'000'000) / 1e3 << " s\n";
   }
   if (trace.dropped != 0) {
-    std::cerr << "rankpool-trace: " << trace.dropped << " events are missing: they came faster than they could be written\n";
+    std::cerr << "rankpool-trace: " << trace.dropped
+              << " events are missing: they came faster than they could be written\n";
   }
   return 0;
 }
@@ -33,7 +34,8 @@ int run(const std::string& file, const std::string& page) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("Reads a trace of a rankpool program (RANKPOOL_TRACE=FILE): prints its insights, or makes a page of it.");
+  CLI::App app(
+      "Reads a trace of a rankpool program (RANKPOOL_TRACE=FILE): prints its insights, or makes a page of it.");
   app.set_version_flag("--version", RANKPOOL_VERSION);
   std::string file;
   std::string page;

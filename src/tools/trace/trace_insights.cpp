@@ -33,7 +33,8 @@ Insights insights_of(const TraceData& trace) {
     tally.sent(worker, ++chunk, trace.names[task.name], task.bytes_in, task.begin);
     if (ended_itself) {
       tally.outcome(task.outcome, 1, task.bytes_out);
-      tally.chunk_done(worker, chunk, task.number, 1, static_cast<std::uint64_t>(task.length), task.begin + task.length);
+      tally.chunk_done(worker, chunk, task.number, 1, static_cast<std::uint64_t>(task.length),
+                       task.begin + task.length);
     } else {
       // It went with its worker: the time was spent all the same.
       tally.broke_off(worker, task.begin + task.length);

@@ -252,7 +252,8 @@ std::string by_worker(const Insights& insights) {
     most = std::max(most, bars.back());
   }
   if (bars.empty()) bars.push_back(0);
-  return chart(bars, {"worker 0", "worker " + std::to_string(bars.size() - 1), number(most * 100, 3) + " %"}, "workers");
+  return chart(bars, {"worker 0", "worker " + std::to_string(bars.size() - 1), number(most * 100, 3) + " %"},
+               "workers");
 }
 
 std::string slowest(const TraceData& trace) {
@@ -262,7 +263,8 @@ std::string slowest(const TraceData& trace) {
   std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(shown), order.end(),
                     [&](std::size_t a, std::size_t b) { return trace.tasks[a].length > trace.tasks[b].length; });
   std::string text =
-      "<table id=\"slowest\"><tr><th>Task<th class=n>Length<th class=n>From<th class=n>Worker<th>Host<th class=n>Attempt<th>Ended";
+      "<table id=\"slowest\"><tr><th>Task<th class=n>Length<th class=n>From<th class=n>Worker<th>Host<th "
+      "class=n>Attempt<th>Ended";
   for (std::size_t i = 0; i < shown; ++i) {
     const auto& task = trace.tasks[order[i]];
     const auto& worker = trace.workers[task.worker];
@@ -299,7 +301,8 @@ std::string marks(const TraceData& trace) {
 std::string notes(const TraceData& trace, std::size_t drawn) {
   std::string text;
   if (!trace.complete) {
-    text += "<p class=warn>The job did not end in order: this is what is known of its first " + length(trace.end) + ".</p>";
+    text +=
+        "<p class=warn>The job did not end in order: this is what is known of its first " + length(trace.end) + ".</p>";
   }
   if (trace.dropped != 0) {
     text += "<p class=warn>" + std::to_string(trace.dropped) +
@@ -318,16 +321,16 @@ std::string notes(const TraceData& trace, std::size_t drawn) {
 }
 
 std::string head(const TraceData& trace, Time unit) {
-  std::string text = "{\"end\":" + std::to_string(std::max<Time>(trace.end, 1)) + ",\"unit\":" + std::to_string(unit) +
-                     ",\"names\":[";
+  std::string text =
+      "{\"end\":" + std::to_string(std::max<Time>(trace.end, 1)) + ",\"unit\":" + std::to_string(unit) + ",\"names\":[";
   for (std::size_t i = 0; i < trace.names.size(); ++i) text += (i == 0 ? "" : ",") + script_text(trace.names[i]);
   text += "],\"workers\":[";
   for (std::size_t i = 0; i < trace.workers.size(); ++i) {
     const auto& worker = trace.workers[i];
     const auto rank = trace.ranks.find(worker.rank);
-    text += (i == 0 ? "" : ",") + std::string("{\"id\":") + std::to_string(worker.id) + ",\"rank\":" +
-            std::to_string(worker.rank) + ",\"host\":" +
-            script_text(rank == trace.ranks.end() ? "" : rank->second.host) +
+    text += (i == 0 ? "" : ",") + std::string("{\"id\":") + std::to_string(worker.id) +
+            ",\"rank\":" + std::to_string(worker.rank) +
+            ",\"host\":" + script_text(rank == trace.ranks.end() ? "" : rank->second.host) +
             ",\"ended\":" + std::to_string(worker.ended) + ",\"lost\":" + (worker.lost ? "true" : "false") + "}";
   }
   return text + "]}";

@@ -2,8 +2,8 @@
 
 #include "watch/trace_writer.hpp"
 
-#include <nlohmann/json.hpp>
 #include <zlib.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <array>
@@ -114,14 +114,20 @@ class Handler final : public json::json_sax_t {
 
  private:
   bool number(double value) {
-    static const std::unordered_map<std::string, double Event::*> members{
-        {"pid", &Event::pid},           {"tid", &Event::tid},
-        {"ts", &Event::ts},             {"dur", &Event::dur},
-        {"number", &Event::number},     {"attempt", &Event::attempt},
-        {"bytes_in", &Event::bytes_in}, {"bytes_out", &Event::bytes_out},
-        {"count", &Event::count},       {"first", &Event::first},
-        {"worker", &Event::worker},     {"started", &Event::started},
-        {"dropped", &Event::dropped},   {"uncertainty_us", &Event::uncertainty}};
+    static const std::unordered_map<std::string, double Event::*> members{{"pid", &Event::pid},
+                                                                          {"tid", &Event::tid},
+                                                                          {"ts", &Event::ts},
+                                                                          {"dur", &Event::dur},
+                                                                          {"number", &Event::number},
+                                                                          {"attempt", &Event::attempt},
+                                                                          {"bytes_in", &Event::bytes_in},
+                                                                          {"bytes_out", &Event::bytes_out},
+                                                                          {"count", &Event::count},
+                                                                          {"first", &Event::first},
+                                                                          {"worker", &Event::worker},
+                                                                          {"started", &Event::started},
+                                                                          {"dropped", &Event::dropped},
+                                                                          {"uncertainty_us", &Event::uncertainty}};
     if (depth_ == 2 && key_ == "pid") {
       event_.worker_pid = value;
     } else if (const auto found = members.find(key_); found != members.end()) {

@@ -1,5 +1,7 @@
 #include "engine/shared_store.hpp"
 
+#include "base/pace.hpp"
+
 #include <rankpool/detail/shared_link.hpp>
 
 #include <gmock/gmock.h>
@@ -74,7 +76,7 @@ class Store : public testing::Test {
     return std::nullopt;
   }
   /// Past all that is kept for anybody.
-  void pass_time(SharedStore::Time time = SharedStore::kKept) { store.tick(now += time); }
+  void pass_time(SharedStore::Time time = pace::kLockKept) { store.tick(now += time); }
 
   SharedStore store;
   SharedStore::Time now{1000};
@@ -161,7 +163,7 @@ TEST_F(Store, who_comes_back_at_once_has_the_lock_again_for_a_while_and_then_the
   ask(kA, SharedOp::unlock);
   ASSERT_TRUE(store.next_deadline());
   EXPECT_EQ(status_of(lock(kA)), SharedStatus::done);
-  now += SharedStore::kRun;
+  now += pace::kLockRun;
   ask(kA, SharedOp::unlock);
   EXPECT_EQ(status_of(other), SharedStatus::done);
 }

@@ -1,4 +1,5 @@
 #include "schedule/chunk_policy.hpp"
+#include "base/pace.hpp"
 
 #include <gtest/gtest.h>
 
@@ -30,15 +31,13 @@ TEST(ChunkPolicy, a_chunk_has_eight_times_as_many_items_as_were_measured_at_most
 TEST(ChunkPolicy, a_chunk_of_short_items_lasts_50_round_trips_at_most) {
   ChunkPolicy policy;
   policy.measured(10'000, Nanoseconds{10'000 * 50});
-  EXPECT_EQ(policy.next(10'000'000, crew(2), kAny),
-            static_cast<std::uint32_t>(50 * ChunkPolicy::kRoundTrip.count() / 50));
+  EXPECT_EQ(policy.next(10'000'000, crew(2), kAny), static_cast<std::uint32_t>(50 * pace::kRoundTrip.count() / 50));
 }
 
 TEST(ChunkPolicy, a_chunk_of_short_items_lasts_20_round_trips_where_enough_are_left) {
   ChunkPolicy policy;
   policy.measured(100, Nanoseconds{100 * 1'000});
-  EXPECT_EQ(policy.next(1'000, crew(2), kAny),
-            static_cast<std::uint32_t>(20 * ChunkPolicy::kRoundTrip.count() / 1'000));
+  EXPECT_EQ(policy.next(1'000, crew(2), kAny), static_cast<std::uint32_t>(20 * pace::kRoundTrip.count() / 1'000));
 }
 
 TEST(ChunkPolicy, the_last_items_are_shared_by_all_workers) {
@@ -167,7 +166,7 @@ TEST(ChunkPolicy, skewed_maps_end_within_5_percent_of_the_ideal) {
   for (const int workers : {2, 16}) {
     for (const char* const order : {"sorted", "reversed", "random"}) {
       const auto items = skewed(2'000, 1e6, order);
-      EXPECT_LE(simulate(items, workers, ChunkPolicy::kRoundTrip).makespan, 1.05 * ideal(items, workers))
+      EXPECT_LE(simulate(items, workers, pace::kRoundTrip).makespan, 1.05 * ideal(items, workers))
           << order << " on " << workers;
     }
   }
@@ -178,7 +177,7 @@ TEST(ChunkPolicy, skewed_maps_of_short_items_end_within_5_percent_of_the_ideal) 
     for (const char* const order : {"sorted", "reversed", "random"}) {
       for (const double mean : {1e3, 1e4, 1e5}) {
         const auto items = skewed(200'000, mean, order);
-        EXPECT_LE(simulate(items, workers, ChunkPolicy::kRoundTrip).makespan, 1.05 * ideal(items, workers))
+        EXPECT_LE(simulate(items, workers, pace::kRoundTrip).makespan, 1.05 * ideal(items, workers))
             << order << " on " << workers << ", mean " << mean;
       }
     }
@@ -194,11 +193,11 @@ TEST(ChunkPolicy, maps_over_costly_messages_end_within_10_percent_of_the_ideal) 
 
 TEST(ChunkPolicy, few_long_items_are_never_behind_each_other) {
   const std::vector<double> items(16, 1e9);
-  EXPECT_LE(simulate(items, 16, ChunkPolicy::kRoundTrip).makespan, 1.001e9);
+  EXPECT_LE(simulate(items, 16, pace::kRoundTrip).makespan, 1.001e9);
 }
 
 TEST(ChunkPolicy, a_million_items_that_do_nothing_take_a_few_hundred_chunks) {
-  const auto result = simulate(std::vector<double>(1'000'000, 5.0), 2, ChunkPolicy::kRoundTrip);
+  const auto result = simulate(std::vector<double>(1'000'000, 5.0), 2, pace::kRoundTrip);
   EXPECT_LT(result.chunks, 300U);
   EXPECT_GT(result.largest, 10'000U);
 }

@@ -49,7 +49,8 @@ TEST(LineCompressor, lines_that_resemble_earlier_ones_come_back_and_are_small) {
   std::uint64_t position = 0;
   for (int i = 0; i < 20'000; ++i) {
     char line[160];
-    std::snprintf(line, sizeof line, "{\"ph\":\"X\",\"name\":\"fit(double)\",\"pid\":    1,\"ts\":%14.3f,\"dur\":%9.3f},\n", i * 10.1,
+    std::snprintf(line, sizeof line,
+                  "{\"ph\":\"X\",\"name\":\"fit(double)\",\"pid\":    1,\"ts\":%14.3f,\"dur\":%9.3f},\n", i * 10.1,
                   static_cast<double>(random() % 20'000) / 1e3);
     const std::uint64_t here = compressor.position();
     if (earlier.empty()) {
@@ -78,7 +79,8 @@ TEST(LineCompressor, lines_of_any_kind_and_distance_come_back) {
       const std::size_t size = random() % 700;
       if (!lines.empty() && random() % 4 != 0) line = lines[random() % lines.size()].second;
       line.resize(size, 'x');
-      for (unsigned change = random() % 5; change > 0 && size > 0; --change) line[random() % size] = static_cast<char>(random());
+      for (unsigned change = random() % 5; change > 0 && size > 0; --change)
+        line[random() % size] = static_cast<char>(random());
       const std::uint64_t here = compressor.position();
       if (lines.empty() || random() % 10 == 0) {
         compressor.text(line);

@@ -30,11 +30,14 @@ TEST(Progress, tells_time_left_within_a_fifth_at_half_way_of_even_tasks) {
         progress.add_items(items);
         Time now = 0;
         for (std::uint64_t i = 1; i <= items / 2; ++i) {
-          now = static_cast<Time>((i + static_cast<std::uint64_t>(workers) - 1) / static_cast<std::uint64_t>(workers)) * each;
+          now = static_cast<Time>((i + static_cast<std::uint64_t>(workers) - 1) / static_cast<std::uint64_t>(workers)) *
+                each;
           progress.ended(Outcome::done, 1, now);
         }
         const auto waves = [&](std::uint64_t n) {
-          return static_cast<Time>((n + static_cast<std::uint64_t>(workers) - 1) / static_cast<std::uint64_t>(workers)) * each;
+          return static_cast<Time>((n + static_cast<std::uint64_t>(workers) - 1) /
+                                   static_cast<std::uint64_t>(workers)) *
+                 each;
         };
         const auto left = static_cast<double>(progress.left(now).value());
         const auto truth = static_cast<double>(waves(items) - now);
@@ -79,7 +82,8 @@ TEST(Progress, a_bar_has_all_its_parts_and_the_width_of_its_terminal) {
 }
 
 TEST(Progress, fits_every_terminal_with_any_label) {
-  for (const std::string label : {"", "fits", "größe", "計算中", "a label that is far too long for what it stands for"}) {
+  for (const std::string label :
+       {"", "fits", "größe", "計算中", "a label that is far too long for what it stands for"}) {
     Progress progress = half_done(label);
     progress.ended(Outcome::error, 3, 6 * kSecond);
     for (std::size_t columns = 1; columns < 130; ++columns) {
@@ -133,7 +137,8 @@ std::vector<std::string> log_of(Time lasts) {
   std::uint64_t ended = 0;
   while (pace.next() < lasts) {
     const Time now = pace.next();
-    const auto by_now = static_cast<std::uint64_t>(static_cast<double>(items) * static_cast<double>(now) / static_cast<double>(lasts));
+    const auto by_now =
+        static_cast<std::uint64_t>(static_cast<double>(items) * static_cast<double>(now) / static_cast<double>(lasts));
     progress.ended(Outcome::done, by_now - ended, now);
     ended = by_now;
     lines.push_back(log_line(progress, now));

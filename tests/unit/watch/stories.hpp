@@ -16,9 +16,10 @@ namespace rankpool::watch {
 /// Tells a TaskBook, and readers, what an engine would.
 class Story {
  public:
-  Story() : book_(names_, [](std::span<const std::byte> head) {
-    return std::string(reinterpret_cast<const char*>(head.data()), head.size());
-  }) {}
+  Story()
+      : book_(names_, [](std::span<const std::byte> head) {
+          return std::string(reinterpret_cast<const char*>(head.data()), head.size());
+        }) {}
 
   [[nodiscard]] TaskBook& book() { return book_; }
   [[nodiscard]] Names& names() { return names_; }
@@ -53,7 +54,8 @@ class Story {
     if (progress) e.value = names_.add_note({{}, progress});
     tell(e);
   }
-  void sent(std::uint32_t worker, std::uint64_t chunk, std::uint64_t work, std::uint64_t first, std::uint64_t count, Time when) {
+  void sent(std::uint32_t worker, std::uint64_t chunk, std::uint64_t work, std::uint64_t first, std::uint64_t count,
+            Time when) {
     Event e = event(What::chunk_sent, when);
     e.worker = worker;
     e.chunk = chunk;
@@ -69,8 +71,8 @@ class Story {
     }
     tell(e);
   }
-  void ended(std::uint32_t worker, std::uint64_t chunk, std::uint64_t work, std::uint64_t first, std::uint64_t count, Time when,
-             Outcome outcome = Outcome::done) {
+  void ended(std::uint32_t worker, std::uint64_t chunk, std::uint64_t work, std::uint64_t first, std::uint64_t count,
+             Time when, Outcome outcome = Outcome::done) {
     Event e = event(What::items_ended, when);
     e.worker = worker;
     e.chunk = chunk;
@@ -101,7 +103,8 @@ class Story {
     e.detail = lost ? 1 : 0;
     tell(e);
   }
-  void simple(What what, std::uint64_t work, std::uint64_t first, std::uint64_t count, Time when, Outcome outcome = Outcome::done) {
+  void simple(What what, std::uint64_t work, std::uint64_t first, std::uint64_t count, Time when,
+              Outcome outcome = Outcome::done) {
     Event e = event(what, when);
     e.work = work;
     e.first = first;

@@ -98,7 +98,8 @@ TEST_F(TallyTest, a_task_that_runs_counts_as_busy) {
 }
 
 TEST_F(TallyTest, the_longest_come_first_with_the_names_of_their_tasks) {
-  for (std::uint64_t i = 0; i < 100; ++i) ran(*one, i, 0, static_cast<Time>(i + 1) * kMillisecond, i % 2 == 0 ? "even" : "odd");
+  for (std::uint64_t i = 0; i < 100; ++i)
+    ran(*one, i, 0, static_cast<Time>(i + 1) * kMillisecond, i % 2 == 0 ? "even" : "odd");
   const Insights all = tally.insights(kSecond, [](std::string_view task) { return "<" + std::string(task) + ">"; });
   ASSERT_EQ(all.longest.size(), 10U);
   EXPECT_EQ(all.longest[0].time, milliseconds(100));
@@ -156,9 +157,11 @@ TEST_F(TallyTest, a_worker_that_waited_for_the_longest_task_says_so) {
   for (std::uint64_t i = 0; i < 10; ++i) ran(*two, i, static_cast<Time>(i) * 100 * kMillisecond, 100 * kMillisecond);
   ran(*one, 10, 0, 900 * kMillisecond);
   ran(*one, 11, 900 * kMillisecond, 1100 * kMillisecond);
-  EXPECT_THAT(tally.insights(2 * kSecond, {}).advice,
-              ElementsAre("worker 1 was idle for 50 % of the time: it waited 1 s for the last tasks of others, the longest took "
-                          "1.1 s; submit the longest first, or cut them up"));
+  EXPECT_THAT(
+      tally.insights(2 * kSecond, {}).advice,
+      ElementsAre(
+          "worker 1 was idle for 50 % of the time: it waited 1 s for the last tasks of others, the longest took "
+          "1.1 s; submit the longest first, or cut them up"));
 }
 
 TEST_F(TallyTest, fewer_tasks_than_workers_are_named) {
@@ -177,7 +180,8 @@ TEST_F(TallyTest, large_arguments_are_to_be_broadcast) {
       tally.chunk_done(*worker, chunk, i, 1, ns(100 * kMillisecond), begin + 100 * kMillisecond);
     }
   }
-  EXPECT_THAT(tally.insights(2 * kSecond, {}).advice, ElementsAre(HasSubstr("arguments of 8 MB for each task; broadcast")));
+  EXPECT_THAT(tally.insights(2 * kSecond, {}).advice,
+              ElementsAre(HasSubstr("arguments of 8 MB for each task; broadcast")));
 }
 
 TEST_F(TallyTest, prints_ten_lines) {
@@ -185,7 +189,8 @@ TEST_F(TallyTest, prints_ten_lines) {
   empty << Insights{};
   const std::string nothing = empty.str();
   EXPECT_EQ(std::count(nothing.begin(), nothing.end(), '\n'), 10);
-  for (std::uint64_t i = 0; i < 10; ++i) ran(i % 2 == 0 ? *one : *two, i, static_cast<Time>(i) * 100 * kMillisecond, 160 * kMillisecond);
+  for (std::uint64_t i = 0; i < 10; ++i)
+    ran(i % 2 == 0 ? *one : *two, i, static_cast<Time>(i) * 100 * kMillisecond, 160 * kMillisecond);
   std::ostringstream out;
   out << tally.insights(kSecond, {});
   EXPECT_EQ(out.str(), R"(tasks     10 done, 0 failed, 0 lost, 0 retried, 0 cancelled, 0 unfinished

@@ -162,7 +162,8 @@ TEST(TaskBook, another_nodes_clock_is_set_by_round_trips) {
   const auto& clock = story.book().ranks().at(1).clock;
   EXPECT_NEAR(static_cast<double>(clock.offset()), static_cast<double>(ahead), 1'000);
   EXPECT_LE(clock.uncertainty(), 20'000);
-  EXPECT_NEAR(static_cast<double>(story.runs().back().begin), static_cast<double>(now - 2 * kMillisecond + 20'000), 1'000);
+  EXPECT_NEAR(static_cast<double>(story.runs().back().begin), static_cast<double>(now - 2 * kMillisecond + 20'000),
+              1'000);
 }
 
 TEST(TaskBook, what_makes_no_sense_changes_nothing) {

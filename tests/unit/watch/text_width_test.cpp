@@ -20,12 +20,15 @@ TEST(TextWidth, cuts_between_characters) {
   EXPECT_EQ(cut_to_width("計算中", 4), "計…");
   EXPECT_EQ(cut_to_width("abcdef", 3, false), "ab~");
   EXPECT_EQ(cut_to_width("abcdef", 0), "");
-  for (std::size_t columns = 0; columns < 12; ++columns) EXPECT_LE(text_width(cut_to_width("aé計🚀e\u0301zz", columns)), columns);
+  for (std::size_t columns = 0; columns < 12; ++columns)
+    EXPECT_LE(text_width(cut_to_width("aé計🚀e\u0301zz", columns)), columns);
 }
 
 TEST(TextWidth, nothing_that_moves_the_cursor_is_printable) {
   EXPECT_EQ(printable("a\nb\x1b[31mc\rd\x7f"), "a b [31mc d ");
-  EXPECT_EQ(printable("\xc2\x9b" "31m"), " 31m");  // the control sequence introducer in one character
+  EXPECT_EQ(printable("\xc2\x9b"
+                      "31m"),
+            " 31m");  // the control sequence introducer in one character
   EXPECT_EQ(printable("a\xffz\xe8\xa8"), "a?z??");
   EXPECT_EQ(printable("größe 計算"), "größe 計算");
 }

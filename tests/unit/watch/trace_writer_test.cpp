@@ -20,7 +20,8 @@ using testing::EndsWith;
 using testing::HasSubstr;
 
 struct TraceWriterTest : testing::Test {
-  std::filesystem::path folder = std::filesystem::temp_directory_path() / ("rankpool_trace." + std::to_string(::getpid()));
+  std::filesystem::path folder =
+      std::filesystem::temp_directory_path() / ("rankpool_trace." + std::to_string(::getpid()));
   void SetUp() override { std::filesystem::create_directory(folder); }
   void TearDown() override { std::filesystem::remove_all(folder); }
   /// As zlib reads it, which checks the checksum and the length.
@@ -59,9 +60,11 @@ TEST_F(TraceWriterTest, is_a_whole_file_after_every_flush_compressed_or_not) {
     const std::string text = read(path);
     EXPECT_THAT(text, testing::StartsWith("[\n{"));
     EXPECT_THAT(text, EndsWith("\"complete\":false}}\n]\n"));
-    EXPECT_THAT(text, HasSubstr("{\"ph\":\"X\",\"name\":\"fit(double, \\\"x\\\")\",\"cat\":\"done\",\"pid\":    1,\"tid\": 100000,"
-                                "\"dur\":     200.000,\"ts\":       200.000,\"args\":{\"number\":         0,\"attempt\": 1,"
-                                "\"bytes_in\":         8,\"bytes_out\":        16}},\n"));
+    EXPECT_THAT(
+        text,
+        HasSubstr("{\"ph\":\"X\",\"name\":\"fit(double, \\\"x\\\")\",\"cat\":\"done\",\"pid\":    1,\"tid\": 100000,"
+                  "\"dur\":     200.000,\"ts\":       200.000,\"args\":{\"number\":         0,\"attempt\": 1,"
+                  "\"bytes_in\":         8,\"bytes_out\":        16}},\n"));
     EXPECT_THAT(text, HasSubstr("\"dur\":     390.123,\"ts\":       500.000"));
     EXPECT_THAT(text, HasSubstr("\"name\":\"worker lost\",\"cat\":\"loss\""));
     EXPECT_THAT(text, HasSubstr("\"name\":\"busy workers\""));
@@ -83,8 +86,9 @@ TEST_F(TraceWriterTest, numbers_that_are_wider_than_their_place_are_whole_all_th
   TaskRun run{1, 123'456'789'012'345, 0, 100, 5, 5 + 400'000 * kSecond, 99'999'999'999, 7, Outcome::done, false};
   writer.run(run, story.book());
   writer.end(kSecond, story.book());
-  EXPECT_THAT(read(path), HasSubstr("\"dur\":400000000000.000,\"ts\":0.005,\"args\":{\"number\":123456789012345,\"attempt\":100,"
-                                    "\"bytes_in\":99999999999,\"bytes_out\":7}}"));
+  EXPECT_THAT(read(path),
+              HasSubstr("\"dur\":400000000000.000,\"ts\":0.005,\"args\":{\"number\":123456789012345,\"attempt\":100,"
+                        "\"bytes_in\":99999999999,\"bytes_out\":7}}"));
 }
 
 TEST_F(TraceWriterTest, a_hundred_thousand_events_take_less_than_20_bytes_each) {
@@ -101,7 +105,8 @@ TEST_F(TraceWriterTest, a_hundred_thousand_events_take_less_than_20_bytes_each) 
       random = random * 1'664'525 + 1'013'904'223;
       const std::size_t worker = i / 50 % 2;
       const Time length = 10'000 + (random >> 20);
-      writer.run({1, i, static_cast<std::uint32_t>(worker), 1, ends[worker], ends[worker] + length, 8, 8, Outcome::done, false},
+      writer.run({1, i, static_cast<std::uint32_t>(worker), 1, ends[worker], ends[worker] + length, 8, 8, Outcome::done,
+                  false},
                  story.book());
       ends[worker] += length + 30;
     }
