@@ -33,7 +33,7 @@ void ResultStore::put_fixed(std::uint64_t first, std::uint32_t count, const std:
   }
 }
 
-void ResultStore::put(std::uint64_t index, Bytes encoded) { encoded_cell(index) = std::move(encoded); }
+void ResultStore::put(std::uint64_t index, Bytes&& encoded) { encoded_cell(index) = std::move(encoded); }
 
 void ResultStore::take(std::uint64_t index, Bytes& to) {
   to.clear();

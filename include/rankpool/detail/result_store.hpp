@@ -36,7 +36,7 @@ class ResultStore {
   /// For values of fixed size. Throws std::bad_alloc, as `put` does.
   void put_fixed(std::uint64_t first, std::uint32_t count, const std::byte* bytes);
   /// For encoded values.
-  void put(std::uint64_t index, Bytes encoded);
+  void put(std::uint64_t index, Bytes&& encoded);
   /// The value as its bytes, or encoded, in `to`, whose room is used again. Its place is needed no more.
   void take(std::uint64_t index, Bytes& to);
   /// Values of fixed size from this one on that stand in one segment, `end` excluded.
