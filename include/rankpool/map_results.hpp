@@ -1,5 +1,6 @@
 #pragma once
 
+#include <rankpool/detail/map_reader.hpp>
 #include <rankpool/detail/map_state.hpp>
 #include <rankpool/errors.hpp>
 #include <rankpool/timeout.hpp>
@@ -10,26 +11,11 @@
 #include <iterator>
 #include <memory>
 #include <optional>
-#include <string>
 #include <type_traits>
 #include <utility>
-#include <variant>
 #include <vector>
 
 namespace rankpool::inline v0_2 {
-
-namespace detail {
-
-/// Where the items of a map come from: the caller's ranges, read a part at a time by the thread that takes the results.
-class MapSource {
- public:
-  virtual ~MapSource() = default;
-  /// Encodes up to so many further items; returns how many there were. Fewer: the input has ended. What the caller's
-  /// own input throws comes out of it after the items before.
-  virtual std::uint64_t read(MapItems& to, std::uint64_t items) = 0;
-};
-
-}  // namespace detail
 
 /// How one item of a map ended: with a value, or with an exception.
 template <class R>
@@ -112,48 +98,34 @@ class MapResults {
 
  private:
   /// Where the reading stands. It stays where it is when the results are moved.
-  class Reader {
+  class Reader : public detail::MapReader {
    public:
-    Reader(detail::Ref<State> state, std::shared_ptr<detail::WorkControl> control,
-           std::unique_ptr<detail::MapSource> source, std::exception_ptr input_error,
-           std::optional<Timeout::Clock::time_point> deadline, std::uint64_t lead, std::uint64_t chunk)
-        : state_(std::move(state)),
-          control_(std::move(control)),
-          source_(std::move(source)),
-          input_error_(std::move(input_error)),
-          deadline_(deadline),
-          lead_(lead),
-          chunk_(chunk) {}
-    Reader(const Reader&) = delete;
-    Reader& operator=(const Reader&) = delete;
-    ~Reader() { abandon(); }
+    using MapReader::MapReader;
 
     std::optional<R> current;  ///< what iterators point to
 
-    [[nodiscard]] bool finished() const noexcept { return !state_; }
     bool advance() {
       current.reset();
       if (auto one = next({}, false)) current.emplace(std::move(*one));
       return current.has_value();
     }
-    std::optional<R> next(Timeout timeout, bool counted) {
-      typename State::Outcome outcome;
-      if (!take(outcome, timeout)) return std::nullopt;
-      if (outcome.problem) std::rethrow_exception(error_of(*outcome.problem, counted));
+    std::optional<R> next(const Timeout& timeout, bool counted) {
+      const detail::Bytes* const value = MapReader::next(timeout, counted);
+      if (value == nullptr) return std::nullopt;
       try {
-        return value_of(*outcome.value);
+        return State::value_of(*value);
       } catch (const SerializationError& e) {
         throw_undecodable(e, counted);
       }
     }
     std::vector<R> to_vector(bool counted) {
       std::vector<R> all;
-      if (state_ && !source_) {
-        all.reserve(static_cast<std::size_t>(state_->total() - state_->taken()));
+      if (const std::size_t count = expected(); count != 0) {
+        all.reserve(count);
         if constexpr (!std::is_same_v<R, bool>) detail::advise_huge(all.data(), all.capacity() * sizeof(R));
       }
       while (true) {
-        if (state_ && !source_ && state_->take_values(all, deadline_)) continue;
+        if (State::fixed && take_values(&all, &State::append_values)) continue;
         auto one = next({}, counted);
         if (!one) return all;
         all.push_back(std::move(*one));
@@ -161,150 +133,21 @@ class MapResults {
     }
     std::vector<Outcome<R>> outcomes() {
       std::vector<Outcome<R>> all;
-      if (!state_) return all;
-      if (!source_) all.reserve(static_cast<std::size_t>(state_->total() - state_->taken()));
-      const auto add = [&](typename State::Outcome& outcome) {
-        Outcome<R> one{static_cast<std::size_t>(outcome.index), std::nullopt, nullptr};
-        try {
-          if (outcome.problem) one.error = error_of(*outcome.problem, false);
-          if (outcome.value) one.value.emplace(value_of(*outcome.value));
-          if (!outcome.ended()) one.error = std::make_exception_ptr(TimeoutError(kMapTimeout));
-        } catch (...) {
-          one.error = std::current_exception();
-        }
-        all.push_back(std::move(one));
-      };
-      std::exception_ptr input_error;
-      std::uint64_t read = 0;
-      typename State::Outcome outcome;
-      while (state_) {
-        refill();
-        read = state_->items().size();
-        switch (state_->take(outcome, deadline_)) {
-          case State::Taken::outcome:
-            add(outcome);
-            break;
-          case State::Taken::timeout:
-            control_->cancel();
-            for (auto& each : state_->take_rest()) add(each);
-            input_error = leave();
-            break;
-          case State::Taken::end:
-            control_->await_last_line();
-            input_error = leave();
-            break;
-        }
-      }
-      if (input_error) all.push_back({static_cast<std::size_t>(read), std::nullopt, std::move(input_error)});
+      all.reserve(expected());
+      MapReader::outcomes(&all, &add_outcome);
       return all;
-    }
-    void close() {
-      if (!state_) return;
-      control_->cancel();
-      (void)leave();
     }
 
    private:
-    static constexpr const char* kMapTimeout = "the results were not complete within the timeout of the map";
-
-    /// The next outcome; false at the end.
-    bool take(typename State::Outcome& outcome, const Timeout& timeout) {
-      if (!state_) return false;
-      refill();
-      auto until = timeout.deadline();
-      const bool whole = deadline_ && (!until || *deadline_ <= *until);
-      if (whole) until = deadline_;
-      switch (state_->take(outcome, until)) {
-        case State::Taken::outcome:
-          return true;
-        case State::Taken::end:
-          control_->await_last_line();
-          if (const auto error = leave()) std::rethrow_exception(error);
-          return false;
-        case State::Taken::timeout:
-          break;
-      }
-      if (!whole) throw TimeoutError();
-      close();
-      throw TimeoutError(kMapTimeout);
-    }
-    /// Reads a chunk before the first result of each is handed out, so that `lead_` items are read beyond those of the
-    /// chunk that is being handed out.
-    void refill() {
-      if (!source_) return;
-      const std::uint64_t read = state_->items().size();
-      const std::uint64_t wanted_in_all = (state_->taken() / chunk_ + 1) * chunk_ + lead_;
-      if (read >= wanted_in_all) return;
-      std::uint64_t wanted = wanted_in_all - read;
-      // One more item tells that the rest is not run; an endless input would never end telling it.
-      const bool last = state_->ended_beyond();
-      if (last) wanted = 1;
-      std::uint64_t got = 0;
+    static void add_outcome(void* to, std::uint64_t index, const detail::Bytes* value, std::exception_ptr error) {
+      Outcome<R> one{static_cast<std::size_t>(index), std::nullopt, std::move(error)};
       try {
-        got = source_->read(state_->items(), wanted);
+        if (value != nullptr) one.value.emplace(State::value_of(*value));
       } catch (...) {
-        got = state_->items().size() - read;
-        input_error_ = std::current_exception();
-        source_.reset();
+        one.error = std::current_exception();
       }
-      state_->items().flush();
-      if (last || got < wanted) source_.reset();
-      state_->appended();
-      if (got > 0) control_->extend(got);
-      if (!source_) {
-        state_->input_ended();
-        control_->seal();
-      }
+      static_cast<std::vector<Outcome<R>>*>(to)->push_back(std::move(one));
     }
-    /// Ends the range; gives the exception of the caller's own input, if there was one.
-    std::exception_ptr leave() {
-      abandon();
-      return std::exchange(input_error_, nullptr);
-    }
-    void abandon() noexcept {
-      if (source_ && control_) control_->seal();
-      source_.reset();
-      if (state_) state_->abandon();
-      state_ = {};
-      control_.reset();
-    }
-
-    static R value_of(typename detail::ResultStore<R>::Cell& cell) {
-      if constexpr (detail::ResultStore<R>::fixed) {
-        return cell.value();
-      } else {
-        return detail::decode_or_explain<R>(cell, "the result");
-      }
-    }
-    [[nodiscard]] std::string note(bool counted) const {
-      const std::string others = counted ? detail::failed_beside(*state_->tally()) : std::string();
-      return others.empty() ? others : " (" + others + ")";
-    }
-    /// What to throw for an item that has no value. `counted`: its text says how many others failed.
-    std::exception_ptr error_of(typename State::Problem& problem, bool counted) const {
-      const auto& map = state_->tally();
-      if (const auto* remote = std::get_if<detail::Bytes>(&problem)) {
-        return detail::decode_exception(*remote, map, note(counted));
-      }
-      if (const auto* failure = std::get_if<detail::FailurePtr>(&problem)) {
-        return (*failure)->exception(map, note(counted));
-      }
-      if (const auto* error = std::get_if<std::exception_ptr>(&problem)) return *error;
-      return detail::make_traced(CancelledError(CancelledError().what() + note(counted)), {"", map});
-    }
-    [[noreturn]] void throw_undecodable(const SerializationError& error, bool counted) const {
-      ++state_->tally()->failed;
-      std::rethrow_exception(
-          detail::make_traced(SerializationError(error.what() + note(counted)), {"", state_->tally()}));
-    }
-
-    detail::Ref<State> state_;  ///< null at the end
-    std::shared_ptr<detail::WorkControl> control_;
-    std::unique_ptr<detail::MapSource> source_;  ///< null once the input has ended
-    std::exception_ptr input_error_;
-    const std::optional<Timeout::Clock::time_point> deadline_;
-    const std::uint64_t lead_;
-    const std::uint64_t chunk_;
   };
 
   std::unique_ptr<Reader> reader_;

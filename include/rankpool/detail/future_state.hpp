@@ -1,9 +1,7 @@
 #pragma once
 
 #include <rankpool/detail/codec.hpp>
-#include <rankpool/detail/exception_codec.hpp>
-#include <rankpool/detail/future_base.hpp>
-#include <rankpool/detail/keep_alives.hpp>
+#include <rankpool/detail/future_outcome.hpp>
 #include <rankpool/detail/type_name.hpp>
 
 #include <atomic>
@@ -13,7 +11,6 @@
 #include <type_traits>
 #include <typeinfo>
 #include <utility>
-#include <variant>
 
 namespace rankpool::inline v0_2::detail {
 
@@ -23,57 +20,17 @@ namespace rankpool::inline v0_2::detail {
 /// Decoding runs the user's code, which may wait for other threads, so no lock is held meanwhile: threads that ask at
 /// the same time each decode, and what the first has made is the value for all.
 template <class R>
-class FutureState final : public FutureBase {
+class FutureState final : public FutureOutcome {
  public:
   FutureState() = default;
   FutureState(const FutureState&) = delete;
   FutureState& operator=(const FutureState&) = delete;
   ~FutureState() override { delete decoded_.load(std::memory_order_relaxed); }
 
-  /// The task: `head` bytes of code reference and callable, then the item; and what its handles keep alive.
-  void set_input(Bytes input, std::size_t head, KeepAlives keep_alives) noexcept {
-    keep_alives_ = std::move(keep_alives);
-    input_ = std::move(input);
-    input_.shrink_to_fit();
-    head_ = head;
-  }
-
-  // ResultReceiver
-  bool begin(std::uint64_t, std::uint32_t) noexcept override { return begin_running(); }
-  std::size_t gather(std::uint64_t, std::uint32_t, Gather& to) override {
-    to.push_back(input_.view().first(head_));
-    to.push_back(input_.view().subspan(head_));
-    return head_;
-  }
-  void values(std::uint64_t, std::uint32_t, std::span<const std::byte> bytes) noexcept override {
-    end_with([&] { outcome_.template emplace<Bytes>(bytes); });
-  }
-  void value(std::uint64_t, Bytes encoded) noexcept override {
-    end_with([&] { outcome_.template emplace<Bytes>(std::move(encoded)); });
-  }
-  void error(std::uint64_t, Bytes encoded) noexcept override {
-    end_with([&] { outcome_.template emplace<RemoteFailure>(RemoteFailure{std::move(encoded)}); });
-  }
-  void fail(std::uint64_t, std::uint64_t, const FailurePtr& why) noexcept override {
-    end_with([&] { outcome_.template emplace<FailurePtr>(why); });
-  }
-  void cancelled(std::uint64_t, std::uint64_t) noexcept override {
-    if (!claim()) return;
-    drop_input();
-    finish(State::cancelled, false);
-  }
-
-  /// Ends it with a value or exception of this process. Throws InvalidStateError if it has ended.
+  /// Ends it with a value of this process. Throws InvalidStateError if it has ended.
   void set_value(R value) {
     auto decoded = std::make_unique<Decoded>(std::make_unique<R>(std::move(value)), nullptr);
-    if (!claim()) throw InvalidStateError("the future is " + describe() + " already");
-    decoded_.store(decoded.release(), std::memory_order_release);
-    drop_input();
-    finish(State::finished, false);
-  }
-  void set_exception(std::exception_ptr error) {
-    auto decoded = std::make_unique<Decoded>(nullptr, std::move(error));
-    if (!claim()) throw InvalidStateError("the future is " + describe() + " already");
+    claim_or_throw();
     decoded_.store(decoded.release(), std::memory_order_release);
     drop_input();
     finish(State::finished, false);
@@ -81,10 +38,10 @@ class FutureState final : public FutureBase {
 
   std::exception_ptr stored_exception() override { return decoded().error; }
   /// The value; throws the exception that there is instead. It must be finished.
-  const R& stored_value() { return value(); }
+  const R& stored_value() { return own_value(); }
   R copy_value() {
     if constexpr (can_be_copied<R>()) {
-      return std::as_const(value());
+      return std::as_const(own_value());
     } else {
       throw InvalidStateError("a value that cannot be copied");  // the compiler has refused it
     }
@@ -94,32 +51,18 @@ class FutureState final : public FutureBase {
     if constexpr (can_be_copied<R>()) {
       if (!held_once()) return copy_value();
     }
-    return std::move(value());
+    return std::move(own_value());
   }
   std::string value_type_name() const override { return type_name(typeid(R)); }
 
  private:
-  struct RemoteFailure {
-    Bytes encoded;
-  };
   /// What the outcome became: a value, or else an exception.
   struct Decoded {
     std::unique_ptr<R> value;
     std::exception_ptr error;
   };
 
-  template <class Store>
-  void end_with(Store&& store) noexcept {
-    if (!claim()) return;
-    try {
-      store();
-    } catch (...) {
-      outcome_.template emplace<std::exception_ptr>(std::current_exception());
-    }
-    drop_input();
-    finish(State::finished, false);
-  }
-  R& value() {
+  R& own_value() {
     auto& own = decoded();
     if (own.error) std::rethrow_exception(own.error);
     return *own.value;
@@ -137,36 +80,21 @@ class FutureState final : public FutureBase {
         throw;
       }
     }
-    if (readers_.fetch_sub(1) == 1 && !outcome_dropped_.exchange(true)) {
-      outcome_.template emplace<std::monostate>();
-    }
+    if (readers_.fetch_sub(1) == 1 && !outcome_dropped_.exchange(true)) drop_outcome();
     return *decoded_.load();
   }
   Decoded decode_outcome() const {
-    if (auto* const bytes = std::get_if<Bytes>(&outcome_)) {
-      try {
-        return {std::make_unique<R>(decode_or_explain<R>(*bytes, "the result")), nullptr};
-      } catch (...) {
-        return {nullptr, std::current_exception()};
-      }
+    const Bytes* const encoded = encoded_value();
+    if (encoded == nullptr) return {nullptr, exception_of_outcome()};
+    try {
+      return {std::make_unique<R>(decode_or_explain<R>(*encoded, "the result")), nullptr};
+    } catch (...) {
+      return {nullptr, std::current_exception()};
     }
-    if (auto* const remote = std::get_if<RemoteFailure>(&outcome_)) return {nullptr, decode_exception(remote->encoded)};
-    if (auto* const failure = std::get_if<FailurePtr>(&outcome_)) return {nullptr, (*failure)->exception()};
-    if (auto* const error = std::get_if<std::exception_ptr>(&outcome_)) return {nullptr, *error};
-    return {nullptr, std::make_exception_ptr(InvalidStateError("the future has no outcome"))};
   }
 
-  void drop_input() noexcept override {
-    input_ = Bytes();
-    keep_alives_ = KeepAlives();
-  }
-
-  Bytes input_;
-  KeepAlives keep_alives_;  ///< shared objects whose handles the input holds
-  std::size_t head_ = 0;
-  std::variant<std::monostate, Bytes, RemoteFailure, FailurePtr, std::exception_ptr> outcome_;
   std::atomic<Decoded*> decoded_{nullptr};
-  std::atomic<std::uint32_t> readers_{0};  ///< who may be looking at outcome_ after the end
+  std::atomic<std::uint32_t> readers_{0};  ///< who may be looking at the outcome after the end
   std::atomic<bool> outcome_dropped_{false};
 };
 

@@ -7,7 +7,6 @@
 #include <rankpool/map_results.hpp>
 
 #include <algorithm>
-#include <climits>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -16,7 +15,6 @@
 #include <optional>
 #include <ranges>
 #include <span>
-#include <stdexcept>
 #include <string>
 #include <tuple>
 #include <type_traits>
@@ -28,7 +26,7 @@ namespace rankpool::inline v0_2::detail {
 template <class TaskT>
 using FutureResult = std::conditional_t<std::is_void_v<typename TaskT::Returned>, void, typename TaskT::Result>;
 
-/// Hands in one task; with `options` one that has requests of its own. An argument that cannot be encoded fails the
+/// Hands in one task; with `options` one with options of its own. An argument that cannot be encoded fails the
 /// future, not the call.
 template <class F, class... Args>
 auto submit_task(PoolClient& pool, const WorkOptions* options, F&& f, Args&&... args) {
@@ -68,13 +66,9 @@ struct MapRequest {
   std::optional<int> max_retries;
 };
 
-inline void check_positive(const std::optional<int>& number, const char* name) {
-  if (number && *number < 1) throw std::invalid_argument(std::string(name) + " must be greater than 0");
-}
-
-inline void check_not_negative(const std::optional<int>& number, const char* name) {
-  if (number && *number < 0) throw std::invalid_argument(std::string(name) + " must not be negative");
-}
+/// Throw std::invalid_argument for a number that is given and wrong.
+void check_positive(const std::optional<int>& number, const char* name);
+void check_not_negative(const std::optional<int>& number, const char* name);
 
 /// Elements of a range that stand in a row and travel as they are.
 template <class T, class Range>
@@ -138,55 +132,34 @@ class RangeSource final : public MapSource {
   bool pending_step_ = false;
 };
 
-template <class T, class F, class Source>
+/// A map that was handed in: what its results are read with.
+struct MapHandedIn {
+  std::shared_ptr<WorkControl> control;
+  std::unique_ptr<MapSource> rest;  ///< of the input; null if it was read as a whole
+  std::exception_ptr input_error;
+  std::uint64_t lead = 0;
+  std::uint64_t chunk = 1;
+};
+/// Reads the input, as far as is wanted, and hands it in. `head` is what stands before the items of each chunk, and
+/// `keep_alives` what it keeps alive.
+MapHandedIn hand_in_map(PoolClient& pool, const MapRequest& request, const Ref<MapBase>& state, Bytes head,
+                        KeepAlives keep_alives, std::unique_ptr<MapSource> source, std::function<void()> when_complete);
+
+template <class T, class F>
 MapResults<typename T::Result> submit_map(PoolClient& pool, const MapRequest& request, const F& f,
-                                          std::unique_ptr<Source> source, std::function<void()> when_complete = {}) {
-  using Result = typename T::Result;
-  using State = MapState<Result>;
+                                          std::unique_ptr<MapSource> source, std::function<void()> when_complete = {}) {
+  using State = MapState<typename T::Result>;
   const auto deadline = request.timeout.deadline();
   const Ref<State> state(new State(request.unordered));
-  if (when_complete) state->when_complete(std::move(when_complete));
+  Bytes head;
+  KeepAlives keep_alives;
   {
-    Bytes head;
-    KeepAlives keep_alives;
     const KeepAliveScope scope(keep_alives);
     T::encode_head(head, f);
-    state->items().set_head(std::move(head), std::move(keep_alives));
   }
-  const std::uint64_t chunk = request.chunksize    ? static_cast<std::uint64_t>(*request.chunksize)
-                              : request.buffersize ? 1
-                                                   : 0;
-  const std::uint64_t lead = request.buffersize ? *request.buffersize * chunk : UINT64_MAX;
-  std::exception_ptr input_error;
-  std::unique_ptr<MapSource> rest;
-  std::uint64_t got = 0;
-  try {
-    got = source->read(state->items(), lead);
-    if (got == lead) rest = std::move(source);
-  } catch (...) {
-    input_error = std::current_exception();
-    got = state->items().size();
-  }
-  state->items().flush();
-  state->appended();
-  if (!rest) state->input_ended();
-  WorkOptions options;
-  options.items = got;
-  options.open = rest != nullptr;
-  options.chunk = static_cast<std::uint32_t>(std::min<std::uint64_t>(chunk, UINT32_MAX));
-  options.ranks = request.ranks;
-  options.max_retries = request.max_retries;
-  if (request.ranks > 0) options.chunk = 1;
-  options.item_bytes = got == 0 ? 0 : static_cast<std::size_t>(state->items().total_bytes() / got);
-  if (request.progress) options.label = std::make_shared<WorkLabel>(WorkLabel{{}, request.progress});
-  auto control = pool.submit(state, options);
-  return {state,
-          std::move(control),
-          std::move(rest),
-          std::move(input_error),
-          deadline,
-          lead,
-          std::max<std::uint64_t>(chunk, 1)};
+  MapHandedIn in = hand_in_map(pool, request, state, std::move(head), std::move(keep_alives), std::move(source),
+                               std::move(when_complete));
+  return {state, std::move(in.control), std::move(in.rest), std::move(in.input_error), deadline, in.lead, in.chunk};
 }
 
 /// The same, and `told` is called on the callback thread once all items have ended.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <rankpool/detail/exception_codec.hpp>
 #include <rankpool/detail/future_state.hpp>
 #include <rankpool/future.hpp>
 #include <rankpool/serialization.hpp>

@@ -154,7 +154,7 @@ struct Large {
   std::string seen;
   for (int i = 0; i < 3; ++i) {
     if (map.state->take(outcome, std::nullopt) != MapState<Large>::Taken::outcome) ::_exit(1);
-    seen += outcome.value ? 'v' : 'p';
+    seen += outcome.has_value ? 'v' : 'p';
   }
   ::_exit(seen == "vpv" ? 0 : 2);
 }

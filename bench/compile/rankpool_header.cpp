@@ -1,0 +1,3 @@
+#include <rankpool/rankpool.hpp>
+
+int main() {}
