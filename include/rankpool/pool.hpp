@@ -2,6 +2,7 @@
 
 #include <rankpool/async_result.hpp>
 #include <rankpool/callable.hpp>
+#include <rankpool/detail/handover.hpp>
 #include <rankpool/detail/pool_client.hpp>
 #include <rankpool/detail/submit.hpp>
 #include <rankpool/errors.hpp>
@@ -12,7 +13,6 @@
 #include <concepts>
 #include <csignal>
 #include <functional>
-#include <future>
 #include <iterator>
 #include <limits>
 #include <memory>
@@ -251,15 +251,12 @@ class Pool {
     const detail::Ref<State> outer(new State);
     // The results are there before anybody can be told that they are complete: who is told waits for them to be put
     // here.
-    struct Shared {
-      std::promise<MapResults<R>> results;
-    };
-    const auto shared = std::make_shared<Shared>();
+    const auto shared = std::make_shared<detail::Handover<MapResults<R>>>();
     auto results = start([outer, shared, told = std::move(told), error_callback = std::move(error_callback)] {
-      auto complete = shared->results.get_future().get();
+      auto complete = shared->take();
       detail::finish_async<All>(outer, told, error_callback, [&] { return collect(complete); });
     });
-    shared->results.set_value(std::move(results));
+    shared->put(std::move(results));
     return AsyncResult<All>(Future<All>(outer));
   }
 
