@@ -1,5 +1,5 @@
-// The headers of the standard library that rankpool's own included when this row was made. The list stays as it is, so that
-// ratios to it can be compared over time.
+// The headers of the standard library that rankpool's own included when this row was made. The list stays as it is, so
+// that ratios to it can be compared over time.
 #include <algorithm>
 #include <array>
 #include <atomic>
