@@ -18,7 +18,7 @@ int main(int argc, char** argv) {
   setting.chunk = static_cast<std::uint32_t>(option(argc, argv, "chunksize", 0));
   setting.items = static_cast<std::uint64_t>(option(argc, argv, "items", 0));
   const double all_workers = static_cast<double>(setting.nodes) * setting.workers;
-  setting.show_after = std::max(500e3, 2 * all_workers * static_cast<double>(pace::kRankZeroForChunk.count()));
+  setting.show_after = std::max(500e3, 2 * all_workers * static_cast<double>(rankpool::pace::kRankZeroForChunk.count()));
   const auto begin = Clock::now();
   simulation::Cluster cluster(setting, simulation::Costs::from_options(argc, argv));
   const simulation::Outcome outcome = cluster.run();

@@ -63,7 +63,7 @@ std::optional<std::string> oversubscription_warning(const std::vector<NodeLoad>&
   text += count_of(all, "worker") + " share " + count_of(worst->cores, "core") + " on ";
   text += worst->ranks == 1 ? "rank " + std::to_string(worst->first_rank) + " (" + worst->host + ")" : worst->host;
   if (others > 0)
-    text += ", and " + count_of(others, "other node") + (others == 1 ? " is" : " are") + " oversubscribed too";
+    text += ", and " + count_of(others, "other node") + (others == 1 ? " is" : " are") + " crowded too";
   text += ": " + way_out(workers_of_each, by, told ? kUnset : "take at most " + count_of(room, "worker") + " in all");
   return text + "; RANKPOOL_LOG=error hides this";
 }

@@ -145,7 +145,10 @@ struct Large {
   rlimit none = before;
   none.rlim_cur = 1;
   ::setrlimit(RLIMIT_AS, &none);
-  while (std::malloc(sizeof(Large) / 4) != nullptr) {  // what earlier tests gave back
+  for (const std::size_t size : {sizeof(Large), sizeof(Large) / 4}) {
+    void* volatile block = nullptr;  // volatile: the compiler may leave out an allocation that nobody looks at
+    do block = std::malloc(size);    // what earlier tests gave back
+    while (block != nullptr);
   }
   put(1);
   ::setrlimit(RLIMIT_AS, &before);
