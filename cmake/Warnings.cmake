@@ -8,6 +8,8 @@ endif()
 if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
   # GCC's -Wconversion does not have it.
   target_compile_options(rankpool_warnings INTERFACE -Wno-sign-conversion)
+  # The std::stable_sort of GCC 12's library uses what that library itself calls deprecated.
+  target_compile_options(rankpool_warnings INTERFACE -Wno-deprecated-declarations)
 endif()
 if(RANKPOOL_WERROR)
   target_compile_options(rankpool_warnings INTERFACE -Werror)

@@ -46,7 +46,7 @@ struct EngineOptions {
 ///     futures  ◄──── ResultReceiver ───────── └─────────────────────┘ ◄──► RemoteRanks ──► agents (MPI, lifelines)
 ///
 /// Made and ended by `run`. Its mailbox and roster may be used from any thread as long as it lives.
-class Engine : private InlineDispatcher {
+class Engine final : private InlineDispatcher {
  public:
   explicit Engine(EngineOptions options);
   ~Engine();

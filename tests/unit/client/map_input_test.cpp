@@ -17,10 +17,10 @@
 namespace rankpool::inline v0_2::detail {
 namespace {
 
-long twice(long x) { return 2 * x; }
+[[maybe_unused]] long twice(long x) { return 2 * x; }
 using Twice = TaskType<decltype(&twice), const long&>;
 using Bytes3 = std::array<char, 3>;
-char first_of(Bytes3 bytes) { return bytes[0]; }
+[[maybe_unused]] char first_of(Bytes3 bytes) { return bytes[0]; }
 
 /// What the engine would send for these items.
 template <class T>

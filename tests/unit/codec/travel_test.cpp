@@ -119,11 +119,12 @@ struct WithBitsAndText {
   int low : 3;
   std::string text;
 };
+struct Pair2 {
+  double x, y;
+};
 struct Vector3 {
   union {
-    struct {
-      double x, y;
-    } named;
+    Pair2 named;
     double all[2];
   };
   double z;
