@@ -74,7 +74,7 @@ function(rankpool_install)
   install(FILES "${generated}/rankpool.pc" DESTINATION "${pkgconfig_dir}" COMPONENT dev)
 
   # -- to read and to copy from; the links between them hold
-  install(FILES README.md LICENSE DESTINATION "${rankpool_data_dir}" COMPONENT dev)
+  install(FILES README.md CHANGELOG.md CONTRIBUTING.md LICENSE DESTINATION "${rankpool_data_dir}" COMPONENT dev)
   install(DIRECTORY docs examples DESTINATION "${rankpool_data_dir}" COMPONENT dev)
   install(DIRECTORY cluster-configs DESTINATION "${rankpool_data_dir}" COMPONENT tools)
 endfunction()
