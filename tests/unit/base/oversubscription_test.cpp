@@ -48,7 +48,7 @@ TEST(Oversubscription, too_many_workers_for_each_rank_are_rankpool_workers_fault
 TEST(Oversubscription, of_several_nodes_the_fullest_is_named_and_all_get_what_they_need) {
   const std::vector<NodeLoad> full{{"n1", 0, 1, 4, 4}, {"n2", 1, 1, 2, 2}, {"n3", 2, 1, 2, 2}};
   EXPECT_EQ(oversubscription_warning({{"n1", 0, 1, 9, 4}, {"n2", 1, 1, 6, 2}, {"n3", 2, 1, 2, 2}}, full, kSrun),
-            "6 of 17 workers share 2 cores on rank 1 (n2), and 1 other node is oversubscribed too: ask Slurm for "
+            "6 of 17 workers share 2 cores on rank 1 (n2), and 1 other node is crowded too: ask Slurm for "
             "--cpus-per-task=9, or "
             "take at most 8 workers in all; RANKPOOL_LOG=error hides this");
 }
