@@ -1,4 +1,4 @@
-// refused: could not convert
+// refused: could not convert | no viable conversion
 // MAP-18
 #include <rankpool/rankpool.hpp>
 

@@ -1,4 +1,4 @@
-// refused: no matching function
+// refused: no matching function | no matching member function
 // SUB-03
 #include <rankpool/rankpool.hpp>
 
