@@ -21,6 +21,9 @@ Replacement strings:
   {name}          the column of that name, with --header
   {#} {%}         number of the command, and of its slot: no two that run together on a job have the same
 
+Options:
+  They mean what they mean to GNU parallel, unless another meaning stands here.
+
 Input:
   -a, --arg-file FILE     read arguments from FILE; several give all combinations
   ::: WORDS, :::: FILES   arguments; several give all combinations
