@@ -1,5 +1,7 @@
 #include "client/callbacks.hpp"
 
+#include "base/thread_without_signals.hpp"
+
 #include <pthread.h>
 #include <condition_variable>
 #include <csignal>
@@ -50,17 +52,11 @@ class CallbackThread {
 
  private:
   void start_thread() {
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
     try {
-      thread_ = std::thread([this] { run(); });
+      thread_ = base::thread_without_signals([this] { run(); });
     } catch (const std::system_error& e) {
-      pthread_sigmask(SIG_SETMASK, &before, nullptr);
       throw std::system_error(e.code(), "the thread for callbacks cannot be started");
     }
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
     running_ = true;
     stopping_ = false;
   }

@@ -3,6 +3,7 @@
 #include "base/limits.hpp"
 #include "base/log.hpp"
 #include "base/pace.hpp"
+#include "base/thread_without_signals.hpp"
 #include "base/wait_status.hpp"
 #include "engine/pool_commands.hpp"
 
@@ -40,18 +41,7 @@ constexpr std::chrono::seconds kLongestSleep{2};
 }  // namespace
 
 Engine::Engine(EngineOptions options) : options_(std::move(options)), assembled_future_(assembled_.get_future()) {
-  // Signals are the business of the user's threads: the new thread inherits a mask that takes none.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  try {
-    thread_ = std::thread([this] { thread_main(); });
-  } catch (...) {
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    throw;
-  }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  thread_ = base::thread_without_signals([this] { thread_main(); });
 }
 
 Engine::~Engine() {

@@ -1,6 +1,7 @@
 #include "watch/observer.hpp"
 
 #include "base/log.hpp"
+#include "base/thread_without_signals.hpp"
 
 #include <pthread.h>
 #include <algorithm>
@@ -31,17 +32,7 @@ Time Observer::now() noexcept {
 }
 
 void Observer::start() {
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  try {
-    thread_ = std::thread([this] { thread_main(); });
-  } catch (...) {
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    throw;
-  }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  thread_ = base::thread_without_signals([this] { thread_main(); });
 }
 
 void Observer::end() {
