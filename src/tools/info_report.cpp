@@ -99,7 +99,7 @@ std::string count_text(std::uint64_t count) {
 
 }  // namespace
 
-std::string report(const Sight& sight, const Verdict& verdict, std::size_t most_lines) {
+std::string report(const Sight& sight, const Diagnosis& diagnosis, std::size_t most_lines) {
   const std::vector<Node> nodes = nodes_of(sight);
   int workers = 0;
   for (const auto& node : nodes) workers += node.workers;
@@ -141,12 +141,12 @@ std::string report(const Sight& sight, const Verdict& verdict, std::size_t most_
   }
   text += "\n" + places.text() + "\n";
 
-  if (!verdict.problem.empty()) {
-    text += "verdict: this does not work: " + verdict.problem + "\n";
+  if (!diagnosis.problem.empty()) {
+    text += "verdict: this does not work: " + diagnosis.problem + "\n";
   } else {
-    text += "verdict: it works: " + size + (verdict.advice.empty() ? "" : "; it could be better") + "\n";
+    text += "verdict: it works: " + size + (diagnosis.advice.empty() ? "" : "; it could be better") + "\n";
   }
-  for (const auto& one : verdict.advice) text += "  - " + one + "\n";
+  for (const auto& one : diagnosis.advice) text += "  - " + one + "\n";
   return text;
 }
 

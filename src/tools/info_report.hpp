@@ -1,6 +1,6 @@
 #pragma once
 
-#include "tools/info_verdict.hpp"
+#include "tools/info_diagnosis.hpp"
 
 #include <cstddef>
 #include <string>
@@ -8,6 +8,6 @@
 namespace rankpool::tools {
 
 /// The text that rankpool-info prints, with at most so many lines for ranks and for nodes.
-std::string report(const Sight& sight, const Verdict& verdict, std::size_t most_lines);
+std::string report(const Sight& sight, const Diagnosis& diagnosis, std::size_t most_lines);
 
 }  // namespace rankpool::tools

@@ -113,10 +113,10 @@ int inform(const Start& start, const launch::Uncoordinated& uncoordinated, int a
   if (std::all_of(sight.ranks.begin(), sight.ranks.end(), [](const auto& rank) { return rank.alive; })) {
     ask_ranks(sight.ranks);
   }
-  const Verdict verdict = judge(sight);
+  const Diagnosis diagnosis = diagnose(sight);
   constexpr std::size_t most_ranks = 32;
-  std::cout << report(sight, verdict, all ? sight.ranks.size() : most_ranks);
-  return verdict.problem.empty() ? 0 : 1;
+  std::cout << report(sight, diagnosis, all ? sight.ranks.size() : most_ranks);
+  return diagnosis.problem.empty() ? 0 : 1;
 }
 
 std::optional<std::string> variable(const char* name) {

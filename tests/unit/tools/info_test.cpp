@@ -46,77 +46,77 @@ Sight good_sight(int nodes) {
   return sight;
 }
 
-std::string text_of(const Sight& sight) { return report(sight, judge(sight), 32); }
+std::string text_of(const Sight& sight) { return report(sight, diagnose(sight), 32); }
 
-TEST(InfoVerdict, has_nothing_to_say_of_a_good_job) {
-  const Verdict verdict = judge(good_sight(2));
-  EXPECT_EQ(verdict.problem, "");
-  EXPECT_THAT(verdict.advice, IsEmpty());
+TEST(InfoDiagnosis, has_nothing_to_say_of_a_good_job) {
+  const Diagnosis diagnosis = diagnose(good_sight(2));
+  EXPECT_EQ(diagnosis.problem, "");
+  EXPECT_THAT(diagnosis.advice, IsEmpty());
 }
 
-TEST(InfoVerdict, names_the_processes_that_take_no_part) {
+TEST(InfoDiagnosis, names_the_processes_that_take_no_part) {
   Sight sight = good_sight(2);
   sight.start.processes = 3;
-  EXPECT_EQ(judge(sight).problem,
+  EXPECT_EQ(diagnose(sight).problem,
             "3 processes were started, but only 2 ranks take part; the messages on stderr say why");
   sight = good_sight(2);
   sight.ranks[1].alive = false;
-  EXPECT_EQ(judge(sight).problem, "rank 1 on n1 was lost");
+  EXPECT_EQ(diagnose(sight).problem, "rank 1 on n1 was lost");
   sight = good_sight(2);
   sight.ranks[1].facts.reset();
-  EXPECT_EQ(judge(sight).problem, "no worker of rank 1 on n1 answers");
+  EXPECT_EQ(diagnose(sight).problem, "no worker of rank 1 on n1 answers");
   sight.uncoordinated = "two copies";
-  EXPECT_EQ(judge(sight).problem, "two copies");
+  EXPECT_EQ(diagnose(sight).problem, "two copies");
 }
 
-TEST(InfoVerdict, sees_that_only_one_node_of_a_Slurm_job_is_used) {
+TEST(InfoDiagnosis, sees_that_only_one_node_of_a_Slurm_job_is_used) {
   Sight sight = good_sight(1);
   sight.start = {};
   sight.start.slurm_job = "5";
   sight.start.slurm_nodes = 2;
-  EXPECT_THAT(judge(sight).advice, ElementsAre(HasSubstr("only this node of the Slurm job is used")));
+  EXPECT_THAT(diagnose(sight).advice, ElementsAre(HasSubstr("only this node of the Slurm job is used")));
 }
 
-TEST(InfoVerdict, sees_more_workers_than_the_Slurm_job_has_cores) {
+TEST(InfoDiagnosis, sees_more_workers_than_the_Slurm_job_has_cores) {
   Sight sight = good_sight(2);
   sight.start.slurm_job = "5";
   sight.start.slurm_cores = 1;
   sight.ranks[0].facts->core_grant = 1;
-  EXPECT_THAT(judge(sight).advice,
+  EXPECT_THAT(diagnose(sight).advice,
               ElementsAre(AllOf(StartsWith("n0: 4 workers share 1 core: ask Slurm for --cpus-per-task=4"),
                                 HasSubstr("RANKPOOL_WORKERS"))));
 }
 
-TEST(InfoVerdict, sees_that_ranks_may_use_less_than_the_Slurm_job_has) {
+TEST(InfoDiagnosis, sees_that_ranks_may_use_less_than_the_Slurm_job_has) {
   Sight sight = good_sight(2);
   sight.start.slurm_job = "5";
   sight.start.slurm_cores = 4;
   sight.ranks[0].facts->cores = {0};
   sight.ranks[0].workers = 1;
-  EXPECT_THAT(judge(sight).advice, ElementsAre(AllOf(StartsWith("n0: "), HasSubstr("--cpus-per-task"))));
+  EXPECT_THAT(diagnose(sight).advice, ElementsAre(AllOf(StartsWith("n0: "), HasSubstr("--cpus-per-task"))));
   sight.start.settings = {"RANKPOOL_WORKERS=1"};
-  EXPECT_THAT(judge(sight).advice, IsEmpty());
+  EXPECT_THAT(diagnose(sight).advice, IsEmpty());
 }
 
-TEST(InfoVerdict, sees_that_mpirun_has_bound_the_ranks) {
+TEST(InfoDiagnosis, sees_that_mpirun_has_bound_the_ranks) {
   Sight sight = good_sight(5);
   for (auto& rank : sight.ranks) {
     rank.facts->cores = {0};
     rank.workers = 1;
   }
-  EXPECT_THAT(judge(sight).advice,
+  EXPECT_THAT(diagnose(sight).advice,
               ElementsAre(AllOf(StartsWith("n0, n1, n2 and 2 more: "), HasSubstr("--bind-to none"))));
 }
 
-TEST(InfoVerdict, advises_one_rank_for_each_of_several_nodes) {
+TEST(InfoDiagnosis, advises_one_rank_for_each_of_several_nodes) {
   Sight sight = good_sight(2);
   sight.start.processes = 3;
   sight.ranks.push_back({2, "n1", 102, 2, true, node_with({0, 1, 2, 3}), 30.0});
   sight.ranks[1].workers = 2;
-  EXPECT_THAT(judge(sight).advice, ElementsAre(AllOf(StartsWith("n1: several ranks"), HasSubstr("ppr:1:node"))));
+  EXPECT_THAT(diagnose(sight).advice, ElementsAre(AllOf(StartsWith("n1: several ranks"), HasSubstr("ppr:1:node"))));
 }
 
-TEST(InfoVerdict, sees_small_limits) {
+TEST(InfoDiagnosis, sees_small_limits) {
   Sight sight = good_sight(1);
   NodeFacts& facts = *sight.ranks[0].facts;
   facts.memory_free = kGiB / 2;
@@ -124,39 +124,40 @@ TEST(InfoVerdict, sees_small_limits) {
   facts.processes = 64;
   facts.shm_free = 1;  // one rank alone needs none
   facts.core_limit = 2;
-  EXPECT_THAT(judge(sight).advice,
+  EXPECT_THAT(diagnose(sight).advice,
               ElementsAre(HasSubstr("4 workers share 2 cores"), HasSubstr("256 MiB of memory for each worker"),
                           HasSubstr("ulimit -n"), HasSubstr("ulimit -u")));
 }
 
-TEST(InfoVerdict, sees_a_small_shared_memory_for_several_ranks) {
+TEST(InfoDiagnosis, sees_a_small_shared_memory_for_several_ranks) {
   Sight sight = good_sight(1);
   sight.start.processes = 2;
   sight.ranks[0].facts->shm_free = kGiB / 32;
   sight.ranks[0].workers = 2;
   sight.ranks.push_back({1, "n0", 101, 2, true, node_with({0, 1, 2, 3}), 30.0});
-  EXPECT_THAT(judge(sight).advice, ElementsAre(HasSubstr("--shm-size")));
+  EXPECT_THAT(diagnose(sight).advice, ElementsAre(HasSubstr("--shm-size")));
 }
 
-TEST(InfoVerdict, sees_several_networks_and_a_slow_one) {
+TEST(InfoDiagnosis, sees_several_networks_and_a_slow_one) {
   Sight sight = good_sight(2);
   sight.ranks[1].facts->addresses = {"10.0.0.1", "192.168.0.1", "fd00::1"};
   sight.ranks[1].round_trip_us = 3000;
-  EXPECT_THAT(judge(sight).advice,
+  EXPECT_THAT(diagnose(sight).advice,
               ElementsAre(AllOf(StartsWith("n1: several networks"), HasSubstr("RANKPOOL_INTERFACE")),
                           StartsWith("n1: a task takes long")));
   sight.start.settings = {"RANKPOOL_INTERFACE=eth0"};
-  EXPECT_THAT(judge(sight).advice, ElementsAre(StartsWith("n1: a task takes long")));
+  EXPECT_THAT(diagnose(sight).advice, ElementsAre(StartsWith("n1: a task takes long")));
 }
 
-TEST(InfoVerdict, says_which_losses_end_the_job) {
+TEST(InfoDiagnosis, says_which_losses_end_the_job) {
   Sight sight = good_sight(2);
   sight.start.by_rankpool_run = false;
-  EXPECT_THAT(judge(sight).advice, ElementsAre("the loss of a node ends the job: start the program by rankpool-run"));
+  EXPECT_THAT(diagnose(sight).advice,
+              ElementsAre("the loss of a node ends the job: start the program by rankpool-run"));
   sight.start.slurm_job = "5";
-  EXPECT_THAT(judge(sight).advice, ElementsAre(HasSubstr("sbatch --no-kill")));
+  EXPECT_THAT(diagnose(sight).advice, ElementsAre(HasSubstr("sbatch --no-kill")));
   sight.pmix_trouble = "libpmix cannot be loaded";
-  EXPECT_THAT(judge(sight).advice, ElementsAre("the death of a rank ends the job: libpmix cannot be loaded"));
+  EXPECT_THAT(diagnose(sight).advice, ElementsAre("the death of a rank ends the job: libpmix cannot be loaded"));
 }
 
 TEST(InfoReport, shows_ranks_and_nodes_in_columns) {
@@ -187,7 +188,7 @@ TEST(InfoReport, says_what_is_lost_and_cut) {
   Sight sight = good_sight(3);
   sight.ranks[0].alive = false;
   sight.ranks[1].round_trip_us.reset();
-  const std::string text = report(sight, judge(sight), 2);
+  const std::string text = report(sight, diagnose(sight), 2);
   EXPECT_THAT(text,
               AllOf(HasSubstr("0     n0    100  0-3    4        lost\n"),
                     HasSubstr("1     n1    101  0-3    4        -\n"), HasSubstr("... and 1 more; --all shows them\n"),

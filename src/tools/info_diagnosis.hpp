@@ -8,11 +8,11 @@
 namespace rankpool::tools {
 
 /// What is to be thought of what was seen.
-struct Verdict {
+struct Diagnosis {
   std::string problem;              ///< why programs will not run as they should; empty if they will
   std::vector<std::string> advice;  ///< what would make it better, the most important first
 };
 
-Verdict judge(const Sight& sight);
+Diagnosis diagnose(const Sight& sight);
 
 }  // namespace rankpool::tools

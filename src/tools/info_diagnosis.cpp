@@ -1,4 +1,4 @@
-#include "tools/info_verdict.hpp"
+#include "tools/info_diagnosis.hpp"
 
 #include "base/oversubscription.hpp"
 #include "tools/info_nodes.hpp"
@@ -160,21 +160,21 @@ std::string advice_on_losses(const Sight& sight, const std::vector<Node>& nodes)
 
 }  // namespace
 
-Verdict judge(const Sight& sight) {
-  Verdict verdict;
-  verdict.problem = find_problem(sight);
+Diagnosis diagnose(const Sight& sight) {
+  Diagnosis diagnosis;
+  diagnosis.problem = find_problem(sight);
   const std::vector<Node> nodes = nodes_of(sight);
-  if (nodes.empty()) return verdict;
-  Advice advice(nodes, verdict.advice);
+  if (nodes.empty()) return diagnosis;
+  Advice advice(nodes, diagnosis.advice);
   if (sight.uncoordinated.empty() && sight.start.launcher == Launcher::bare && sight.start.slurm_nodes > 1) {
-    verdict.advice.push_back(
+    diagnosis.advice.push_back(
         "only this node of the Slurm job is used: start the program by srun --mpi=pmix or rankpool-run");
   }
   advise_on_cores(sight, nodes, advice);
   advise_on_limits(sight, advice);
   advise_on_network(sight, nodes, advice);
-  if (auto text = advice_on_losses(sight, nodes); !text.empty()) verdict.advice.push_back(std::move(text));
-  return verdict;
+  if (auto text = advice_on_losses(sight, nodes); !text.empty()) diagnosis.advice.push_back(std::move(text));
+  return diagnosis;
 }
 
 }  // namespace rankpool::tools
