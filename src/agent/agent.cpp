@@ -23,37 +23,43 @@ constexpr std::size_t kMaxUnsent = 16 * kPiece;
 }  // namespace
 
 Agent::Agent(transport::Transport& transport, host::WorkerHost& host, AgentOptions options)
-    : transport_(transport), host_(host), options_(std::move(options)) {}
+    : transport_(transport),
+      host_(host),
+      options_(std::move(options)),
+      invited_until_(Clock::now() + pace::kAssembly) {}
 
 Agent::~Agent() = default;
 
 Ending Agent::run() {
-  const auto invited_until = Clock::now() + pace::kAssembly;
-  while (!ending_) {
-    const auto now = Clock::now();
-    bool any = take_messages();
-    // Workers wait when rank 0 or the wire cannot keep up.
-    const std::size_t unsent = transport_.unsent() + batch_.size();
-    if (unsent < kMaxUnsent) {
-      any |= host_.poll(*this, kMaxUnsent - unsent);
-      any |= host_.collect_unpublished(*this, now);
-    }
-    tell_taken();
-    send_batch();
-    any |= look_at_lifeline(now);
-    if (!lifeline_ && now > invited_until) {
-      base::log_error("rank 0 has not sent an invitation within " + std::to_string(pace::kAssembly.count()) + " s");
-      ending_ = Ending::rank_0_lost;
-    }
-    if (any) {
-      idler_.worked(now);
-      // A worker that shares our core has to make room before there is more to do.
-      if (host_.has_backlog()) ::sched_yield();
-    } else if (!idler_.look_again(now, host_.oversubscribed(), [&] { return host_.core_to_spare(); })) {
-      sleep();
-    }
-  }
+  while (!ending_) turn(Rest::allowed);
   return *ending_;
+}
+
+void Agent::turn(Rest rest) {
+  if (ending_) return;
+  const auto now = Clock::now();
+  bool any = take_messages();
+  // Workers wait when rank 0 or the wire cannot keep up.
+  const std::size_t unsent = transport_.unsent() + batch_.size();
+  if (unsent < kMaxUnsent) {
+    any |= host_.poll(*this, kMaxUnsent - unsent);
+    any |= host_.collect_unpublished(*this, now);
+  }
+  tell_taken();
+  send_batch();
+  any |= look_at_lifeline(now);
+  if (!lifeline_ && now > invited_until_) {
+    base::log_error("rank 0 has not sent an invitation within " + std::to_string(pace::kAssembly.count()) + " s");
+    ending_ = Ending::rank_0_lost;
+  }
+  if (any) {
+    idler_.worked(now);
+    // A worker that shares our core has to make room before there is more to do.
+    if (host_.has_backlog()) ::sched_yield();
+  } else if (rest == Rest::allowed && !ending_ &&
+             !idler_.look_again(now, host_.oversubscribed(), [&] { return host_.core_to_spare(); })) {
+    sleep();
+  }
 }
 
 /// Rank 0 and the transport say so: asking MPI would take longer.
@@ -111,7 +117,8 @@ void Agent::handle(const wire::Message& message, const std::shared_ptr<const det
   } else if (const auto* forget = std::get_if<wire::ForgetBlob>(&message)) {
     blobs_.erase(forget->id);
   } else if (const auto* start = std::get_if<wire::StartWorker>(&message)) {
-    host_.start(start->worker, start->with_folders);
+    if (start->origin > base::kLastOrigin) throw wire::ProtocolError("a worker of unknown origin");
+    host_.start(start->worker, start->origin);
   } else if (const auto* kill = std::get_if<wire::KillWorker>(&message)) {
     host_.kill(kill->worker, kill->signal);
   } else if (std::holds_alternative<wire::StopRequested>(message)) {

@@ -61,7 +61,7 @@ bool Channel::on_one_core() noexcept {
   return ::sched_getaffinity(0, sizeof cores, &cores) == 0 && CPU_COUNT(&cores) == 1;
 }
 
-Channel::Channel() : fd_(::memfd_create("rankpool channel", MFD_CLOEXEC)) {
+Channel::Channel() : fd_(::memfd_create(kName, MFD_CLOEXEC)) {
   if (fd_ < 0) fail("a channel's memory");
   try {
     base::resize(fd_, kControl + 2 * kRing + 2 * kSideRing);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -9,11 +10,16 @@ namespace rankpool::channel {
 
 /// What all worker processes of one rank share with their host: mapped before the keeper is forked.
 struct RankPage {
+  static constexpr const char* kName = "rankpool page";
+  static constexpr std::size_t kSize = 4096;
+  using Token = std::array<unsigned char, 16>;
+
   std::atomic<std::uint32_t> host_sleeping{0};
   std::atomic<std::uint32_t> keeper_events{0};  ///< messages the keeper has sent
   std::atomic<std::uint32_t> stop_requested{0};
   std::atomic<std::uint32_t> terminal_lines{0};  ///< kept for progress: who outlives the rank gives them back
   std::atomic<std::uint32_t> oversubscribed{0};  ///< who spins takes the core from somebody who has work
+  Token token{};  ///< by which a spawned worker knows that this is its page (keeper/spawned_worker.hpp)
 };
 
 /// The system call of a wake-up: what the sleepers look at says so already. May come late, when the memory is gone: it
@@ -67,6 +73,7 @@ class Channel {
   /// What a worker's main thread sleeps for, if it does.
   enum class SleepsFor : std::uint32_t { nothing = 0, input, room };
 
+  static constexpr const char* kName = "rankpool channel";
   static constexpr std::size_t kRing = 256 * 1024;
   static constexpr std::size_t kSideRing = 16 * 1024;
 

@@ -28,8 +28,8 @@ class RemoteRanks::Port final : public RankPort {
  public:
   Port(RemoteRanks& ranks, Peer& peer) : ranks_(ranks), peer_(peer) {}
 
-  void start(WorkerId worker, bool with_folders) override {
-    wire::append(batch_, wire::StartWorker{worker, with_folders});
+  void start(WorkerId worker, base::WorkerOrigin origin) override {
+    wire::append(batch_, wire::StartWorker{worker, origin});
   }
   void kill(WorkerId worker, int signal) override {
     queues_.drop(worker);
@@ -310,7 +310,7 @@ void RemoteRanks::assemble() {
       facts = {rank, hello.host, static_cast<pid_t>(hello.pid), static_cast<pid_t>(hello.keeper_pid)};
       peers_.at(rank).standing = Standing::member;
     }
-    facts.workers = workers;
+    facts.workers = rank != own_.facts.rank || own_.serves ? workers : 0;
     facts.cores_of_node = cores_of_node;
     listener_.rank_joined(facts);
   }

@@ -8,6 +8,11 @@
 
 namespace rankpool::engine {
 
+base::WorkerOrigin origin_of(MpContext context) noexcept {
+  // A rank that is its own worker does not look at it (launch/rank_as_worker.hpp).
+  return context == MpContext::spawn ? base::WorkerOrigin::spawned : base::WorkerOrigin::forked;
+}
+
 detail::Bytes init_payload(WorkerId id, const Worker& worker) {
   detail::Bytes payload;
   const std::string& host = worker.at->facts.host;
@@ -23,6 +28,13 @@ detail::Bytes init_payload(WorkerId id, const Worker& worker) {
   const detail::Bytes& initializer = worker.pool->initializer;
   payload.append(initializer.data(), initializer.size());
   return payload;
+}
+
+wire::FrameHeader name_header(std::string_view name) noexcept {
+  wire::FrameHeader header;
+  header.kind = wire::FrameKind::name;
+  header.length = name.size();
+  return header;
 }
 
 Worker& Workers::add(WorkerId id, RankEntry& at, std::shared_ptr<PoolState> pool) {

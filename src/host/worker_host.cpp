@@ -72,10 +72,10 @@ WorkerHost::WorkerHost(std::unique_ptr<keeper::KeeperConnection> keeper)
     : impl_(std::make_unique<Impl>(std::move(keeper))) {}
 WorkerHost::~WorkerHost() = default;
 
-void WorkerHost::start(WorkerId worker, bool with_folders) {
+void WorkerHost::start(WorkerId worker, base::WorkerOrigin origin) {
   try {
     auto line = std::make_unique<HostEndpoint>(worker);
-    if (!impl_->keeper->send({keeper::KeeperMessage::Kind::spawn, raw(worker), with_folders ? 1 : 0, 0},
+    if (!impl_->keeper->send({keeper::KeeperMessage::Kind::spawn, raw(worker), static_cast<std::int32_t>(origin), 0},
                              line->channel().fd())) {
       impl_->failed.emplace_back(worker, "the keeper is gone");
       return;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/ids.hpp"
+#include "base/worker_origin.hpp"
 #include "channel/channel.hpp"
 #include "wire/shared.hpp"
 
@@ -55,9 +56,8 @@ class WorkerHost {
   explicit WorkerHost(std::unique_ptr<keeper::KeeperConnection> keeper);
   ~WorkerHost();
 
-  /// Asks the keeper for a new worker process. `worker_started` or `worker_failed_to_start` follows. `with_folders`: it
-  /// has folders of its own, which go with it (keeper/folders.hpp).
-  void start(WorkerId worker, bool with_folders = false);
+  /// Asks the keeper for a new worker process. `worker_started` or `worker_failed_to_start` follows.
+  void start(WorkerId worker, base::WorkerOrigin origin = base::WorkerOrigin::forked);
   /// Appends bytes to the worker's input stream. What does not fit the channel at once is copied and sent on in `poll`.
   /// `bytes` need not outlive the call. Ignored if the worker is gone.
   void write(WorkerId worker, std::span<const std::byte> bytes);

@@ -2,12 +2,15 @@
 
 #include "base/limits.hpp"
 #include "base/log.hpp"
+#include "base/memfd.hpp"
 #include "base/terminal_rescue.hpp"
+#include "keeper/spawned_worker.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -79,7 +82,7 @@ Received receive_message(int socket, KeeperMessage& message, int& fd) {
 
 }  // namespace
 
-KeeperConnection::~KeeperConnection() {
+KeeperSocket::~KeeperSocket() {
   // A process that the program has forked may hold the line, too: closing alone would tell the keeper nothing.
   if (control_identity_.is(control_)) {
     ::shutdown(control_, SHUT_RDWR);
@@ -88,11 +91,11 @@ KeeperConnection::~KeeperConnection() {
   if (wake_identity_.is(wake_)) ::close(wake_);
 }
 
-bool KeeperConnection::send(const KeeperMessage& message, int fd) {
+bool KeeperSocket::send(const KeeperMessage& message, int fd) {
   return control_identity_.is(control_) && send_message(control_, message, fd);
 }
 
-std::optional<KeeperMessage> KeeperConnection::receive() {
+std::optional<KeeperMessage> KeeperSocket::receive() {
   KeeperMessage message;
   int fd = -1;
   switch (control_identity_.is(control_) ? receive_message(control_, message, fd) : Received::end) {
@@ -107,7 +110,7 @@ std::optional<KeeperMessage> KeeperConnection::receive() {
   return std::nullopt;
 }
 
-void KeeperConnection::take_rings() noexcept {
+void KeeperSocket::take_rings() noexcept {
   if (!wake_identity_.is(wake_)) {
     lost_ = true;
     return;
@@ -124,22 +127,31 @@ KeeperPair make_keeper_pair() {
   // A pipe, not an eventfd: whoever writes to it can tell it from all else that might stand under its number.
   if (::pipe2(wakeup, O_CLOEXEC | O_NONBLOCK) != 0)
     throw std::system_error(errno, std::generic_category(), "a pipe for the workers");
-  void* const page = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  // Memory with a descriptor: workers that are executed anew map it too.
+  constexpr std::size_t size = channel::RankPage::kSize;
+  int memory = ::memfd_create(channel::RankPage::kName, MFD_CLOEXEC);
+  if (memory < 0) throw std::system_error(errno, std::generic_category(), "shared memory");
+  base::resize(memory, size);
+  void* const page = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
   if (page == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "shared memory");
-  for (int* const fd : {&ends[0], &ends[1], &wakeup[0], &wakeup[1]}) *fd = base::to_high_number(*fd);
+  for (int* const fd : {&ends[0], &ends[1], &wakeup[0], &wakeup[1], &memory}) *fd = base::to_high_number(*fd);
   auto* const shared = new (page) channel::RankPage;
+  if (::getrandom(shared->token.data(), shared->token.size(), 0) < 0)
+    throw std::system_error(errno, std::generic_category(), "random bytes");
   KeeperPair pair;
-  pair.link = std::make_unique<KeeperConnection>(ends[0], wakeup[0], shared);
-  pair.keeper = std::make_unique<Keeper>(ends[1], wakeup[1], shared);
+  pair.link = std::make_unique<KeeperSocket>(ends[0], wakeup[0], shared);
+  pair.keeper = std::make_unique<Keeper>(ends[1], wakeup[1], shared, memory);
   pair.link_end = ends[0];
   pair.keeper_end = ends[1];
   pair.wakeup_end = wakeup[1];
+  pair.page_memory = memory;
   return pair;
 }
 
 void KeeperPair::keep_link() {
   ::close(keeper_end);
   ::close(wakeup_end);
+  ::close(page_memory);
   keeper.reset();
 }
 
@@ -214,7 +226,7 @@ bool Keeper::take_messages() {
     if (got == Received::end) return false;
     if (message.kind == KeeperMessage::Kind::spawn) {
       if (fd >= 0) {
-        spawn(message.worker, std::exchange(fd, -1), message.number != 0);
+        spawn(message.worker, std::exchange(fd, -1), message.number);
       } else {  // there was no room for it here
         report({KeeperMessage::Kind::spawn_failed, message.worker, EMFILE, 0});
       }
@@ -252,9 +264,10 @@ int Keeper::kill_overdue() {
   return next ? static_cast<int>(next->count()) : -1;
 }
 
-void Keeper::spawn(std::uint32_t worker, int fd, bool with_folders) {
+void Keeper::spawn(std::uint32_t worker, int fd, std::int32_t kind) {
   std::optional<Folders> folders;
-  if (with_folders) {
+  const auto origin = static_cast<base::WorkerOrigin>(kind);
+  if (origin == base::WorkerOrigin::forked_with_folders) {
     folders = Folders::make();
     if (!folders) {
       const int error = errno;
@@ -268,7 +281,7 @@ void Keeper::spawn(std::uint32_t worker, int fd, bool with_folders) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != keeper) ::_exit(1);
     if (folders) Folders::own() = folders->leave();
-    become_worker(fd);
+    become_worker(fd, origin);
   }
   const int error = errno;
   ::close(fd);
@@ -282,12 +295,17 @@ void Keeper::spawn(std::uint32_t worker, int fd, bool with_folders) {
   report({KeeperMessage::Kind::spawned, worker, pid, 0});
 }
 
-void Keeper::become_worker(int channel) {
+void Keeper::become_worker(int channel, base::WorkerOrigin origin) {
   ::setsid();
   base::give_signals(duties_.stock, base::Heir::worker);
   ::prctl(PR_SET_NAME, "rankpool-worker");  // no space: see keep()
-  base::give_descriptors(duties_.stock, base::Heir::worker, {channel, wake_});
+  const bool spawned = origin == base::WorkerOrigin::spawned;
+  if (spawned) channel = base::to_high_number(channel);  // its `main` has the usual ones to itself
+  std::vector<int> own{channel, wake_};
+  if (spawned) own.push_back(page_memory_);
+  base::give_descriptors(duties_.stock, base::Heir::worker, own);
   try {
+    if (spawned) execute_program({channel, page_memory_, wake_}, *page_);
     duties_.worker_main(channel::Channel(channel), page_, wake_);
   } catch (const std::exception& e) {
     base::log_error("a worker cannot start: " + base::explain(e));

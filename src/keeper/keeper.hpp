@@ -3,6 +3,7 @@
 #include "base/ids.hpp"
 #include "base/inheritance.hpp"
 #include "base/own_descriptor.hpp"
+#include "base/worker_origin.hpp"
 #include "channel/channel.hpp"
 #include "keeper/folders.hpp"
 
@@ -24,40 +25,60 @@ struct KeeperMessage {
   enum class Kind : std::uint32_t { spawn, kill, hold, spawned, spawn_failed, ended };
   Kind kind{};
   std::uint32_t worker = 0;
-  std::int32_t number = 0;  ///< spawn: 1 with folders of its own; kill: signal; hold: what it is; spawned, ended: pid;
+  std::int32_t number = 0;  ///< spawn: a WorkerOrigin; kill: signal; hold: what it is; spawned, ended: pid;
                             ///< spawn_failed: errno
   std::int32_t status = 0;  ///< ended: as waitpid gives it
 };
 
-/// The rank's end of the line to its keeper, and the things that both share. One thread.
+/// The rank's end of the line to who starts and ends its workers, and what it shares with these. One thread.
+class KeeperConnection {
+ public:
+  explicit KeeperConnection(channel::RankPage* page) : page_(page) {}
+  KeeperConnection(const KeeperConnection&) = delete;
+  KeeperConnection& operator=(const KeeperConnection&) = delete;
+  virtual ~KeeperConnection() = default;
+
+  /// False if nobody takes it.
+  virtual bool send(const KeeperMessage& message, int fd = -1) = 0;
+  /// The next message, if there is one. `lost()` tells when there will be none any more.
+  virtual std::optional<KeeperMessage> receive() = 0;
+  [[nodiscard]] virtual bool lost() const noexcept = 0;
+  /// Readable when there is a message, or none will come any more; -1 if no sleeper needs to be told.
+  [[nodiscard]] virtual int control() const noexcept = 0;
+  /// The end of a pipe that workers write to; -1 if they do not.
+  [[nodiscard]] virtual int wake() const noexcept = 0;
+  /// Takes what the workers have written there.
+  virtual void take_rings() noexcept = 0;
+  [[nodiscard]] channel::RankPage& page() noexcept { return *page_; }
+
+ private:
+  channel::RankPage* page_;
+};
+
+/// The line to a keeper process.
 ///
 /// Its descriptors are used only while they are what they were: who closes everything from 3 up in `main` loses the
 /// line, and no byte goes into a file of the program.
-class KeeperConnection {
+class KeeperSocket final : public KeeperConnection {
  public:
-  /// `wake` is the end of a pipe that the workers write to.
-  KeeperConnection(int control, int wake, channel::RankPage* page)
-      : control_(control), wake_(wake), control_identity_(control), wake_identity_(wake), page_(page) {}
-  KeeperConnection(const KeeperConnection&) = delete;
-  KeeperConnection& operator=(const KeeperConnection&) = delete;
-  ~KeeperConnection();
+  KeeperSocket(int control, int wake, channel::RankPage* page)
+      : KeeperConnection(page), control_(control), wake_(wake), control_identity_(control), wake_identity_(wake) {}
+  KeeperSocket(const KeeperSocket&) = delete;
+  KeeperSocket& operator=(const KeeperSocket&) = delete;
+  ~KeeperSocket() override;
 
-  bool send(const KeeperMessage& message, int fd = -1);
-  /// The next message, if there is one. `lost()` tells when there will be none any more.
-  std::optional<KeeperMessage> receive();
-  [[nodiscard]] bool lost() const noexcept { return lost_; }
-  [[nodiscard]] int control() const noexcept { return control_; }
-  [[nodiscard]] int wake() const noexcept { return wake_; }
-  /// Takes what the workers have written there.
-  void take_rings() noexcept;
-  [[nodiscard]] channel::RankPage& page() noexcept { return *page_; }
+  bool send(const KeeperMessage& message, int fd = -1) override;
+  std::optional<KeeperMessage> receive() override;
+  [[nodiscard]] bool lost() const noexcept override { return lost_; }
+  [[nodiscard]] int control() const noexcept override { return control_; }
+  [[nodiscard]] int wake() const noexcept override { return wake_; }
+  void take_rings() noexcept override;
 
  private:
   int control_;
   int wake_;
   base::DescriptorIdentity control_identity_;
   base::DescriptorIdentity wake_identity_;
-  channel::RankPage* page_;
   bool lost_ = false;
 };
 
@@ -79,12 +100,13 @@ struct KeeperDuties {
 };
 
 /// The parent of a rank's worker processes: a single-threaded loop. Runs in a process of its own. Needs few
-/// descriptors: its line to the rank and the wakeup of the workers, and one for each start of a worker while that
-/// lasts.
+/// descriptors: its line to the rank, the wakeup of the workers, the page that all share, and one for each start of a
+/// worker while that lasts.
 class Keeper {
  public:
-  /// `wake`: the end of a pipe to write to.
-  Keeper(int control, int wake, channel::RankPage* page) : control_(control), wake_(wake), page_(page) {}
+  /// `wake`: the end of a pipe to write to; `page_memory`: the descriptor behind `page`.
+  Keeper(int control, int wake, channel::RankPage* page, int page_memory)
+      : control_(control), wake_(wake), page_(page), page_memory_(page_memory) {}
   /// Works until the rank is gone; then no worker is left. Returns the rank's wait status if it was a child.
   int run(KeeperDuties duties);
 
@@ -92,8 +114,8 @@ class Keeper {
   void pass_on_signals();
   /// What has come from the rank. False once it has let go of us.
   bool take_messages();
-  void spawn(std::uint32_t worker, int fd, bool with_folders);
-  [[noreturn]] void become_worker(int channel);
+  void spawn(std::uint32_t worker, int fd, std::int32_t kind);
+  [[noreturn]] void become_worker(int channel, base::WorkerOrigin origin);
   void signal_worker(std::uint32_t worker, int signal);
   /// Kills those that were asked to end and have not; returns how long until the next is due, in milliseconds, or -1.
   int kill_overdue();
@@ -107,6 +129,7 @@ class Keeper {
   int control_;
   int wake_;
   channel::RankPage* page_;
+  int page_memory_;
   KeeperDuties duties_;
   std::unordered_map<std::uint32_t, pid_t> pids_;
   std::unordered_map<pid_t, std::uint32_t> workers_;
@@ -122,7 +145,8 @@ struct KeeperPair {
   std::unique_ptr<Keeper> keeper;
   int link_end = -1;
   int keeper_end = -1;
-  int wakeup_end = -1;  ///< of the workers
+  int wakeup_end = -1;   ///< of the workers
+  int page_memory = -1;  ///< the keeper's
   void keep_link();
   void keep_keeper();
 };

@@ -11,7 +11,7 @@
 namespace rankpool::wire {
 
 /// Raised with every change of a frame or message.
-inline constexpr std::uint16_t kVersion = 6;
+inline constexpr std::uint16_t kVersion = 7;
 inline constexpr std::uint16_t kFrameMagic = 0x5250;  // "PR" in memory on little-endian machines
 
 enum class FrameKind : std::uint8_t {
@@ -35,7 +35,8 @@ enum class FrameKind : std::uint8_t {
   join_group,   ///< engine to worker: become an MPI process; payload: its environment
   nursery,      ///< both ways: `count` is a NurseryWord
   // of whoever runs tasks
-  times,        ///< by the worker's clock, of `count` items from `first` on: begin of the first, end of each; nanoseconds
+  times,  ///< by the worker's clock, of `count` items from `first` on: begin of the first, end of each; nanoseconds
+  name,   ///< engine to worker: what the task of the next chunk is called, as its user has it; payload: text
   // on no wire
   dropped,  ///< what a FrameReader makes of a frame for which there is no memory
 };

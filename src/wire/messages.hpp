@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/ids.hpp"
+#include "base/worker_origin.hpp"
 
 #include <rankpool/detail/bytes.hpp>
 
@@ -35,7 +36,7 @@ struct Welcome {
 };
 struct StartWorker {
   WorkerId worker{};
-  bool with_folders = false;  ///< it is to have folders of its own, which go with it
+  base::WorkerOrigin origin = base::WorkerOrigin::forked;
   bool operator==(const StartWorker&) const = default;
 };
 /// Bytes for the worker's input stream.

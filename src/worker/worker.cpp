@@ -17,6 +17,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -41,19 +42,28 @@ constexpr std::uint32_t kLongestStride = 256;
 
 class Worker final : public detail::TaskContext {
  public:
-  Worker(channel::Channel channel, channel::RankPage* page, int wake, const WorkerHooks& hooks)
-      : rings_(std::move(channel), page, wake),
+  Worker(channel::Channel channel, channel::RankPage* page, int wake, const WorkerHooks& hooks,
+         HostTurns* turns = nullptr)
+      : rings_(std::move(channel), page, wake, turns),
         hooks_(hooks),
         side_(rings_, {[this] { publish_open(); }, hooks.forget_shared}) {
     progress_ = &rings_.control().progress;
-    wire::SharedAccess::install(&shared_);
     g_this = this;
-    ::pthread_atfork(nullptr, nullptr, [] { g_this->become_copy(); });
+    static const int watched = ::pthread_atfork(nullptr, nullptr, [] {
+      if (g_this != nullptr) g_this->become_copy();
+    });
+    (void)watched;
     base::watch_for_copies();
   }
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+  ~Worker() { g_this = nullptr; }
 
-  [[noreturn]] void run() {
-    while (true) {
+  [[nodiscard]] SharedAccess& shared() noexcept { return shared_; }
+
+  /// Until it is told to stop.
+  void run() {
+    while (!stopped_) {
       FrameHeader header;
       await_frame();
       std::memcpy(&header, rings_.input(), sizeof header);
@@ -206,6 +216,7 @@ class Worker final : public detail::TaskContext {
   /// What the task is called; empty if that cannot be told. Called while an exception is handled.
   [[nodiscard]] std::string task() const {
     try {
+      if (!given_name_.empty()) return given_name_;
       return name_ == nullptr ? std::string() : name_(callable_);
     } catch (...) {
       return {};
@@ -234,14 +245,17 @@ class Worker final : public detail::TaskContext {
         hooks_.serve_group(plan, line);
         ::_exit(0);
       }
+      case FrameKind::name:
+        next_name_.assign(reinterpret_cast<const char*>(payload.data()), payload.size());
+        return;
       case FrameKind::join_group:
         hooks_.join_group(payload);
         in_group_ = true;
         return;
       case FrameKind::stop:
         if (in_group_) hooks_.leave_group();
-        std::fflush(nullptr);
-        ::_exit(0);
+        stopped_ = true;
+        return;
       default:
         ::_exit(70);
     }
@@ -324,6 +338,7 @@ class Worker final : public detail::TaskContext {
     if (count_ > 1 && items_before <= 1) rings_.wake_host();  // it is to collect_unpublished from time to time
     if (!has_the_next()) rings_.ring_if_owed();
     name_ = nullptr;
+    given_name_ = std::exchange(next_name_, std::string());
     unwanted_ = wire::has(header.flags, FrameFlag::announce_only);
     announce_ = wire::has(header.flags, FrameFlag::announce) || unwanted_;
     timed_ = wire::has(header.flags, FrameFlag::timed);
@@ -410,6 +425,9 @@ class Worker final : public detail::TaskContext {
   SharedAccess shared_{side_};
   std::atomic<std::uint64_t> nobodys_progress_{0};
   bool in_group_ = false;
+  bool stopped_ = false;
+  std::string next_name_;        ///< of the task of the next chunk, if its user has given it one
+  std::string given_name_;       ///< of the task of this chunk
   bool unwanted_ = false;        ///< what the items of the chunk return
   std::uint64_t frame_end_ = 0;  ///< of the frame that is being served, in the input
   FrameHeader chunk_;
@@ -436,6 +454,24 @@ class Worker final : public detail::TaskContext {
 void worker_main(channel::Channel channel, channel::RankPage* page, int wake, const WorkerHooks& hooks) {
   std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
   Worker worker(std::move(channel), page, wake, hooks);
+  wire::SharedAccess::install(&worker.shared());
+  worker.run();
+  std::fflush(nullptr);
+  ::_exit(0);
+}
+
+void serve_in_rank(channel::Channel channel, channel::RankPage* page, HostTurns& turns, Extent extent,
+                   const WorkerHooks& hooks) {
+  Worker worker(std::move(channel), page, -1, hooks, &turns);
+  // On the root shared objects are reached as its other threads reach them.
+  struct Installed {
+    ~Installed() { wire::SharedAccess::install(nullptr); }
+  };
+  std::optional<Installed> installed;
+  if (extent == Extent::process) {
+    wire::SharedAccess::install(&worker.shared());
+    installed.emplace();
+  }
   worker.run();
 }
 

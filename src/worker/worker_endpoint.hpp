@@ -2,6 +2,7 @@
 
 #include "base/own_descriptor.hpp"
 #include "channel/channel.hpp"
+#include "worker/host_turns.hpp"
 
 #include <rankpool/detail/bytes.hpp>
 
@@ -28,7 +29,8 @@ class WorkerEndpoint {
  public:
   using Clock = std::chrono::steady_clock;
 
-  WorkerEndpoint(channel::Channel channel, channel::RankPage* page, int wake);
+  /// `turns`: in place of wake-ups and sleeps, or null.
+  WorkerEndpoint(channel::Channel channel, channel::RankPage* page, int wake, HostTurns* turns = nullptr);
   WorkerEndpoint(const WorkerEndpoint&) = delete;
   WorkerEndpoint& operator=(const WorkerEndpoint&) = delete;
 
@@ -96,10 +98,16 @@ class WorkerEndpoint {
   /// Looks for a moment and then sleeps until `ready()`, which comes true by what the host does.
   template <class Ready>
   void await(Ready&& ready, channel::Channel::SleepsFor what = channel::Channel::SleepsFor::input) {
+    if (turns_ != nullptr) return await_turns(ready);
     if (spin_until(ready)) return;
     ring_if_owed();
     sleep_until(ready, what);
   }
+  template <class Ready>
+  void await_turns(Ready&& ready) {
+    while (!ready()) turns_->wait();
+  }
+  [[nodiscard]] bool takes_turns() const noexcept { return turns_ != nullptr; }
   /// Looks for a moment: false if it was in vain. Any thread.
   template <class Ready>
   [[nodiscard]] bool spin_until(Ready& ready) {
@@ -119,6 +127,7 @@ class WorkerEndpoint {
   }
   /// If it sleeps. Any thread.
   void wake_host() {
+    if (turns_ != nullptr) return turns_->look();
     if (page_->host_sleeping.load(std::memory_order_seq_cst) != 0) ring_host();
   }
 
@@ -142,6 +151,7 @@ class WorkerEndpoint {
   channel::Channel channel_;
   channel::RankPage* const page_;
   const int wake_;
+  HostTurns* const turns_;
   const base::DescriptorIdentity wake_identity_;
   const std::size_t stretch_;
   const std::chrono::microseconds spin_;

@@ -138,7 +138,7 @@ TEST_F(Remote, the_end_of_a_lifeline_is_the_loss_of_a_rank_and_told_once) {
   EXPECT_THAT(listener.notes, ElementsAre("lost 1"));
   EXPECT_EQ(listener.ends[0].text, "connection closed");
   EXPECT_EQ(listener.ends[0].wait_status, std::nullopt);
-  ranks->port(Rank{1})->start(WorkerId{1}, false);
+  ranks->port(Rank{1})->start(WorkerId{1}, base::WorkerOrigin::forked);
   ranks->port(Rank{1})->flush();
   EXPECT_THAT(one().taken(), IsEmpty());
 }
@@ -179,7 +179,7 @@ TEST_F(Remote, a_rank_that_makes_no_sense_is_lost) {
 TEST_F(Remote, what_is_written_goes_in_one_message_at_the_flush) {
   join_all();
   RankPort& port = *ranks->port(Rank{1});
-  port.start(WorkerId{3}, false);
+  port.start(WorkerId{3}, base::WorkerOrigin::forked);
   const std::string header = "header";
   const std::string body = "body";
   port.write(WorkerId{3}, bytes_of(header), {bytes_of(body)}, {});
@@ -267,7 +267,7 @@ TEST_F(Remote, a_rank_that_sleeps_is_rung_with_the_next_message_and_only_then) {
   std::this_thread::sleep_for(20ms);
   poll();
   EXPECT_FALSE(one().lifeline->poll(events));
-  ranks->port(Rank{1})->start(WorkerId{1}, false);
+  ranks->port(Rank{1})->start(WorkerId{1}, base::WorkerOrigin::forked);
   ranks->port(Rank{1})->flush();
   std::this_thread::sleep_for(20ms);
   EXPECT_TRUE(one().lifeline->poll(events));
