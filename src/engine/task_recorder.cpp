@@ -43,6 +43,12 @@ watch::Outcome outcome_of(schedule::Reason reason) {
   }
 }
 
+std::size_t size_of(const detail::Gather& gathered) noexcept {
+  std::size_t size = 0;
+  for (const auto& part : gathered) size += part.size();
+  return size;
+}
+
 std::span<const std::byte> head_of(const detail::Gather& gathered, std::size_t size) noexcept {
   if (gathered.empty()) return {};
   return gathered.front().first(std::min(gathered.front().size(), size));

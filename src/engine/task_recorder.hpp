@@ -16,6 +16,8 @@ namespace rankpool::engine {
 [[nodiscard]] watch::Outcome outcome_of(schedule::Reason reason);
 
 /// Code reference and callable, which stand before the items that a receiver has gathered.
+/// How many bytes they are together.
+[[nodiscard]] std::size_t size_of(const detail::Gather& gathered) noexcept;
 [[nodiscard]] std::span<const std::byte> head_of(const detail::Gather& gathered, std::size_t size) noexcept;
 /// By what the tally names a task whose user gave no name (client/pool_client.cpp). Callables with much data of their
 /// own have none.
