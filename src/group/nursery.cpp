@@ -73,7 +73,6 @@ PmixServer start(const wire::GroupPlan& plan, worker::FrameLine& line) {
 
 void serve_group(std::span<const std::byte> plan, worker::FrameLine& line) {
   ::prctl(PR_SET_NAME, "rankpool-pmix");
-  forget_launcher();
   try {
     PmixServer server = start(wire::decode_plan(plan), line);
     serve(server, line);
