@@ -4,7 +4,7 @@
 #include "measure.hpp"
 
 #include "engine/dispatcher.hpp"
-#include "wire/frames.hpp"
+#include "wire/frame_headers.hpp"
 #include "wire/messages.hpp"
 
 #include <array>
@@ -32,7 +32,7 @@ class Port final : public engine::RankPort {
              const detail::Ref<detail::ResultReceiver>& /*keep_alive*/) override {
     wire::FrameHeader header;
     std::memcpy(&header, bytes.data(), sizeof header);
-    if (header.kind == wire::FrameKind::chunk) running_.push_back({worker, header.chunk, 0});
+    if (header.kind == wire::FrameKind::chunk) running_.push_back({worker, header.number, 0});
     wire::append_input(batch_, worker, bytes, body);
   }
   void write_side(WorkerId /*worker*/, std::span<const std::byte> /*bytes*/) override {}
@@ -87,8 +87,7 @@ class RankZero {
     engine::Command open = engine::OpenPool{pool, policy};
     dispatcher_.handle(open);
     dispatcher_.carry_out();
-    wire::FrameHeader ready;
-    ready.kind = wire::FrameKind::ready;
+    const wire::FrameHeader ready(wire::FrameKind::ready);
     for (int i = 0; i < nodes * workers; ++i) {
       dispatcher_.worker_output(WorkerId{static_cast<std::uint32_t>(i)}, std::as_bytes(std::span(&ready, 1)));
     }
@@ -127,18 +126,19 @@ class RankZero {
     for (int n = 0; n < 64 && !running_.empty(); ++n) {
       const std::size_t i = random_() % running_.size();
       Running& one = running_[i];
-      wire::FrameHeader header;
-      header.kind = wire::FrameKind::values;
-      header.count = chunk / frames;
-      header.first = one.ended;
-      header.chunk = one.chunk;
-      header.length = header.count * sizeof(long);
-      header.extra = 20'000'000;
-      one.ended += header.count;
-      if (one.ended == chunk) header.flags = wire::FrameFlag::last;
+      const std::vector<long> results(chunk / frames);
+      wire::OutcomeHeader values;
+      values.kind = wire::FrameKind::values;
+      values.items = chunk / frames;
+      values.first = one.ended;
+      values.chunk = one.chunk;
+      values.size = results.size() * sizeof(long);
+      one.ended += values.items;
+      values.last = one.ended == chunk;
+      if (values.last) values.busy = std::chrono::milliseconds(20);
+      const wire::FrameHeader header = values.frame();
       Bytes output(std::as_bytes(std::span(&header, 1)));
-      const std::vector<long> results(header.count);
-      output.append(results.data(), header.length);
+      output.append(results.data(), values.size);
       wire::append(messages_.emplace_back(), wire::Output{one.worker, output.view()});
       if (one.ended < chunk) continue;
       one = running_.back();

@@ -56,19 +56,13 @@ void GroupDispatcher::start(const schedule::StartGroup& action, std::shared_ptr<
     start_process(nursery.id, first_ranks[i], group, true);
     plan.node = static_cast<std::uint32_t>(i);
     const detail::Bytes bytes = wire::encode(plan);
-    wire::FrameHeader header;
-    header.kind = wire::FrameKind::serve_group;
-    header.length = bytes.size();
-    send(nursery.id, header, {bytes.view()});
+    send(nursery.id, wire::FrameHeader(wire::FrameKind::serve_group, bytes.size()), {bytes.view()});
   }
   tell([&] {
     detail::Gather gather;
     const std::size_t head = group.receiver->gather(group.item, 1, gather);
-    std::uint64_t bytes = 0;
-    for (const auto& part : gather) bytes += part.size();
-    return ChunkSent{
-        group.members.front().id, group.chunk, group.work, group.item, 1, bytes - std::min<std::uint64_t>(bytes, head),
-        head_of(gather, head)};
+    return ChunkSent{group.members.front().id, group.chunk,          group.work, group.item, 1,
+                     size_of(gather) - head,   head_of(gather, head)};
   });
   for (std::size_t i = 0; i < group.members.size(); ++i) {
     group.members[i].at = &workers_.rank(action.ranks[i]);
@@ -100,34 +94,30 @@ void GroupDispatcher::send_task(Group& group, std::size_t number, const wire::Va
   const Worker* const worker = workers_.find(id);
   if (worker == nullptr) return;
   const detail::Bytes environment = wire::encode(std::vector<wire::Variables>{variables});
-  wire::FrameHeader join;
-  join.kind = wire::FrameKind::join_group;
-  join.length = environment.size();
-  send(id, join, {environment.view()});
+  send(id, wire::FrameHeader(wire::FrameKind::join_group, environment.size()), {environment.view()});
 
   const detail::Bytes identity = init_payload(id, *worker);
-  wire::FrameHeader init;
-  init.kind = wire::FrameKind::init;
-  init.length = identity.size();
-  send(id, init, {identity.view()});
+  send(id, wire::FrameHeader(wire::FrameKind::init, identity.size()), {identity.view()});
 
   detail::Gather gather;
-  wire::FrameHeader chunk;
-  chunk.kind = wire::FrameKind::chunk;
+  wire::ChunkHeader chunk;
   chunk.flags = number == 0 ? wire::FrameFlag::announce : wire::FrameFlag::announce_only;
-  chunk.count = 1;
+  chunk.items = 1;
   chunk.chunk = raw(group.chunk);
-  chunk.extra = group.receiver->gather(group.item, 1, gather);
-  for (const auto& part : gather) chunk.length += part.size();
+  chunk.head = group.receiver->gather(group.item, 1, gather);
+  const std::size_t size = size_of(gather);
   const bool named = group.label && !group.label->name.empty();
   if (worker->tally != nullptr) {
-    const std::uint64_t bytes = number == 0 ? chunk.length - chunk.extra : 0;
+    const std::uint64_t bytes = number == 0 ? size - chunk.head : 0;
     group.pool->tally.sent(*worker->tally, raw(group.chunk),
-                           named ? std::string_view(group.label->name) : text_of(head_of(gather, chunk.extra)), bytes,
+                           named ? std::string_view(group.label->name) : text_of(head_of(gather, chunk.head)), bytes,
                            now_.count());
   }
-  if (named) send(id, name_header(group.label->name), {std::as_bytes(std::span(group.label->name))});
-  send(id, chunk, gather, group.receiver);
+  if (named) {
+    const std::string& name = group.label->name;
+    send(id, wire::FrameHeader(wire::FrameKind::name, name.size()), {std::as_bytes(std::span(name))});
+  }
+  send(id, chunk.frame(size), gather, group.receiver);
 }
 
 // -- frames
@@ -137,7 +127,8 @@ bool GroupDispatcher::handle_frame(WorkerId id, const Worker& worker, const wire
   Group* const group = find(id);
   if (group == nullptr) return true;
   if (const auto node = nursery_number(*group, id)) {
-    return header.kind == wire::FrameKind::nursery && handle_nursery(*group, *node, id, worker, header, payload);
+    return header.kind == wire::FrameKind::nursery &&
+           handle_nursery(*group, *node, id, worker, wire::NurseryHeader::of(header), payload);
   }
   const auto number = member_number(*group, id);
   if (!number) return false;
@@ -166,7 +157,7 @@ bool GroupDispatcher::handle_frame(WorkerId id, const Worker& worker, const wire
     case wire::FrameKind::value:
     case wire::FrameKind::error:
     case wire::FrameKind::skipped:
-      return handle_outcome(*group, *number, header, payload, owned);
+      return handle_outcome(*group, *number, wire::OutcomeHeader::of(header), payload, owned);
     default:
       return false;
   }
@@ -174,10 +165,10 @@ bool GroupDispatcher::handle_frame(WorkerId id, const Worker& worker, const wire
 
 // -- what ranks do
 
-bool GroupDispatcher::handle_outcome(Group& group, std::size_t number, const wire::FrameHeader& header,
+bool GroupDispatcher::handle_outcome(Group& group, std::size_t number, const wire::OutcomeHeader& header,
                                      std::span<const std::byte> payload, detail::Bytes* owned) {
-  if (header.chunk != raw(group.chunk) || header.count > 1) return false;
-  if (header.count == 0) return true;  // the end of the chunk
+  if (header.chunk != raw(group.chunk) || header.items > 1) return false;
+  if (header.items == 0) return true;  // the end of the chunk
   Member& member = group.members[number];
   if (member.outcome || header.first != 0) return false;
   member.outcome.emplace(Outcome{header.kind, {}});
@@ -254,8 +245,7 @@ void GroupDispatcher::update(Group& group) {
       case GroupFate::Verdict::well: {
         group.phase = Phase::leaving;
         group.until = now_ + kLeave;
-        wire::FrameHeader stop;
-        stop.kind = wire::FrameKind::stop;
+        const wire::FrameHeader stop(wire::FrameKind::stop);
         for (const Member& member : group.members) send(member.id, stop, {});
         give_out(group, 0);
         break;

@@ -7,7 +7,7 @@
 #include "engine/task_events.hpp"
 #include "engine/workers.hpp"
 #include "schedule/scheduler.hpp"
-#include "wire/frames.hpp"
+#include "wire/frame_headers.hpp"
 #include "wire/group.hpp"
 
 #include <rankpool/detail/result_receiver.hpp>
@@ -114,11 +114,11 @@ class GroupDispatcher {
 
   // group_nurseries.cpp
   bool handle_nursery(Group& group, std::size_t node, WorkerId id, const Worker& worker,
-                      const wire::FrameHeader& header, std::span<const std::byte> payload);
+                      const wire::NurseryHeader& header, std::span<const std::byte> payload);
   bool handle_environments(Group& group, std::size_t node, std::span<const std::byte> payload);
   bool handle_fence(Group& group, std::size_t node, std::uint64_t number, std::span<const std::byte> part);
   // group_dispatcher.cpp
-  bool handle_outcome(Group& group, std::size_t member, const wire::FrameHeader& header,
+  bool handle_outcome(Group& group, std::size_t member, const wire::OutcomeHeader& header,
                       std::span<const std::byte> payload, detail::Bytes* owned);
   void cannot_start(Group& group, schedule::LossId loss);
 

@@ -12,19 +12,11 @@ namespace {
 /// Rounds of exchange that may be open at a time; PMIx has one or two.
 constexpr std::size_t kMostFences = 64;
 
-wire::FrameHeader nursery_header(wire::NurseryWord word, std::uint64_t number) {
-  wire::FrameHeader header;
-  header.kind = wire::FrameKind::nursery;
-  header.count = static_cast<std::uint32_t>(word);
-  header.chunk = number;
-  return header;
-}
-
 }  // namespace
 
 bool GroupDispatcher::handle_nursery(Group& group, std::size_t node, WorkerId id, const Worker& worker,
-                                     const wire::FrameHeader& header, std::span<const std::byte> payload) {
-  switch (static_cast<wire::NurseryWord>(header.count)) {
+                                     const wire::NurseryHeader& header, std::span<const std::byte> payload) {
+  switch (header.word) {
     case wire::NurseryWord::environments:
       return handle_environments(group, node, payload);
     case wire::NurseryWord::failed:
@@ -32,28 +24,25 @@ bool GroupDispatcher::handle_nursery(Group& group, std::size_t node, WorkerId id
                    losses_.no_groups_on(id, worker, {reinterpret_cast<const char*>(payload.data()), payload.size()}));
       return true;
     case wire::NurseryWord::fence:
-      return handle_fence(group, node, header.chunk, payload);
+      return handle_fence(group, node, header.number, payload);
     case wire::NurseryWord::data_wanted: {
-      if (header.first >= group.members.size()) return false;
-      wire::FrameHeader question = nursery_header(wire::NurseryWord::asked, header.chunk);
-      question.first = header.first;
-      question.extra = node;
+      if (header.rank >= group.members.size()) return false;
       const auto there = std::find_if(group.nurseries.begin(), group.nurseries.end(), [&](const Nursery& nursery) {
-        return header.first < nursery.first + std::uint64_t{nursery.ranks};
+        return header.rank < nursery.first + std::uint64_t{nursery.ranks};
       });
-      send(there->id, question, {});
+      const wire::NurseryHeader question{wire::NurseryWord::asked, header.number, header.rank, node};
+      send(there->id, question.frame(0), {});
       return true;
     }
     case wire::NurseryWord::data: {
-      if (header.first >= group.nurseries.size()) return false;
-      wire::FrameHeader answer = nursery_header(wire::NurseryWord::answer, header.chunk);
-      answer.length = payload.size();
-      send(group.nurseries[static_cast<std::size_t>(header.first)].id, answer, {payload});
+      if (header.node >= group.nurseries.size()) return false;
+      const wire::NurseryHeader answer{wire::NurseryWord::answer, header.number};
+      send(group.nurseries[static_cast<std::size_t>(header.node)].id, answer.frame(payload.size()), {payload});
       return true;
     }
     case wire::NurseryWord::aborted: {
-      if (header.first >= group.members.size()) return false;
-      const auto number = static_cast<std::size_t>(header.first);
+      if (header.rank >= group.members.size()) return false;
+      const auto number = static_cast<std::size_t>(header.rank);
       if (group.item_over) return true;
       Member& member = group.members[number];
       if (const Worker* const living = workers_.find(member.id)) member.pid = living->pid;
@@ -61,8 +50,7 @@ bool GroupDispatcher::handle_nursery(Group& group, std::size_t node, WorkerId id
       as_it_was.rank = member.at->facts.rank;
       as_it_was.at = member.at;
       as_it_was.pid = member.pid;
-      const int status = static_cast<int>(static_cast<std::int64_t>(header.extra));
-      const auto loss = losses_.aborted(member.id, as_it_was, status, {number, group.members.size()});
+      const auto loss = losses_.aborted(member.id, as_it_was, header.status, {number, group.members.size()});
       group.fate.died(GroupFate::Death::aborted, loss, now_);
       update(group);
       return true;
@@ -93,11 +81,8 @@ bool GroupDispatcher::handle_fence(Group& group, std::size_t node, std::uint64_t
   if (group.fences.size() > kMostFences || !parts.try_emplace(node, part).second) return false;
   if (parts.size() < group.nurseries.size()) return true;
   detail::Gather all;
-  wire::FrameHeader header = nursery_header(wire::NurseryWord::fence_done, number);
-  for (const auto& [from, bytes] : parts) {
-    all.push_back(bytes.view());
-    header.length += bytes.size();
-  }
+  for (const auto& [from, bytes] : parts) all.push_back(bytes.view());
+  const auto header = wire::NurseryHeader{wire::NurseryWord::fence_done, number}.frame(size_of(all));
   for (const Nursery& nursery : group.nurseries) send(nursery.id, header, all);
   group.fences.erase(number);
   return true;

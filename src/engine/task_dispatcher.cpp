@@ -124,7 +124,7 @@ void TaskDispatcher::send(WorkerId id, const Worker& worker, const wire::FrameHe
 /// What the task of the chunk that follows is called, if its user has given it a name.
 void TaskDispatcher::send_name(WorkerId id, const Worker& worker, std::string_view name) {
   if (name.empty()) return;
-  const wire::FrameHeader header = name_header(name);
+  const wire::FrameHeader header(wire::FrameKind::name, name.size());
   if (RankPort* const port = workers_.port_to(*worker.at)) {
     port->write(id, std::as_bytes(std::span(&header, 1)), {std::as_bytes(std::span(name))}, {});
   }
@@ -139,23 +139,22 @@ void TaskDispatcher::execute(const schedule::SendChunk& action) {
     return;
   }
   gather_.clear();
-  wire::FrameHeader header;
-  header.kind = wire::FrameKind::chunk;
+  wire::ChunkHeader header;
   if (worker->pool->announce_items || work->limited) header.flags = wire::FrameFlag::announce;
   if (events_ && events_->wants_times()) header.flags = header.flags | wire::FrameFlag::timed;
-  header.count = action.count;
+  header.items = action.count;
   header.chunk = raw(action.chunk);
-  header.first = static_cast<std::uint64_t>(hold_back(*worker->pool).count());
-  header.extra = work->receiver->gather(action.first, action.count, gather_);
-  for (const auto& part : gather_) header.length += part.size();
+  header.hold_back = hold_back(*worker->pool);
+  header.head = work->receiver->gather(action.first, action.count, gather_);
+  const std::size_t size = size_of(gather_);
   last_sent_ = action.chunk;
-  const auto head = head_of(gather_, header.extra);
-  const std::uint64_t bytes = header.length - header.extra;
-  worker->pool->tally.sent(*worker->tally, raw(action.chunk),
-                           work->given_name().empty() ? text_of(head) : work->given_name(), bytes, now_);
+  const auto head = head_of(gather_, header.head);
+  const std::uint64_t bytes = size - header.head;
+  const std::string_view name = work->given_name();
+  worker->pool->tally.sent(*worker->tally, raw(action.chunk), name.empty() ? text_of(head) : name, bytes, now_);
   tell([&] { return ChunkSent{action.worker, action.chunk, action.work, action.first, action.count, bytes, head}; });
-  send_name(action.worker, *worker, work->given_name());
-  send(action.worker, *worker, header, work->receiver);
+  send_name(action.worker, *worker, name);
+  send(action.worker, *worker, header.frame(size), work->receiver);
 }
 
 void TaskDispatcher::execute(const schedule::StartWorker& action) {
@@ -167,11 +166,8 @@ void TaskDispatcher::execute(const schedule::StartWorker& action) {
   worker.tally = &pool->second->tally.worker_started(raw(action.worker), raw(action.rank), at.facts.host, now_);
   port->start(action.worker, origin_of(worker.pool->mp_context));
   const detail::Bytes payload = init_payload(action.worker, worker);
-  wire::FrameHeader header;
-  header.kind = wire::FrameKind::init;
-  header.length = payload.size();
   gather_.assign(1, payload.view());
-  send(action.worker, worker, header, {});
+  send(action.worker, worker, wire::FrameHeader(wire::FrameKind::init, payload.size()), {});
   tell([&] { return WorkerStarted{action.worker, action.pool, action.rank}; });
   update_alive(*pool->second);
 }
@@ -179,10 +175,8 @@ void TaskDispatcher::execute(const schedule::StartWorker& action) {
 void TaskDispatcher::execute(const schedule::StopWorker& action) {
   const Worker* const worker = workers_.find(action.worker);
   if (worker == nullptr) return;
-  wire::FrameHeader header;
-  header.kind = wire::FrameKind::stop;
   gather_.clear();
-  send(action.worker, *worker, header, {});
+  send(action.worker, *worker, wire::FrameHeader(wire::FrameKind::stop), {});
 }
 
 void TaskDispatcher::execute(const schedule::KillWorker& action) {

@@ -30,13 +30,6 @@ detail::Bytes init_payload(WorkerId id, const Worker& worker) {
   return payload;
 }
 
-wire::FrameHeader name_header(std::string_view name) noexcept {
-  wire::FrameHeader header;
-  header.kind = wire::FrameKind::name;
-  header.length = name.size();
-  return header;
-}
-
 Worker& Workers::add(WorkerId id, RankEntry& at, std::shared_ptr<PoolState> pool) {
   auto worker = std::make_unique<Worker>();
   worker->rank = at.facts.rank;

@@ -9,7 +9,6 @@
 #include <sys/types.h>
 #include <map>
 #include <memory>
-#include <string_view>
 #include <vector>
 
 namespace rankpool::engine {
@@ -39,9 +38,6 @@ base::WorkerOrigin origin_of(MpContext context) noexcept;
 
 /// What a worker is told of itself first: number, rank and host, and behind them the initializer.
 detail::Bytes init_payload(WorkerId id, const Worker& worker);
-
-/// Goes before the chunk of a task that its user has given a name; the name is its payload.
-wire::FrameHeader name_header(std::string_view name) noexcept;
 
 /// The ranks, their workers, and the way to each of them. Engine thread.
 class Workers {

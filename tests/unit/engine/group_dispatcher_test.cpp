@@ -84,7 +84,7 @@ class GroupTasks : public testing::Test {
     wire::FrameHeader header;
     header.kind = FrameKind::nursery;
     header.count = static_cast<std::uint32_t>(word);
-    header.chunk = number;
+    header.number = number;
     header.first = first;
     header.extra = extra;
     return say(kNursery + nursery, header, payload);
@@ -378,7 +378,7 @@ TEST_F(GroupTasks, parts_of_a_fence_go_to_all_once_all_have_come) {
     const auto frames = port_of(nursery).taken(nursery);
     ASSERT_EQ(frames.size(), 1U);
     EXPECT_EQ(frames[0].header.count, static_cast<std::uint32_t>(NurseryWord::fence_done));
-    EXPECT_EQ(frames[0].header.chunk, 3U);
+    EXPECT_EQ(frames[0].header.number, 3U);
     EXPECT_EQ(frames[0].payload, "of0of1");
   }
   // The next of that number is another one.
@@ -393,7 +393,7 @@ TEST_F(GroupTasks, what_another_nodes_rank_has_put_there_is_asked_for_and_answer
   const auto asked = ports[0].taken(7);
   ASSERT_EQ(asked.size(), 1U);
   EXPECT_EQ(asked[0].header.count, static_cast<std::uint32_t>(NurseryWord::asked));
-  EXPECT_EQ(asked[0].header.chunk, 5U);
+  EXPECT_EQ(asked[0].header.number, 5U);
   EXPECT_EQ(asked[0].header.first, 0U);
   EXPECT_EQ(asked[0].header.extra, 1U);
   EXPECT_TRUE(nursery_says(0, NurseryWord::data, 5, 1, 0, "there"));
