@@ -1,4 +1,5 @@
 #include "engine/group_dispatcher.hpp"
+#include "engine/task_recorder.hpp"
 #include "wire/messages.hpp"
 
 #include <algorithm>

@@ -13,10 +13,12 @@
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
 #include <functional>
 #include <iostream>
 #include <numeric>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -85,6 +87,21 @@ struct Blow {
   }
 };
 
+/// A host that is gone has taken its shared memory and its temporary files along; that of the tests shares them with
+/// all.
+void remove_what_a_host_takes_along(const std::vector<rankpool::RankInfo>& ranks, const std::string& host) {
+  for (const auto& folder : {std::filesystem::path("/dev/shm"), std::filesystem::temp_directory_path()}) {
+    for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+      const std::string name = entry.path().filename();
+      for (const auto& rank : ranks) {
+        const std::string its = "rankpool-group-" + std::to_string(rank.keeper_pid) + "-";
+        std::error_code ignored;
+        if (rank.host == host && name.starts_with(its)) std::filesystem::remove_all(entry.path(), ignored);
+      }
+    }
+  }
+}
+
 rankpool::ExecutorOptions options_for(bool replace) {
   rankpool::ExecutorOptions options;
   options.max_workers = static_cast<int>(rankpool::ranks().size());
@@ -105,8 +122,10 @@ void lose_during_group(const std::string& whom, bool replace) {
     int last = 0;
     for (int i = 0; i < kRanksOfTask; ++i) last = std::max(last, where.try_get_for(30s).value_or(0));
     CHECK(last > 0);
-    Blow blow{whom, rankpool::ranks().at(static_cast<std::size_t>(last))};
+    const auto ranks = rankpool::ranks();
+    Blow blow{whom, ranks.at(static_cast<std::size_t>(last))};
     blow.strike();
+    if (whom == "host") remove_what_a_host_takes_along(ranks, blow.victim.host);
     if (replace) {
       check(future.result(60s) == kRanksOfTask, "another result");
       blow.told("tried again");
@@ -169,6 +188,11 @@ void lose_during_comm(const communicator& world, const std::string& whom, bool r
   }
   // The ranks that are left come out of it. What MPI can still do is MPI's matter.
   std::cout << "came out of it" << std::endl;
+  if (world.rank() == 0 && std::getenv("VIRTUAL_CLUSTER_DIR") != nullptr) {
+    // With ranks of other hosts lost Open MPI 4's mpirun may wait for them for ever.
+    ::poll(nullptr, 0, 1000);
+    ::kill(::getppid(), SIGKILL);
+  }
   std::_Exit(0);
 }
 

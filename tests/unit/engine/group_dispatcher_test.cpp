@@ -22,12 +22,12 @@ constexpr PoolId kPool{0};
 constexpr WorkId kWork{9};
 constexpr GroupId kGroup{0};
 
-/// Two nodes with a rank each, and a pool of two workers on each. A group of three has ranks 4, 5 on node 0 and 6 on
-/// node 1; its nurseries are 7 and 8.
+/// Two nodes with a rank each, and a pool of two workers on the first and one on the other. A group of three has the
+/// processes 3, 4 on node 0 and 5 on node 1; its nurseries are 6 and 7.
 class GroupTasks : public testing::Test {
  protected:
-  static constexpr std::uint32_t kMember = 4;
-  static constexpr std::uint32_t kNursery = 7;
+  static constexpr std::uint32_t kMember = 3;
+  static constexpr std::uint32_t kNursery = 6;
 
   GroupTasks() {
     for (const int rank : {0, 1}) {
@@ -38,19 +38,19 @@ class GroupTasks : public testing::Test {
       facts.pid = 100 + rank;
       facts.cores_of_node = 2;
       workers.rank(Rank{rank}).facts = facts;
-      scheduler.rank_joined(Rank{rank}, 2);
+      scheduler.rank_joined(Rank{rank}, 2 - rank);
     }
     groups.tick(schedule::Time{1});
     pool->id = kPool;
-    pool->max_workers = 4;
+    pool->max_workers = 3;
     pool->initializer = detail::Bytes(bytes_of("initializer"));
   }
   void open(bool replace = true) {
     schedule::PoolPolicy policy;
-    policy.max_workers = 4;
+    policy.max_workers = 3;
     policy.replace_lost_workers = replace;
     scheduler.pool_opened(kPool, policy);
-    for (std::uint32_t i = 0; i < 4; ++i) scheduler.worker_ready(WorkerId{i});
+    for (std::uint32_t i = 0; i < 3; ++i) scheduler.worker_ready(WorkerId{i});
     actions();
   }
   /// Starts a group of three, as the scheduler says.
@@ -63,11 +63,11 @@ class GroupTasks : public testing::Test {
     for (const auto& action : actions()) {
       if (const auto* begin = std::get_if<schedule::StartGroup>(&action)) {
         ASSERT_EQ(begin->first_worker, WorkerId{kMember});
-        groups.start(*begin, pool, receiver, label, 4);
+        groups.start(*begin, pool, receiver, label, 3);
       }
     }
   }
-  FakePort& port_of(std::uint32_t worker) { return ports[worker == 6 || worker == 8 ? 1 : 0]; }
+  FakePort& port_of(std::uint32_t worker) { return ports[worker == 5 || worker == 7 ? 1 : 0]; }
   /// A process says something. False if that made no sense.
   bool say(std::uint32_t worker, wire::FrameHeader header, const std::string& payload = {}) {
     header.length = payload.size();
@@ -165,24 +165,24 @@ class GroupTasks : public testing::Test {
 TEST_F(GroupTasks, a_nursery_on_each_node_comes_before_its_ranks_and_is_told_the_plan) {
   open();
   start();
-  EXPECT_THAT(ports[0].started, ElementsAre(7U, 4U, 5U));
-  EXPECT_THAT(ports[1].started, ElementsAre(8U, 6U));
-  const auto frames = ports[1].taken(8);
+  EXPECT_THAT(ports[0].started, ElementsAre(6U, 3U, 4U));
+  EXPECT_THAT(ports[1].started, ElementsAre(7U, 5U));
+  const auto frames = ports[1].taken(7);
   ASSERT_EQ(frames.size(), 1U);
   EXPECT_EQ(frames[0].header.kind, FrameKind::serve_group);
   const wire::GroupPlan plan = wire::decode_plan(bytes_of(frames[0].payload));
   EXPECT_EQ(plan.node, 1U);
   EXPECT_FALSE(plan.oversubscribed);
   EXPECT_EQ(plan.nodes, (std::vector<wire::GroupPlan::Node>{{"node0", 2}, {"node1", 1}}));
-  EXPECT_THAT(ports[0].taken(4), IsEmpty());  // not before its nursery has answered
+  EXPECT_THAT(ports[0].taken(3), IsEmpty());  // not before its nursery has answered
 }
 
 TEST_F(GroupTasks, ranks_join_when_their_nursery_has_given_them_an_environment) {
   open();
   start();
-  ports[0].taken(7);
+  ports[0].taken(6);
   EXPECT_TRUE(environments(0, 2));
-  for (const std::uint32_t member : {4U, 5U}) {
+  for (const std::uint32_t member : {3U, 4U}) {
     const auto frames = ports[0].taken(member);
     ASSERT_EQ(frames.size(), 3U);
     EXPECT_EQ(frames[0].header.kind, FrameKind::join_group);
@@ -190,17 +190,17 @@ TEST_F(GroupTasks, ranks_join_when_their_nursery_has_given_them_an_environment) 
     EXPECT_THAT(frames[1].payload, HasSubstr("initializer"));
     EXPECT_EQ(frames[2].header.kind, FrameKind::chunk);
     // Only rank 0's value is wanted.
-    EXPECT_EQ(frames[2].header.flags, member == 4 ? wire::FrameFlag::announce : wire::FrameFlag::announce_only);
+    EXPECT_EQ(frames[2].header.flags, member == 3 ? wire::FrameFlag::announce : wire::FrameFlag::announce_only);
   }
-  EXPECT_THAT(ports[1].taken(6), IsEmpty());
+  EXPECT_THAT(ports[1].taken(5), IsEmpty());
 }
 
 TEST_F(GroupTasks, a_name_that_the_user_has_given_goes_before_the_task) {
   open();
   start(std::make_shared<detail::WorkLabel>(detail::WorkLabel{"fit 3", std::nullopt}));
   EXPECT_TRUE(environments(0, 2));
-  const auto frames = ports[0].taken(5);
-  ASSERT_EQ(frames.size(), 4U);
+  const auto frames = ports[0].taken(4);
+  ASSERT_EQ(frames.size(), 3U);
   EXPECT_EQ(frames[2].header.kind, FrameKind::name);
   EXPECT_EQ(frames[2].payload, "fit 3");
   EXPECT_EQ(frames[3].header.kind, FrameKind::chunk);
@@ -215,13 +215,13 @@ TEST_F(GroupTasks, the_result_is_rank_0s_once_all_have_returned) {
   EXPECT_TRUE(ends(1, FrameKind::skipped));
   EXPECT_THAT(notes, ElementsAre("0 value result"));
   EXPECT_THAT(killed(), IsEmpty());
-  for (std::uint32_t member = 4; member < 7; ++member) {
+  for (std::uint32_t member = 3; member < 6; ++member) {
     const auto frames = port_of(member).taken(member);
     ASSERT_EQ(frames.size(), 1U);
     EXPECT_EQ(frames[0].header.kind, FrameKind::stop);  // MPI_Finalize
   }
   all_members_gone(0);
-  EXPECT_THAT(killed(), UnorderedElementsAre(7U, 8U));
+  EXPECT_THAT(killed(), UnorderedElementsAre(6U, 7U));
   nurseries_gone();
   EXPECT_FALSE(groups.has(WorkerId{kMember}));
   EXPECT_THAT(actions_of<schedule::FailItems>(), IsEmpty());
@@ -243,7 +243,7 @@ TEST_F(GroupTasks, who_does_not_leave_in_time_is_killed) {
   const auto until = groups.next_deadline();
   ASSERT_TRUE(until);
   groups.tick(*until);
-  EXPECT_THAT(killed(), UnorderedElementsAre(4U, 5U, 6U));
+  EXPECT_THAT(killed(), UnorderedElementsAre(3U, 4U, 5U));
 }
 
 TEST_F(GroupTasks, a_rank_that_throws_ends_all_and_its_exception_is_the_tasks) {
@@ -251,7 +251,7 @@ TEST_F(GroupTasks, a_rank_that_throws_ends_all_and_its_exception_is_the_tasks) {
   run();
   EXPECT_TRUE(ends(0, FrameKind::error, "thrown"));
   EXPECT_THAT(notes, ElementsAre("0 error thrown"));
-  EXPECT_THAT(killed(), UnorderedElementsAre(4U, 5U, 6U));
+  EXPECT_THAT(killed(), UnorderedElementsAre(3U, 4U, 5U));
   all_members_gone(SIGKILL);
   nurseries_gone();
   EXPECT_THAT(actions_of<schedule::FailItems>(), IsEmpty());
@@ -270,11 +270,11 @@ TEST_F(GroupTasks, of_several_that_throw_the_lowest_is_told) {
 TEST_F(GroupTasks, a_rank_that_dies_ends_all_and_is_named) {
   open();
   run();
-  gone(5, SIGSEGV);
+  gone(4, SIGSEGV);
   if (const auto moment = groups.next_deadline()) groups.tick(*moment);
-  EXPECT_THAT(killed(), UnorderedElementsAre(4U, 6U));
-  gone(4, SIGKILL);
-  gone(6, SIGKILL);
+  EXPECT_THAT(killed(), UnorderedElementsAre(3U, 5U));
+  gone(3, SIGKILL);
+  gone(5, SIGKILL);
   nurseries_gone();
   const std::string why = why_failed();
   EXPECT_THAT(why, HasSubstr("rank 1 of 3 of its task"));
@@ -286,7 +286,7 @@ TEST_F(GroupTasks, a_rank_that_calls_MPI_Abort_is_named_with_its_number) {
   open();
   run();
   EXPECT_TRUE(nursery_says(1, NurseryWord::aborted, 0, 2, 17));
-  EXPECT_THAT(killed(), UnorderedElementsAre(4U, 5U, 6U));
+  EXPECT_THAT(killed(), UnorderedElementsAre(3U, 4U, 5U));
   all_members_gone(SIGKILL);
   nurseries_gone();
   EXPECT_THAT(why_failed(), HasSubstr("rank 2 of 3 of its task, called MPI_Abort with 17"));
@@ -300,18 +300,18 @@ TEST_F(GroupTasks, a_lost_host_ends_all_and_is_named) {
   const auto loss = losses.rank_lost(lost, {"connection closed", std::nullopt});
   workers.rank(Rank{1}).port = nullptr;
   scheduler.rank_lost(Rank{1}, loss);
-  for (const std::uint32_t process : {6U, 8U}) {
+  for (const std::uint32_t process : {5U, 7U}) {
     groups.lost_with_rank(WorkerId{process}, loss);
     workers.erase(WorkerId{process});
   }
-  EXPECT_THAT(killed(), UnorderedElementsAre(4U, 5U));
+  EXPECT_THAT(killed(), UnorderedElementsAre(3U, 4U));
+  gone(3, SIGKILL);
   gone(4, SIGKILL);
-  gone(5, SIGKILL);
-  EXPECT_THAT(killed(), ElementsAre(7U));
-  gone(7, SIGKILL);
+  EXPECT_THAT(killed(), ElementsAre(6U));
+  gone(6, SIGKILL);
   const std::string why = why_failed();
   EXPECT_THAT(why, HasSubstr("rank 1 (on node1"));
-  EXPECT_FALSE(groups.has(WorkerId{7}));
+  EXPECT_FALSE(groups.has(WorkerId{6}));
 }
 
 TEST_F(GroupTasks, a_nursery_that_dies_ends_all) {
@@ -319,10 +319,10 @@ TEST_F(GroupTasks, a_nursery_that_dies_ends_all) {
   run();
   gone(kNursery, SIGABRT);
   if (const auto moment = groups.next_deadline()) groups.tick(*moment);
-  EXPECT_THAT(killed(), UnorderedElementsAre(4U, 5U, 6U));
+  EXPECT_THAT(killed(), UnorderedElementsAre(3U, 4U, 5U));
   all_members_gone(SIGKILL);
-  EXPECT_THAT(killed(), ElementsAre(8U));  // the other one
-  gone(8, SIGKILL);
+  EXPECT_THAT(killed(), ElementsAre(7U));  // the other one
+  gone(7, SIGKILL);
   EXPECT_THAT(why_failed(), HasSubstr("PMIx server"));
 }
 
@@ -331,18 +331,18 @@ TEST_F(GroupTasks, a_node_that_cannot_run_groups_fails_the_task_and_says_why) {
   start();
   EXPECT_TRUE(nursery_says(1, NurseryWord::failed, 0, 0, 0, "there is no libpmix.so.2"));
   EXPECT_THAT(why_failed(), HasSubstr("on node1: there is no libpmix.so.2"));
-  EXPECT_THAT(killed(), UnorderedElementsAre(4U, 5U, 6U));
+  EXPECT_THAT(killed(), UnorderedElementsAre(3U, 4U, 5U));
 }
 
 TEST_F(GroupTasks, a_process_that_cannot_be_started_ends_all) {
   open();
   start();
-  groups.worker_failed_to_start(WorkerId{6}, *workers.find(WorkerId{6}), "no more processes");
-  workers.erase(WorkerId{6});
+  groups.worker_failed_to_start(WorkerId{5}, *workers.find(WorkerId{5}), "no more processes");
+  workers.erase(WorkerId{5});
   if (const auto moment = groups.next_deadline()) groups.tick(*moment);
-  EXPECT_THAT(killed(), UnorderedElementsAre(4U, 5U));
+  EXPECT_THAT(killed(), UnorderedElementsAre(3U, 4U));
+  gone(3, SIGKILL);
   gone(4, SIGKILL);
-  gone(5, SIGKILL);
   nurseries_gone();
   EXPECT_THAT(why_failed(), HasSubstr("no more processes"));
 }
@@ -354,7 +354,7 @@ TEST_F(GroupTasks, MPI_Init_that_does_not_end_is_given_up) {
   ASSERT_TRUE(until);
   groups.tick(*until);
   if (const auto moment = groups.next_deadline()) groups.tick(*moment);
-  EXPECT_THAT(killed(), UnorderedElementsAre(4U, 5U, 6U));
+  EXPECT_THAT(killed(), UnorderedElementsAre(3U, 4U, 5U));
   all_members_gone(SIGKILL);
   nurseries_gone();
   EXPECT_THAT(why_failed(), HasSubstr("MPI_Init of a task of several ranks did not end within"));
@@ -364,7 +364,7 @@ TEST_F(GroupTasks, a_failed_initializer_breaks_the_pool) {
   open();
   start();
   EXPECT_TRUE(environments(0, 2));
-  EXPECT_TRUE(say(5, FrameKind::init_failed));
+  EXPECT_TRUE(say(4, FrameKind::init_failed));
   EXPECT_EQ(actions_of<schedule::PoolBroken>().size(), 1U);
 }
 
@@ -372,9 +372,9 @@ TEST_F(GroupTasks, parts_of_a_fence_go_to_all_once_all_have_come) {
   open();
   run();
   EXPECT_TRUE(nursery_says(1, NurseryWord::fence, 3, 0, 0, "of1"));
-  EXPECT_THAT(ports[0].taken(7), IsEmpty());
+  EXPECT_THAT(ports[0].taken(6), IsEmpty());
   EXPECT_TRUE(nursery_says(0, NurseryWord::fence, 3, 0, 0, "of0"));
-  for (const std::uint32_t nursery : {7U, 8U}) {
+  for (const std::uint32_t nursery : {6U, 7U}) {
     const auto frames = port_of(nursery).taken(nursery);
     ASSERT_EQ(frames.size(), 1U);
     EXPECT_EQ(frames[0].header.count, static_cast<std::uint32_t>(NurseryWord::fence_done));
@@ -390,14 +390,14 @@ TEST_F(GroupTasks, what_another_nodes_rank_has_put_there_is_asked_for_and_answer
   open();
   run();
   EXPECT_TRUE(nursery_says(1, NurseryWord::data_wanted, 5, 0));  // node 1 asks about rank 0
-  const auto asked = ports[0].taken(7);
+  const auto asked = ports[0].taken(6);
   ASSERT_EQ(asked.size(), 1U);
   EXPECT_EQ(asked[0].header.count, static_cast<std::uint32_t>(NurseryWord::asked));
   EXPECT_EQ(asked[0].header.number, 5U);
   EXPECT_EQ(asked[0].header.first, 0U);
   EXPECT_EQ(asked[0].header.extra, 1U);
   EXPECT_TRUE(nursery_says(0, NurseryWord::data, 5, 1, 0, "there"));
-  const auto answer = ports[1].taken(8);
+  const auto answer = ports[1].taken(7);
   ASSERT_EQ(answer.size(), 1U);
   EXPECT_EQ(answer[0].header.count, static_cast<std::uint32_t>(NurseryWord::answer));
   EXPECT_EQ(answer[0].payload, "there");
@@ -432,11 +432,11 @@ TEST_F(GroupTasks, a_group_that_is_killed_says_nothing_any_more) {
   open();
   run();
   groups.kill(kGroup, SIGTERM);
-  EXPECT_THAT(killed(), UnorderedElementsAre(4U, 5U, 6U));
+  EXPECT_THAT(killed(), UnorderedElementsAre(3U, 4U, 5U));
   EXPECT_TRUE(ends(0, FrameKind::value, "late"));
   EXPECT_THAT(notes, IsEmpty());
   all_members_gone(SIGTERM);
-  EXPECT_THAT(killed(), UnorderedElementsAre(7U, 8U));
+  EXPECT_THAT(killed(), UnorderedElementsAre(6U, 7U));
   nurseries_gone();
   EXPECT_FALSE(groups.has(WorkerId{kMember}));
   EXPECT_EQ(groups.next_deadline(), std::nullopt);

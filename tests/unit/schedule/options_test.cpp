@@ -124,13 +124,14 @@ TEST_F(TimeLimit, a_work_has_its_own_in_place_of_the_pools) {
 TEST_F(TimeLimit, a_work_has_one_where_the_pool_has_none) {
   open(workers(2));
   submit_limited(0, Nanoseconds{700});
+  const auto limited_one = take_all<SendChunk>().at(0).worker;
   submit(1);
   take();
   scheduler.tick(Time{100});
   scheduler.item_began(worker(0));
   scheduler.item_began(worker(1));
   EXPECT_EQ(scheduler.next_deadline(), Time{801});
-  scheduler.items_ended(worker(0), 1);
+  scheduler.items_ended(limited_one, 1);
   EXPECT_EQ(scheduler.next_deadline(), std::nullopt);
   scheduler.tick(Time{10'000});
   EXPECT_THAT(take_all<FailItems>(), IsEmpty());
