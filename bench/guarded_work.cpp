@@ -79,8 +79,15 @@ class Submissions {
     while (!running_.empty()) {
       const bench::Running one = running_.front();  // a worker ends its chunks in their order
       running_.erase(running_.begin());
-      header_.chunk = one.chunk;
-      dispatcher_.worker_output(one.worker, {reinterpret_cast<const std::byte*>(&header_), sizeof header_});
+      wire::OutcomeHeader outcome;
+      outcome.kind = wire::FrameKind::values;
+      outcome.items = 1;
+      outcome.chunk = one.chunk;
+      outcome.size = sizeof result_;
+      outcome.last = true;
+      outcome.busy = std::chrono::milliseconds(1);
+      const wire::FrameHeader header = outcome.frame();
+      dispatcher_.worker_output(one.worker, std::as_bytes(std::span(&header, 1)));
       dispatcher_.worker_output(one.worker, std::as_bytes(std::span(&result_, 1)));
       dispatcher_.carry_out();
     }
@@ -91,16 +98,6 @@ class Submissions {
   }
 
  private:
-  static wire::FrameHeader outcome() {
-    wire::FrameHeader header;
-    header.kind = wire::FrameKind::values;
-    header.flags = wire::FrameFlag::last;
-    header.count = 1;
-    header.length = sizeof result_;
-    header.extra = 1'000'000;
-    return header;
-  }
-
   engine::Mailbox mailbox_;
   MadeUpPool pool_{mailbox_};
   std::vector<bench::Running> running_;
@@ -109,7 +106,6 @@ class Submissions {
   engine::Dispatcher dispatcher_{roster_, Rank{0}};
   std::vector<engine::Command> commands_;
   std::vector<Future<long>> futures_;
-  wire::FrameHeader header_ = outcome();
   static constexpr long result_ = 2;
 };
 

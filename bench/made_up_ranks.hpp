@@ -2,11 +2,12 @@
 #pragma once
 
 #include "engine/dispatcher.hpp"
-#include "wire/frames.hpp"
+#include "wire/frame_headers.hpp"
 #include "wire/messages.hpp"
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -33,7 +34,7 @@ class Port final : public engine::RankPort {
              const detail::Ref<detail::ResultReceiver>& /*keep_alive*/) override {
     wire::FrameHeader header;
     std::memcpy(&header, bytes.data(), sizeof header);
-    if (header.kind == wire::FrameKind::chunk) running_.push_back({worker, header.chunk, 0});
+    if (header.kind == wire::FrameKind::chunk) running_.push_back({worker, header.number, 0});
     wire::append_input(batch_, worker, bytes, body);
   }
   void write_side(WorkerId /*worker*/, std::span<const std::byte> /*bytes*/) override {}
@@ -74,17 +75,18 @@ class Longs final : public detail::ResultReceiver {
 
 /// What a worker shows at the end of a chunk's first items: `count` results of a map of longs, in one frame.
 inline Bytes results_of(const Running& one, std::uint32_t count, bool last) {
-  wire::FrameHeader header;
-  header.kind = wire::FrameKind::values;
-  header.count = count;
-  header.first = one.ended;
-  header.chunk = one.chunk;
-  header.length = count * sizeof(long);
-  header.extra = 20'000'000;
-  if (last) header.flags = wire::FrameFlag::last;
-  Bytes output(std::as_bytes(std::span(&header, 1)));
   const std::vector<long> results(count);
-  output.append(results.data(), header.length);
+  wire::OutcomeHeader values;
+  values.kind = wire::FrameKind::values;
+  values.items = count;
+  values.first = one.ended;
+  values.chunk = one.chunk;
+  values.size = results.size() * sizeof(long);
+  values.last = last;
+  if (last) values.busy = std::chrono::milliseconds(20);
+  const wire::FrameHeader header = values.frame();
+  Bytes output(std::as_bytes(std::span(&header, 1)));
+  output.append(results.data(), values.size);
   return output;
 }
 
@@ -103,8 +105,7 @@ inline void open_pool(engine::Dispatcher& dispatcher, engine::RankPort& port, in
   engine::Command open = engine::OpenPool{pool, policy};
   dispatcher.handle(open);
   dispatcher.carry_out();
-  wire::FrameHeader ready;
-  ready.kind = wire::FrameKind::ready;
+  const wire::FrameHeader ready(wire::FrameKind::ready);
   for (int i = 0; i < nodes * workers; ++i) {
     dispatcher.worker_output(WorkerId{static_cast<std::uint32_t>(i)}, std::as_bytes(std::span(&ready, 1)));
   }
