@@ -5,6 +5,7 @@
 #include "base/pace.hpp"
 #include "wire/frame_headers.hpp"
 #include "worker/frame_line.hpp"
+#include "worker/kept_heap.hpp"
 #include "worker/output_streams.hpp"
 #include "worker/shared_access.hpp"
 #include "worker/side_client.hpp"
@@ -116,7 +117,12 @@ class Worker final : public detail::TaskContext {
     while (true) {
       if (side_.pending()) side_.take_notices();
       if (rings_.available() >= sizeof(FrameHeader)) return;
-      rings_.await([&] { return rings_.available() >= sizeof(FrameHeader) || side_.pending(); });
+      const auto ready = [&] { return rings_.available() >= sizeof(FrameHeader) || side_.pending(); };
+      if (!heap_.has_grown()) {
+        rings_.await(ready);
+      } else if (!rings_.await_for(KeptHeap::kRest, ready)) {
+        heap_.give_back();
+      }
     }
   }
 
@@ -374,6 +380,7 @@ class Worker final : public detail::TaskContext {
     if (!has_the_next()) control.chunk_items.store(0, std::memory_order_release);
     const bool wait = short_chunk && has_the_next() && control.defer_wakeup.load(std::memory_order_seq_cst) != 0;
     if (!wait) rings_.wake_host();
+    heap_.chunk_ended(begin + busy);
   }
   /// The frame behind the chunk that the worker is at has come, its beginning at least.
   [[nodiscard]] bool has_the_next() { return rings_.input_end() >= frame_end_ + sizeof(FrameHeader); }
@@ -420,6 +427,7 @@ class Worker final : public detail::TaskContext {
 
   WorkerEndpoint rings_;
   const WorkerHooks& hooks_;
+  KeptHeap heap_;
   SideClient side_;
   SharedAccess shared_{side_};
   std::atomic<std::uint64_t> nobodys_progress_{0};

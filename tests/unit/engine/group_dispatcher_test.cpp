@@ -3,7 +3,7 @@
 #include "engine/group_dispatcher.hpp"
 
 #include "unit/engine/fakes.hpp"
-#include "wire/group.hpp"
+#include "wire/frame_headers.hpp"
 
 #include <csignal>
 #include <optional>
@@ -79,19 +79,12 @@ class GroupTasks : public testing::Test {
     header.count = count;
     return say(worker, header, payload);
   }
-  bool nursery_says(std::uint32_t nursery, NurseryWord word, std::uint64_t number, std::uint64_t first = 0,
-                    std::uint64_t extra = 0, const std::string& payload = {}) {
-    wire::FrameHeader header;
-    header.kind = FrameKind::nursery;
-    header.count = static_cast<std::uint32_t>(word);
-    header.number = number;
-    header.first = first;
-    header.extra = extra;
-    return say(kNursery + nursery, header, payload);
+  bool nursery_says(std::uint32_t nursery, wire::NurseryHeader header, const std::string& payload = {}) {
+    return say(kNursery + nursery, header.frame(payload.size()), payload);
   }
   bool environments(std::uint32_t nursery, std::size_t ranks) {
     const detail::Bytes bytes = wire::encode(std::vector<wire::Variables>(ranks, {"A=1"}));
-    return nursery_says(nursery, NurseryWord::environments, 0, 0, 0, text_of(bytes));
+    return nursery_says(nursery, {NurseryWord::environments}, text_of(bytes));
   }
   /// Up to the moment when all ranks are in the task.
   void run() {
@@ -200,7 +193,7 @@ TEST_F(GroupTasks, a_name_that_the_user_has_given_goes_before_the_task) {
   start(std::make_shared<detail::WorkLabel>(detail::WorkLabel{"fit 3", std::nullopt}));
   EXPECT_TRUE(environments(0, 2));
   const auto frames = ports[0].taken(4);
-  ASSERT_EQ(frames.size(), 3U);
+  ASSERT_EQ(frames.size(), 4U);
   EXPECT_EQ(frames[2].header.kind, FrameKind::name);
   EXPECT_EQ(frames[2].payload, "fit 3");
   EXPECT_EQ(frames[3].header.kind, FrameKind::chunk);
@@ -285,7 +278,8 @@ TEST_F(GroupTasks, a_rank_that_dies_ends_all_and_is_named) {
 TEST_F(GroupTasks, a_rank_that_calls_MPI_Abort_is_named_with_its_number) {
   open();
   run();
-  EXPECT_TRUE(nursery_says(1, NurseryWord::aborted, 0, 2, 17));
+  EXPECT_TRUE(nursery_says(1, {.word = NurseryWord::aborted, .rank = 2, .status = 17}));
+  groups.tick(*groups.next_deadline());  // the news of a signal that it follows from would have come by now
   EXPECT_THAT(killed(), UnorderedElementsAre(3U, 4U, 5U));
   all_members_gone(SIGKILL);
   nurseries_gone();
@@ -329,7 +323,7 @@ TEST_F(GroupTasks, a_nursery_that_dies_ends_all) {
 TEST_F(GroupTasks, a_node_that_cannot_run_groups_fails_the_task_and_says_why) {
   open();
   start();
-  EXPECT_TRUE(nursery_says(1, NurseryWord::failed, 0, 0, 0, "there is no libpmix.so.2"));
+  EXPECT_TRUE(nursery_says(1, {NurseryWord::failed}, "there is no libpmix.so.2"));
   EXPECT_THAT(why_failed(), HasSubstr("on node1: there is no libpmix.so.2"));
   EXPECT_THAT(killed(), UnorderedElementsAre(3U, 4U, 5U));
 }
@@ -371,61 +365,62 @@ TEST_F(GroupTasks, a_failed_initializer_breaks_the_pool) {
 TEST_F(GroupTasks, parts_of_a_fence_go_to_all_once_all_have_come) {
   open();
   run();
-  EXPECT_TRUE(nursery_says(1, NurseryWord::fence, 3, 0, 0, "of1"));
+  EXPECT_TRUE(nursery_says(1, {NurseryWord::fence, 3}, "of1"));
   EXPECT_THAT(ports[0].taken(6), IsEmpty());
-  EXPECT_TRUE(nursery_says(0, NurseryWord::fence, 3, 0, 0, "of0"));
+  EXPECT_TRUE(nursery_says(0, {NurseryWord::fence, 3}, "of0"));
   for (const std::uint32_t nursery : {6U, 7U}) {
     const auto frames = port_of(nursery).taken(nursery);
     ASSERT_EQ(frames.size(), 1U);
-    EXPECT_EQ(frames[0].header.count, static_cast<std::uint32_t>(NurseryWord::fence_done));
+    EXPECT_EQ(wire::NurseryHeader::of(frames[0].header).word, NurseryWord::fence_done);
     EXPECT_EQ(frames[0].header.number, 3U);
     EXPECT_EQ(frames[0].payload, "of0of1");
   }
   // The next of that number is another one.
-  EXPECT_TRUE(nursery_says(0, NurseryWord::fence, 3, 0, 0, "again"));
-  EXPECT_FALSE(nursery_says(0, NurseryWord::fence, 3, 0, 0, "twice"));
+  EXPECT_TRUE(nursery_says(0, {NurseryWord::fence, 3}, "again"));
+  EXPECT_FALSE(nursery_says(0, {NurseryWord::fence, 3}, "twice"));
 }
 
 TEST_F(GroupTasks, what_another_nodes_rank_has_put_there_is_asked_for_and_answered) {
   open();
   run();
-  EXPECT_TRUE(nursery_says(1, NurseryWord::data_wanted, 5, 0));  // node 1 asks about rank 0
+  EXPECT_TRUE(nursery_says(1, {NurseryWord::data_wanted, 5, 0}));  // node 1 asks about rank 0
   const auto asked = ports[0].taken(6);
   ASSERT_EQ(asked.size(), 1U);
-  EXPECT_EQ(asked[0].header.count, static_cast<std::uint32_t>(NurseryWord::asked));
-  EXPECT_EQ(asked[0].header.number, 5U);
-  EXPECT_EQ(asked[0].header.first, 0U);
-  EXPECT_EQ(asked[0].header.extra, 1U);
-  EXPECT_TRUE(nursery_says(0, NurseryWord::data, 5, 1, 0, "there"));
+  const auto question = wire::NurseryHeader::of(asked[0].header);
+  EXPECT_EQ(question.word, NurseryWord::asked);
+  EXPECT_EQ(question.number, 5U);
+  EXPECT_EQ(question.rank, 0U);
+  EXPECT_EQ(question.node, 1U);
+  EXPECT_TRUE(nursery_says(0, {.word = NurseryWord::data, .number = 5, .node = 1}, "there"));
   const auto answer = ports[1].taken(7);
   ASSERT_EQ(answer.size(), 1U);
-  EXPECT_EQ(answer[0].header.count, static_cast<std::uint32_t>(NurseryWord::answer));
+  EXPECT_EQ(wire::NurseryHeader::of(answer[0].header).word, NurseryWord::answer);
   EXPECT_EQ(answer[0].payload, "there");
 }
 
 TEST_F(GroupTasks, what_makes_no_sense_is_not_believed) {
   open();
   run();
-  EXPECT_FALSE(nursery_says(0, NurseryWord::data_wanted, 1, 3));  // there is no rank 3
-  EXPECT_FALSE(nursery_says(0, NurseryWord::data, 1, 2));         // nor a node 2
-  EXPECT_FALSE(nursery_says(0, NurseryWord::aborted, 0, 3));
+  EXPECT_FALSE(nursery_says(0, {NurseryWord::data_wanted, 1, 3}));                     // there is no rank 3
+  EXPECT_FALSE(nursery_says(0, {.word = NurseryWord::data, .number = 1, .node = 2}));  // nor a node 2
+  EXPECT_FALSE(nursery_says(0, {.word = NurseryWord::aborted, .rank = 3}));
   EXPECT_FALSE(environments(0, 2));  // a second time
-  EXPECT_FALSE(nursery_says(0, static_cast<NurseryWord>(99), 0));
+  EXPECT_FALSE(nursery_says(0, {static_cast<NurseryWord>(99)}));
   EXPECT_FALSE(say(kNursery, FrameKind::value, 1));
   EXPECT_FALSE(say(kMember, FrameKind::nursery, 1));
   EXPECT_FALSE(say(kMember, FrameKind::ready));  // a second time
   EXPECT_FALSE(say(kMember, FrameKind::value, 2));
   EXPECT_TRUE(ends(0, FrameKind::value));
   EXPECT_FALSE(ends(0, FrameKind::value));
-  for (std::uint64_t fence = 0; fence < 64; ++fence) EXPECT_TRUE(nursery_says(0, NurseryWord::fence, fence));
-  EXPECT_FALSE(nursery_says(0, NurseryWord::fence, 64));
+  for (std::uint64_t fence = 0; fence < 64; ++fence) EXPECT_TRUE(nursery_says(0, {NurseryWord::fence, fence}));
+  EXPECT_FALSE(nursery_says(0, {NurseryWord::fence, 64}));
 }
 
 TEST_F(GroupTasks, environments_of_another_number_of_ranks_are_not_believed) {
   open();
   start();
   EXPECT_FALSE(environments(0, 3));
-  EXPECT_FALSE(nursery_says(1, NurseryWord::environments, 0, 0, 0, "no environments"));
+  EXPECT_FALSE(nursery_says(1, {NurseryWord::environments}, "no environments"));
 }
 
 TEST_F(GroupTasks, a_group_that_is_killed_says_nothing_any_more) {
