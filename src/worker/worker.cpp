@@ -49,6 +49,7 @@ class Worker final : public detail::TaskContext {
       : rings_(std::move(channel), page, wake, turns),
         hooks_(hooks),
         side_(rings_, {[this] { publish_open(); }, hooks.forget_shared}) {
+    if (turns == nullptr) heap_.emplace();
     progress_ = &rings_.control().progress;
     g_this = this;
     static const int watched = ::pthread_atfork(nullptr, nullptr, [] {
@@ -118,10 +119,10 @@ class Worker final : public detail::TaskContext {
       if (side_.pending()) side_.take_notices();
       if (rings_.available() >= sizeof(FrameHeader)) return;
       const auto ready = [&] { return rings_.available() >= sizeof(FrameHeader) || side_.pending(); };
-      if (!heap_.has_grown()) {
+      if (!heap_ || !heap_->has_grown()) {
         rings_.await(ready);
       } else if (!rings_.await_for(KeptHeap::kRest, ready)) {
-        heap_.give_back();
+        heap_->give_back();
       }
     }
   }
@@ -380,7 +381,7 @@ class Worker final : public detail::TaskContext {
     if (!has_the_next()) control.chunk_items.store(0, std::memory_order_release);
     const bool wait = short_chunk && has_the_next() && control.defer_wakeup.load(std::memory_order_seq_cst) != 0;
     if (!wait) rings_.wake_host();
-    heap_.chunk_ended(begin + busy);
+    if (heap_) heap_->chunk_ended(begin + busy);
   }
   /// The frame behind the chunk that the worker is at has come, its beginning at least.
   [[nodiscard]] bool has_the_next() { return rings_.input_end() >= frame_end_ + sizeof(FrameHeader); }
@@ -427,7 +428,7 @@ class Worker final : public detail::TaskContext {
 
   WorkerEndpoint rings_;
   const WorkerHooks& hooks_;
-  KeptHeap heap_;
+  std::optional<KeptHeap> heap_;  ///< none in a rank, whose heap is the program's
   SideClient side_;
   SharedAccess shared_{side_};
   std::atomic<std::uint64_t> nobodys_progress_{0};
