@@ -1,5 +1,6 @@
 #include "channel/channel.hpp"
 
+#include "base/foreign_descriptor.hpp"
 #include "base/memfd.hpp"
 
 #include <linux/futex.h>
@@ -75,6 +76,8 @@ Channel::Channel() : fd_(::memfd_create(kName, MFD_CLOEXEC)) {
 }
 
 Channel::Channel(int fd) : fd_(fd) { map(); }
+
+int Channel::open_foreign(std::int64_t pid, int fd) { return base::open_foreign_memfd(pid, fd, kName); }
 
 Channel::Channel(Channel&& other) noexcept
     : fd_(std::exchange(other.fd_, -1)),

@@ -48,6 +48,9 @@ class RankListener : public host::HostListener {
 class RankPort {
  public:
   virtual ~RankPort() = default;
+  /// True if what is written to the worker goes straight into its memory: any thread that has the engine's part may
+  /// write then.
+  [[nodiscard]] virtual bool is_direct(WorkerId worker) const = 0;
   virtual void start(WorkerId worker, base::WorkerOrigin origin) = 0;
   /// Appends `header` and then `body` to the worker's input. `keep_alive` owns the bytes of `body`.
   virtual void write(WorkerId worker, std::span<const std::byte> header, const detail::Gather& body,

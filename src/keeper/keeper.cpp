@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -89,6 +90,12 @@ KeeperSocket::~KeeperSocket() {
     ::close(control_);
   }
   if (wake_identity_.is(wake_)) ::close(wake_);
+  keep_page_to_itself();
+}
+
+void KeeperSocket::keep_page_to_itself() noexcept {
+  if (page_memory_ >= 0 && page_memory_identity_.is(page_memory_)) ::close(page_memory_);
+  page_memory_ = -1;
 }
 
 bool KeeperSocket::send(const KeeperMessage& message, int fd) {
@@ -127,31 +134,27 @@ KeeperPair make_keeper_pair() {
   // A pipe, not an eventfd: whoever writes to it can tell it from all else that might stand under its number.
   if (::pipe2(wakeup, O_CLOEXEC | O_NONBLOCK) != 0)
     throw std::system_error(errno, std::generic_category(), "a pipe for the workers");
-  // Memory with a descriptor: workers that are executed anew map it too.
-  constexpr std::size_t size = channel::RankPage::kSize;
-  int memory = ::memfd_create(channel::RankPage::kName, MFD_CLOEXEC);
+  int memory = ::memfd_create(channel::kRankPageName, MFD_CLOEXEC);
   if (memory < 0) throw std::system_error(errno, std::generic_category(), "shared memory");
-  base::resize(memory, size);
-  void* const page = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
+  base::resize(memory, channel::kRankPageSize);
+  void* const page = ::mmap(nullptr, channel::kRankPageSize, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
   if (page == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "shared memory");
   for (int* const fd : {&ends[0], &ends[1], &wakeup[0], &wakeup[1], &memory}) *fd = base::to_high_number(*fd);
   auto* const shared = new (page) channel::RankPage;
   if (::getrandom(shared->token.data(), shared->token.size(), 0) < 0)
     throw std::system_error(errno, std::generic_category(), "random bytes");
   KeeperPair pair;
-  pair.link = std::make_unique<KeeperSocket>(ends[0], wakeup[0], shared);
+  pair.link = std::make_unique<KeeperSocket>(ends[0], wakeup[0], shared, memory);
   pair.keeper = std::make_unique<Keeper>(ends[1], wakeup[1], shared, memory);
   pair.link_end = ends[0];
   pair.keeper_end = ends[1];
   pair.wakeup_end = wakeup[1];
-  pair.page_memory = memory;
   return pair;
 }
 
 void KeeperPair::keep_link() {
   ::close(keeper_end);
   ::close(wakeup_end);
-  ::close(page_memory);
   keeper.reset();
 }
 
@@ -202,7 +205,7 @@ int Keeper::run(KeeperDuties duties) {
     if ((fds[1].revents & POLLIN) != 0) rank_gone = true;
     if (rank_status_) rank_gone = true;
   }
-  if (page_->terminal_lines.load(std::memory_order_relaxed) != 0) base::rescue_terminal();
+  if (own_.page->terminal_lines.load(std::memory_order_relaxed) != 0) base::rescue_terminal();
   end_all_children();
   if (parent >= 0) ::close(parent);
   return rank_status_.value_or(0);
@@ -234,6 +237,10 @@ bool Keeper::take_messages() {
       signal_worker(message.worker, message.number);
     } else if (message.kind == KeeperMessage::Kind::hold && fd >= 0 && duties_.hold) {
       duties_.hold(std::exchange(fd, -1), message.number);
+    } else if (message.kind == KeeperMessage::Kind::other_page && fd >= 0) {
+      take_other_page(std::exchange(fd, -1));
+    } else if (message.kind == KeeperMessage::Kind::other_wake && fd >= 0) {
+      take_other_wake(std::exchange(fd, -1));
     }
     if (fd >= 0) ::close(fd);
   }
@@ -264,9 +271,30 @@ int Keeper::kill_overdue() {
   return next ? static_cast<int>(next->count()) : -1;
 }
 
-void Keeper::spawn(std::uint32_t worker, int fd, std::int32_t kind) {
+void Keeper::take_other_page(int fd) {
+  if (other_.page != nullptr) ::munmap(std::exchange(other_.page, nullptr), channel::kRankPageSize);
+  if (other_.page_memory >= 0) ::close(std::exchange(other_.page_memory, -1));
+  struct stat facts {};
+  if (::fstat(fd, &facts) == 0 && facts.st_size >= static_cast<off_t>(channel::kRankPageSize)) {
+    void* const page = ::mmap(nullptr, channel::kRankPageSize, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (page != MAP_FAILED) other_.page = static_cast<channel::RankPage*>(page);
+  }
+  other_.page_memory = base::to_high_number(fd);
+}
+
+void Keeper::take_other_wake(int fd) {
+  if (other_.wake >= 0) ::close(other_.wake);
+  other_.wake = base::to_high_number(fd);
+}
+
+void Keeper::spawn(std::uint32_t worker, int fd, std::int32_t how) {
+  const Host& host = (how & KeeperMessage::kForOtherHost) != 0 ? other_ : own_;
+  if (host.page == nullptr || host.wake < 0) {
+    ::close(fd);
+    return report({KeeperMessage::Kind::spawn_failed, worker, ENXIO, 0});
+  }
   std::optional<Folders> folders;
-  const auto origin = static_cast<base::WorkerOrigin>(kind);
+  const auto origin = static_cast<base::WorkerOrigin>(how & ~KeeperMessage::kForOtherHost);
   if (origin == base::WorkerOrigin::forked_with_folders) {
     folders = Folders::make();
     if (!folders) {
@@ -281,7 +309,7 @@ void Keeper::spawn(std::uint32_t worker, int fd, std::int32_t kind) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != keeper) ::_exit(1);
     if (folders) Folders::own() = folders->leave();
-    become_worker(fd, origin);
+    become_worker(fd, origin, host);
   }
   const int error = errno;
   ::close(fd);
@@ -295,18 +323,18 @@ void Keeper::spawn(std::uint32_t worker, int fd, std::int32_t kind) {
   report({KeeperMessage::Kind::spawned, worker, pid, 0});
 }
 
-void Keeper::become_worker(int channel, base::WorkerOrigin origin) {
+void Keeper::become_worker(int channel, base::WorkerOrigin origin, const Host& host) {
   ::setsid();
   base::give_signals(duties_.stock, base::Heir::worker);
   ::prctl(PR_SET_NAME, "rankpool-worker");  // no space: see keep()
   const bool spawned = origin == base::WorkerOrigin::spawned;
   if (spawned) channel = base::to_high_number(channel);  // its `main` has the usual ones to itself
-  std::vector<int> own{channel, wake_};
-  if (spawned) own.push_back(page_memory_);
+  std::vector<int> own{channel, host.wake};
+  if (spawned) own.push_back(host.page_memory);
   base::give_descriptors(duties_.stock, base::Heir::worker, own);
   try {
-    if (spawned) execute_program({channel, page_memory_, wake_}, *page_);
-    duties_.worker_main(channel::Channel(channel), page_, wake_);
+    if (spawned) execute_program({channel, host.page_memory, host.wake}, *host.page);
+    duties_.worker_main(channel::Channel(channel), host.page, host.wake);
   } catch (const std::exception& e) {
     base::log_error("a worker cannot start: " + base::explain(e));
   }
@@ -364,7 +392,7 @@ void Keeper::send_reports() {
     if (control_ >= 0 && !send_message(control_, unsent_.front(), -1, MSG_DONTWAIT) && errno == EAGAIN) return;
     unsent_.pop_front();
     // Behind the message: who sees the count finds the message there.
-    page_->keeper_events.fetch_add(1, std::memory_order_seq_cst);
+    own_.page->keeper_events.fetch_add(1, std::memory_order_seq_cst);
   }
 }
 

@@ -22,10 +22,13 @@ namespace rankpool::keeper {
 
 /// What passes between a rank and its keeper: one record a packet.
 struct KeeperMessage {
-  enum class Kind : std::uint32_t { spawn, kill, hold, spawned, spawn_failed, ended };
+  enum class Kind : std::uint32_t { spawn, kill, hold, spawned, spawn_failed, ended, other_page, other_wake };
+  /// In the number of a `spawn`, besides the origin.
+  static constexpr std::int32_t kForOtherHost = 0x100;
   Kind kind{};
   std::uint32_t worker = 0;
-  std::int32_t number = 0;  ///< spawn: a WorkerOrigin; kill: signal; hold: what it is; spawned, ended: pid;
+  std::int32_t number = 0;  ///< spawn: a WorkerOrigin, and what was said above; kill: signal; hold: what it is;
+                            ///< spawned, ended: pid;
                             ///< spawn_failed: errno
   std::int32_t status = 0;  ///< ended: as waitpid gives it
 };
@@ -49,6 +52,9 @@ class KeeperConnection {
   [[nodiscard]] virtual int wake() const noexcept = 0;
   /// Takes what the workers have written there.
   virtual void take_rings() noexcept = 0;
+  /// By which other ranks of the node open the page; -1 if they cannot, or after `keep_page_to_itself`.
+  [[nodiscard]] virtual int page_memory() const noexcept { return -1; }
+  virtual void keep_page_to_itself() noexcept {}
   [[nodiscard]] channel::RankPage& page() noexcept { return *page_; }
 
  private:
@@ -61,8 +67,15 @@ class KeeperConnection {
 /// line, and no byte goes into a file of the program.
 class KeeperSocket final : public KeeperConnection {
  public:
-  KeeperSocket(int control, int wake, channel::RankPage* page)
-      : KeeperConnection(page), control_(control), wake_(wake), control_identity_(control), wake_identity_(wake) {}
+  /// `wake` is the end of a pipe that the workers write to; `page_memory` is what `page` is mapped from.
+  KeeperSocket(int control, int wake, channel::RankPage* page, int page_memory)
+      : KeeperConnection(page),
+        control_(control),
+        wake_(wake),
+        page_memory_(page_memory),
+        control_identity_(control),
+        wake_identity_(wake),
+        page_memory_identity_(page_memory) {}
   KeeperSocket(const KeeperSocket&) = delete;
   KeeperSocket& operator=(const KeeperSocket&) = delete;
   ~KeeperSocket() override;
@@ -73,12 +86,16 @@ class KeeperSocket final : public KeeperConnection {
   [[nodiscard]] int control() const noexcept override { return control_; }
   [[nodiscard]] int wake() const noexcept override { return wake_; }
   void take_rings() noexcept override;
+  [[nodiscard]] int page_memory() const noexcept override { return page_memory_; }
+  void keep_page_to_itself() noexcept override;
 
  private:
   int control_;
   int wake_;
+  int page_memory_;
   base::DescriptorIdentity control_identity_;
   base::DescriptorIdentity wake_identity_;
+  base::DescriptorIdentity page_memory_identity_;
   bool lost_ = false;
 };
 
@@ -104,18 +121,28 @@ struct KeeperDuties {
 /// worker while that lasts.
 class Keeper {
  public:
-  /// `wake`: the end of a pipe to write to; `page_memory`: the descriptor behind `page`.
+  /// `wake`: the end of a pipe to write to; `page_memory`: what `page` is mapped from.
   Keeper(int control, int wake, channel::RankPage* page, int page_memory)
-      : control_(control), wake_(wake), page_(page), page_memory_(page_memory) {}
+      : control_(control), own_{wake, page, page_memory} {}
   /// Works until the rank is gone; then no worker is left. Returns the rank's wait status if it was a child.
   int run(KeeperDuties duties);
 
  private:
+  /// What a worker and the process that has its channel wake each other by.
+  struct Host {
+    int wake = -1;
+    channel::RankPage* page = nullptr;
+    int page_memory = -1;
+  };
+
   void pass_on_signals();
   /// What has come from the rank. False once it has let go of us.
   bool take_messages();
-  void spawn(std::uint32_t worker, int fd, std::int32_t kind);
-  [[noreturn]] void become_worker(int channel, base::WorkerOrigin origin);
+  void spawn(std::uint32_t worker, int fd, std::int32_t how);
+  [[noreturn]] void become_worker(int channel, base::WorkerOrigin origin, const Host& host);
+  /// From now on there is another host for the workers that are started for one; takes the descriptor.
+  void take_other_page(int fd);
+  void take_other_wake(int fd);
   void signal_worker(std::uint32_t worker, int signal);
   /// Kills those that were asked to end and have not; returns how long until the next is due, in milliseconds, or -1.
   int kill_overdue();
@@ -127,9 +154,8 @@ class Keeper {
   void end_all_children();
 
   int control_;
-  int wake_;
-  channel::RankPage* page_;
-  int page_memory_;
+  Host own_;
+  Host other_;
   KeeperDuties duties_;
   std::unordered_map<std::uint32_t, pid_t> pids_;
   std::unordered_map<pid_t, std::uint32_t> workers_;
@@ -145,8 +171,7 @@ struct KeeperPair {
   std::unique_ptr<Keeper> keeper;
   int link_end = -1;
   int keeper_end = -1;
-  int wakeup_end = -1;   ///< of the workers
-  int page_memory = -1;  ///< the keeper's
+  int wakeup_end = -1;  ///< of the workers
   void keep_link();
   void keep_keeper();
 };

@@ -69,11 +69,11 @@ void pass_through_exec(int fd) {
 /// The page, if the descriptor leads to one with that token.
 channel::RankPage* map_page(int fd, std::string_view token) {
   struct stat status {};
-  if (!base::is_memfd(fd, channel::RankPage::kName) || ::fstat(fd, &status) != 0 ||
-      status.st_size < static_cast<off_t>(channel::RankPage::kSize)) {
+  if (!base::is_memfd(fd, channel::kRankPageName) || ::fstat(fd, &status) != 0 ||
+      status.st_size < static_cast<off_t>(channel::kRankPageSize)) {
     return nullptr;
   }
-  void* const memory = ::mmap(nullptr, channel::RankPage::kSize, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  void* const memory = ::mmap(nullptr, channel::kRankPageSize, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   if (memory == MAP_FAILED) return nullptr;
   auto* const page = static_cast<channel::RankPage*>(memory);
   return hex(page->token) == token ? page : nullptr;

@@ -36,6 +36,8 @@ RankAsWorker::~RankAsWorker() {
 }
 
 bool RankAsWorker::send(const KeeperMessage& message, int fd) {
+  // Workers here are served by this process alone: the root cannot have their channels.
+  if (message.kind == Kind::other_page || message.kind == Kind::other_wake) return false;
   if (message.kind == Kind::spawn) {
     spawn(message.worker, fd);
   } else if (message.kind == Kind::kill) {

@@ -48,7 +48,7 @@ class Worker final : public detail::TaskContext {
          HostTurns* turns = nullptr)
       : rings_(std::move(channel), page, wake, turns),
         hooks_(hooks),
-        side_(rings_, {[this] { publish_open(); }, hooks.forget_shared}) {
+        side_(rings_, {[this] { publish_open(); }, [this](std::uint64_t id) { forget_shared(id); }}) {
     if (turns == nullptr) heap_.emplace();
     progress_ = &rings_.control().progress;
     g_this = this;
@@ -63,6 +63,12 @@ class Worker final : public detail::TaskContext {
   ~Worker() { g_this = nullptr; }
 
   [[nodiscard]] SharedAccess& shared() noexcept { return shared_; }
+
+  /// What was decoded of a broadcast may be large, and there will hardly be another use for so much.
+  void forget_shared(std::uint64_t id) {
+    hooks_.forget_shared(id);
+    if (heap_ && heap_->has_grown()) heap_->give_back();
+  }
 
   /// Until it is told to stop.
   void run() {

@@ -25,9 +25,9 @@ constexpr const char* kVariable = "RANKPOOL_SPAWNED";
 class SpawnedWorkers : public testing::Test {
  protected:
   SpawnedWorkers() {
-    page_memory = ::memfd_create(RankPage::kName, MFD_CLOEXEC);
-    base::resize(page_memory, RankPage::kSize);
-    void* const memory = ::mmap(nullptr, RankPage::kSize, PROT_READ | PROT_WRITE, MAP_SHARED, page_memory, 0);
+    page_memory = ::memfd_create(channel::kRankPageName, MFD_CLOEXEC);
+    base::resize(page_memory, channel::kRankPageSize);
+    void* const memory = ::mmap(nullptr, channel::kRankPageSize, PROT_READ | PROT_WRITE, MAP_SHARED, page_memory, 0);
     page = new (memory) RankPage;
     page->token.fill(0xab);
     EXPECT_EQ(::pipe2(wake, O_CLOEXEC | O_NONBLOCK), 0);
@@ -36,7 +36,7 @@ class SpawnedWorkers : public testing::Test {
   SpawnedWorkers& operator=(const SpawnedWorkers&) = delete;
   ~SpawnedWorkers() override {
     ::unsetenv(kVariable);
-    ::munmap(page, RankPage::kSize);
+    ::munmap(page, channel::kRankPageSize);
     ::close(page_memory);
     ::close(wake[0]);
     ::close(wake[1]);
@@ -105,7 +105,7 @@ TEST_F(SpawnedWorkers, descriptors_that_have_become_something_else_are_refused) 
 }
 
 TEST_F(SpawnedWorkers, a_page_that_is_too_small_is_refused) {
-  const int small = ::memfd_create(RankPage::kName, MFD_CLOEXEC);
+  const int small = ::memfd_create(channel::kRankPageName, MFD_CLOEXEC);
   hand_over(::getpid(), channel.fd(), small, wake[1], token_of("ab"));
   EXPECT_THROW(take_handover(), std::runtime_error);
   ::close(small);
