@@ -333,6 +333,19 @@ def watching(lab):
     return row
 
 
+def small_maps(lab):
+    row = Row("small maps, `map` and `to_vector`")
+    work = {"n": 16, "iterations": lab.iterations(190e-6), "rounds": lab.size(200, 20)}
+    runs = row.keep(lab.interleave({BARE: lab.bare("bench_small_maps", **work), TWO: lab.mpirun(2, "bench_small_maps", **work)}))
+    for ours, bar in ((BARE, 1.08), (TWO, 1.12)):
+        row.figure(runs, ours, "over_ideal", "16 tasks of 190 µs, over the ideal", at_most=bar)
+    noop = {"n": lab.cores, "iterations": 0, "rest-us": 0, "rounds": lab.size(5_000, 200)}
+    runs = row.keep(lab.interleave({BARE: lab.bare("bench_small_maps", **noop), TWO: lab.mpirun(2, "bench_small_maps", **noop)}))
+    row.figure(runs, BARE, "seconds", "one no-op for each worker, p50", " µs", 1e6, at_most=10)
+    row.figure(runs, TWO, "seconds", "one no-op for each worker, p50", " µs", 1e6)
+    return row
+
+
 def mpi_inside(lab):
     row = Row("tasks of two ranks that return the size of their world; map on a CommExecutor")
     n = lab.size(20, 3)
@@ -358,4 +371,4 @@ def mpi_inside(lab):
 
 ROWS = {1: no_op_chunk_1, 2: no_op_default_chunks, 3: round_trip, 4: shortest_task, 5: payload, 6: values, 7: long_tasks,
         8: skewed_tasks, 9: idle, 10: start, 11: memory, 12: many_ranks,
-        13: commands, 14: watching, 15: mpi_inside}
+        13: commands, 14: watching, 15: small_maps, 16: mpi_inside}

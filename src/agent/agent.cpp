@@ -117,7 +117,7 @@ void Agent::handle(const wire::Message& message, const std::shared_ptr<const det
   } else if (const auto* ready = std::get_if<wire::BlobReady>(&message)) {
     const auto found = blobs_.find(ready->id);
     if (found == blobs_.end() || !found->second.full()) throw wire::ProtocolError("a broadcast that is not there");
-    host::answer_with_place(host_, ready->worker, ready->request, found->second.place());
+    host::answer_with_place_of(host_, ready->worker, ready->request, found->second);
   } else if (const auto* forget = std::get_if<wire::ForgetBlob>(&message)) {
     blobs_.erase(forget->id);
   } else if (const auto* start = std::get_if<wire::StartWorker>(&message)) {

@@ -15,12 +15,16 @@
 #include <cstring>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
 
 namespace rankpool::inline v0_2::detail {
 namespace {
+
+/// A worker that finds a broadcast's place given to another one asks again, so often at most.
+constexpr int kMostTries = 100;
 
 using client::Job;
 using wire::SharedAccess;
@@ -239,12 +243,19 @@ void shared_unlock(std::uint64_t id) { access().unlock(header_of(SharedOp::unloc
 
 void shared_blob(std::uint64_t id, const std::function<void(std::span<const std::byte>)>& use) {
   if (SharedAccess::of_worker() == nullptr) throw Error("a broadcast was used after its last handle had gone");
-  const Reply reply = ask(request(SharedOp::blob, id));
-  auto rest = reply.body();
-  const auto place = wire::take_plain<wire::BlobPlace>(rest);
-  if (!place) throw Error("a reply of rank 0 is too short");
-  const channel::MappedBlob blob(id, *place);
-  use(blob.bytes());
+  std::optional<channel::MappedBlob> blob;
+  for (int tries = 1; !blob; ++tries) {
+    const Reply reply = ask(request(SharedOp::blob, id));
+    auto rest = reply.body();
+    const auto place = wire::take_plain<wire::BlobPlace>(rest);
+    if (!place) throw Error("a reply of rank 0 is too short");
+    try {
+      blob.emplace(id, *place);
+    } catch (const channel::BlobNotThere&) {  // where many are asked for at once its descriptor is soon another's
+      if (tries == kMostTries) throw;
+    }
+  }
+  use(blob->bytes());
 }
 
 std::uint64_t broadcast_bytes_sent() noexcept { return engine::RemoteRanks::broadcast_bytes_sent(); }

@@ -22,7 +22,7 @@ class LocalPort final : public RankPort {
   void give_blob(WorkerId worker, std::uint64_t request, std::uint64_t id,
                  std::shared_ptr<const channel::Blob> blob) override {
     (void)id;
-    host::answer_with_place(host_, worker, request, blob->place());
+    host::answer_with_place_of(host_, worker, request, *blob);
   }
   void forget_blob(std::uint64_t) override {}
   void kill(WorkerId worker, int signal) override { host_.kill(worker, signal); }

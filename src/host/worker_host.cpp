@@ -345,9 +345,16 @@ void WorkerHost::awake(bool rung, bool by_keeper) {
   if (by_keeper) impl_->woken = true;
 }
 
-void answer_with_place(WorkerHost& host, WorkerId worker, std::uint64_t request, const wire::BlobPlace& place) {
-  const detail::Bytes reply = wire::shared_reply(wire::SharedStatus::done, std::as_bytes(std::span(&place, 1)));
-  const auto header = wire::CallHeader{wire::FrameKind::reply, request}.frame(reply.size());
+void answer_with_place_of(WorkerHost& host, WorkerId worker, std::uint64_t request, const channel::Blob& blob) {
+  detail::Bytes reply;
+  try {
+    const wire::BlobPlace place = blob.place();
+    reply = wire::shared_reply(wire::SharedStatus::done, std::as_bytes(std::span(&place, 1)));
+  } catch (const std::exception& e) {
+    const std::string why = base::explain(e);
+    reply = wire::shared_reply(wire::SharedStatus::error, std::as_bytes(std::span(why)));
+  }
+  const wire::FrameHeader header = wire::CallHeader{wire::FrameKind::reply, request}.frame(reply.size());
   host.write_side(worker, std::as_bytes(std::span(&header, 1)));
   host.write_side(worker, reply);
 }

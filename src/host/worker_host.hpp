@@ -2,6 +2,7 @@
 
 #include "base/ids.hpp"
 #include "base/worker_origin.hpp"
+#include "channel/blob.hpp"
 #include "channel/channel.hpp"
 #include "wire/shared.hpp"
 
@@ -154,7 +155,7 @@ class WorkerHost {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Answers a worker's request with where it finds a broadcast.
-void answer_with_place(WorkerHost& host, WorkerId worker, std::uint64_t request, const wire::BlobPlace& place);
+/// Answers a worker's request with where it finds the broadcast, or with why it cannot.
+void answer_with_place_of(WorkerHost& host, WorkerId worker, std::uint64_t request, const channel::Blob& blob);
 
 }  // namespace rankpool::host
