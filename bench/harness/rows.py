@@ -358,6 +358,29 @@ def locked(lab):
     return row
 
 
+def mpi_inside(lab):
+    row = Row("tasks of two ranks that return the size of their world; map on a CommExecutor")
+    n = lab.size(20, 3)
+    one, two, loop = "one at a time", "places for two", "mpirun -n 2 in a loop"
+    runs = row.keep(lab.interleave({
+        one: lab.bare("bench_groups", n=n, workers=2), two: lab.bare("bench_groups", n=n, workers=4),
+        loop: lab.mpirun(2, "rival_mpi_world_size")}))
+    for reports in runs.reports.get(loop, []):
+        reports["seconds"] = reports["wall_s"]
+    for ours in (one, two):
+        row.figure(runs, ours, "seconds", "a task", " ms", 1e3, **({"at_most": 100} if ours == one else {}))
+    row.figure(runs, loop, "seconds", "a run", " ms", 1e3)
+    row.faster(runs, one, loop, at_least=1.0)
+    row.faster(runs, two, loop, at_least=1.5)
+    for chunk, what in ((0, "default chunks"), (1, "chunks of one")):
+        work = {"n": lab.size(2_000_000 if chunk == 0 else 200_000, 20_000), "chunk": chunk}
+        comm, under_run = f"CommExecutor, {what}", f"run, {what}"
+        maps = row.keep(lab.interleave({comm: lab.mpirun(2, "bench_comm_map", way="comm", **work),
+                                        under_run: lab.mpirun(2, "bench_comm_map", way="run", **work)}))
+        row.faster(maps, comm, under_run, "items_per_s", at_least=0.95)
+    return row
+
+
 ROWS = {1: no_op_chunk_1, 2: no_op_default_chunks, 3: round_trip, 4: shortest_task, 5: payload, 6: values, 7: long_tasks,
         8: skewed_tasks, 9: idle, 10: start, 11: memory, 12: many_ranks,
-        13: commands, 14: watching, 15: small_maps, 16: locked}
+        13: commands, 14: watching, 15: small_maps, 16: mpi_inside, 17: locked}

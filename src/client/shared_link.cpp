@@ -301,4 +301,31 @@ void forget_shared(std::uint64_t id) {
   }
 }
 
+namespace {
+
+/// What is known of broadcasts, from one root.
+struct Known {
+  std::map<std::uint64_t, std::weak_ptr<void>> states;
+  std::map<std::uint64_t, std::shared_ptr<void>> kept;
+};
+Known& known_aside() {
+  static Known* const aside = new Known;
+  return *aside;
+}
+/// Values end outside of the lock: their destructors are the user's.
+void exchange_known(Known& with) {
+  const std::lock_guard lock(detail::objects().mutex);
+  detail::objects().states.swap(with.states);
+  detail::objects().kept.swap(with.kept);
+}
+
+}  // namespace
+
+void put_objects_aside() { exchange_known(known_aside()); }
+
+void take_objects_back() {
+  exchange_known(known_aside());
+  known_aside() = Known{};
+}
+
 }  // namespace rankpool::client

@@ -15,7 +15,7 @@ class LocalPort final : public RankPort {
   [[nodiscard]] host::WorkerHost& host() noexcept { return host_; }
 
   [[nodiscard]] bool is_direct(WorkerId) const override { return true; }
-  void start(WorkerId worker, bool with_folders) override { host_.start(worker, with_folders); }
+  void start(WorkerId worker, base::WorkerOrigin origin) override { host_.start(worker, origin); }
   void write(WorkerId worker, std::span<const std::byte> header, const detail::Gather& body,
              const detail::Ref<detail::ResultReceiver>& keep_alive) override;
   void write_side(WorkerId worker, std::span<const std::byte> bytes) override { host_.write_side(worker, bytes); }

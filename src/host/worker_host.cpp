@@ -114,11 +114,11 @@ WorkerHost::WorkerHost(std::unique_ptr<keeper::KeeperConnection> keeper)
     : impl_(std::make_unique<Impl>(std::move(keeper))) {}
 WorkerHost::~WorkerHost() = default;
 
-void WorkerHost::start(WorkerId worker, bool with_folders) {
+void WorkerHost::start(WorkerId worker, base::WorkerOrigin origin) {
   try {
     auto line = std::make_unique<HostEndpoint>(worker);
-    const std::int32_t how = with_folders ? keeper::KeeperMessage::kWithFolders : 0;
-    if (!impl_->keeper->send({keeper::KeeperMessage::Kind::spawn, raw(worker), how, 0}, line->channel().fd())) {
+    if (!impl_->keeper->send({keeper::KeeperMessage::Kind::spawn, raw(worker), static_cast<std::int32_t>(origin), 0},
+                             line->channel().fd())) {
       impl_->failed.emplace_back(worker, "the keeper is gone");
       return;
     }
@@ -298,9 +298,8 @@ bool WorkerHost::set_root(int page, int wake) {
          impl_->keeper->send({Kind::other_wake, 0, 0, 0}, wake);
 }
 
-void WorkerHost::start_for_root(WorkerId worker, int channel, bool with_folders) {
-  const std::int32_t how =
-      keeper::KeeperMessage::kForOtherHost | (with_folders ? keeper::KeeperMessage::kWithFolders : 0);
+void WorkerHost::start_for_root(WorkerId worker, int channel, base::WorkerOrigin origin) {
+  const std::int32_t how = keeper::KeeperMessage::kForOtherHost | static_cast<std::int32_t>(origin);
   if (impl_->keeper->send({keeper::KeeperMessage::Kind::spawn, raw(worker), how, 0}, channel)) {
     impl_->for_root.insert(raw(worker));
   } else {

@@ -153,6 +153,8 @@ class Pool {
   [[nodiscard]] std::optional<Time> next_group_limit() const noexcept;
   void tick_groups();
   [[nodiscard]] int retries_of(WorkId work);
+  /// Zero for none.
+  [[nodiscard]] Nanoseconds time_limit_of(WorkId work);
 
   // pool_workers.cpp: their lives
   [[nodiscard]] int count(WorkerState state) const noexcept { return counts_[static_cast<std::size_t>(state)]; }
@@ -201,7 +203,7 @@ class Pool {
   ReadyWorkers ready_;
   int wanted_ = 0;           ///< workers; fewer than the policy says where they cannot be had
   int failed_in_a_row_ = 0;  ///< workers that ended before they were ready, none having become so meanwhile
-  LinkedList<Worker, &Worker::by_deadline> timed_;  ///< the longest running item first
+  LinkedList<Worker, &Worker::by_deadline> timed_;  ///< whose item runs out first is first
   std::optional<Time> patience_ends_;               ///< when those that ignore a signal get SIGKILL
 };
 
