@@ -346,6 +346,18 @@ def small_maps(lab):
     return row
 
 
+def locked(lab):
+    row = Row("400,000 locked increments of one `Value` by four workers")
+    n = lab.size(400_000, 4_000)
+    four = "rankpool, mpirun -n 4"
+    runs = row.keep(lab.interleave({BARE: lab.bare("bench_locked", n=n), TWO: lab.mpirun(2, "bench_locked", n=n),
+                                    four: lab.mpirun(4, "bench_locked", n=n)}, 1 if lab.quick else min(3, lab.pairs)))
+    row.figure(runs, BARE, "seconds", "all of them", " s")
+    for ours in (TWO, four):
+        row.figure(runs, ours, "seconds", "all of them", " s", at_most=5)
+    return row
+
+
 def mpi_inside(lab):
     row = Row("tasks of two ranks that return the size of their world; map on a CommExecutor")
     n = lab.size(20, 3)
@@ -371,4 +383,4 @@ def mpi_inside(lab):
 
 ROWS = {1: no_op_chunk_1, 2: no_op_default_chunks, 3: round_trip, 4: shortest_task, 5: payload, 6: values, 7: long_tasks,
         8: skewed_tasks, 9: idle, 10: start, 11: memory, 12: many_ranks,
-        13: commands, 14: watching, 15: small_maps, 16: mpi_inside}
+        13: commands, 14: watching, 15: small_maps, 16: mpi_inside, 17: locked}
