@@ -176,7 +176,7 @@ TEST_F(Agents, rank_0_and_a_worker_need_it_for_start_and_end_alone_where_they_sh
   root->write(WorkerId{7}, std::as_bytes(std::span(&init, 1)));
   root->write(WorkerId{7}, identity);
   root->flush(WorkerId{7});
-  say(wire::StartWorker{WorkerId{7}, false, *channel});
+  say(wire::StartWorker{WorkerId{7}, base::WorkerOrigin::forked, *channel});
   ASSERT_TRUE(next<wire::WorkerStarted>());
   EXPECT_TRUE(test::until([&] {
     root->poll(notes);
@@ -192,7 +192,7 @@ TEST_F(Agents, a_worker_whose_memory_cannot_be_opened_has_failed_to_start) {
   share_memory();
   invite();
   ASSERT_TRUE(next<wire::Hello>());
-  say(wire::StartWorker{WorkerId{7}, false, 0});  // no channel, whatever it is
+  say(wire::StartWorker{WorkerId{7}, base::WorkerOrigin::forked, 0});  // no channel, whatever it is
   const auto failed = next<wire::WorkerFailedToStart>();
   ASSERT_TRUE(failed);
   EXPECT_EQ(failed->worker, WorkerId{7});

@@ -43,7 +43,7 @@ class Neighbours : public Hosted {
   pid_t start_neighbours(std::uint32_t worker) {
     const auto fd = host->open_for_neighbour(WorkerId{worker});
     if (!fd) return -1;
-    neighbour->start_for_root(WorkerId{worker}, Channel::open_foreign(::getpid(), *fd), false);
+    neighbour->start_for_root(WorkerId{worker}, Channel::open_foreign(::getpid(), *fd), base::WorkerOrigin::forked);
     EXPECT_TRUE(neighbour_told([&] { return told.started.contains(worker); }));
     host->neighbour_started(WorkerId{worker});
     return told.started[worker];
@@ -171,7 +171,7 @@ TEST_F(Neighbours, without_rank_0s_page_none_is_started) {
   neighbour = std::make_unique<WorkerHost>(std::move(neighbours_keeper->link));
   const auto fd = host->open_for_neighbour(WorkerId{5});
   ASSERT_TRUE(fd);
-  neighbour->start_for_root(WorkerId{5}, Channel::open_foreign(::getpid(), *fd), false);
+  neighbour->start_for_root(WorkerId{5}, Channel::open_foreign(::getpid(), *fd), base::WorkerOrigin::forked);
   EXPECT_TRUE(neighbour_told([&] { return told.failed.contains(5); }));
 }
 
