@@ -225,7 +225,8 @@ void a_rank_that_never_comes(const communicator& comm) {
   std::_Exit(0);  // the collective call is open for ever: MPI cannot be finalised
 }
 
-/// Uses at random: `count` of them, each with its own communicator, root, size of work, exceptions and own traffic.
+/// Uses at random: `count` of them, each with its own communicator, root, kind of workers, size of work, exceptions and
+/// own traffic.
 void random_uses(const communicator& comm, int count, unsigned seed) {
   std::mt19937 common(seed);  // the same on all ranks
   for (int use = 0; use < count; ++use) {
@@ -235,7 +236,12 @@ void random_uses(const communicator& comm, int count, unsigned seed) {
     const communicator part = comm.split(comm.rank() % colours);
     CommOptions options;
     options.root = static_cast<int>(pick % static_cast<unsigned>(part.size()));
-    options.executor.max_workers = 1 + static_cast<int>(pick / 16 % 3);
+    if (const unsigned kind = pick / 4096 % 8; kind < 3) {
+      options.executor.mp_context = rankpool::MpContext::in_rank;
+    } else {
+      if (kind == 3) options.executor.mp_context = rankpool::MpContext::spawn;
+      options.executor.max_workers = 1 + static_cast<int>(pick / 16 % 3);
+    }
     OwnTraffic own(part, 9);
     try {
       if (CommExecutor executor(part, options); executor) {
