@@ -1,5 +1,7 @@
 #include "watch/progress_reader.hpp"
 
+#include "base/pace.hpp"
+
 #include <algorithm>
 #include <utility>
 #include <vector>
@@ -7,7 +9,7 @@
 namespace rankpool::watch {
 namespace {
 
-constexpr Time kDrawEvery = 100 * kMillisecond;
+constexpr Time kDrawEvery = std::chrono::nanoseconds(pace::kDrawProgress).count();
 /// A map that did not ask for it, with RANKPOOL_PROGRESS=all.
 constexpr Time kLong = 2 * kSecond;
 /// More maps at a time have no line of their own.
