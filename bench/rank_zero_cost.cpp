@@ -1,97 +1,23 @@
 // What rank 0's engine spends on a chunk besides MPI: reads the message with its results, decides, writes the message
 // with the next one. The real Dispatcher, Scheduler and wire; agents, workers and results are made up. CPU time of
 // the thread, for --nodes=N with --workers=128 each.
+#include "made_up_ranks.hpp"
 #include "measure.hpp"
 
-#include "engine/dispatcher.hpp"
-#include "wire/frames.hpp"
-#include "wire/messages.hpp"
-
-#include <array>
-#include <cstring>
-#include <memory>
 #include <random>
 
 namespace {
 
 using namespace rankpool;
+using bench::Longs;
+using bench::Port;
+using bench::Running;
 using detail::Bytes;
-
-struct Running {
-  WorkerId worker{};
-  std::uint64_t chunk = 0;
-  std::uint32_t ended = 0;
-};
-
-/// Writes what RemoteRanks writes, and sends it nowhere.
-class Port final : public engine::RankPort {
- public:
-  explicit Port(std::vector<Running>& running) : running_(running) {}
-  void start(WorkerId worker, bool fresh) override { wire::append(batch_, wire::StartWorker{worker, fresh}); }
-  void write(WorkerId worker, std::span<const std::byte> bytes, const detail::Gather& body,
-             const detail::Ref<detail::ResultReceiver>& /*keep_alive*/) override {
-    wire::FrameHeader header;
-    std::memcpy(&header, bytes.data(), sizeof header);
-    if (header.kind == wire::FrameKind::chunk) running_.push_back({worker, header.chunk, 0});
-    wire::append_input(batch_, worker, bytes, body);
-  }
-  void write_side(WorkerId /*worker*/, std::span<const std::byte> /*bytes*/) override {}
-  void give_blob(WorkerId /*worker*/, std::uint64_t /*request*/, std::uint64_t /*id*/,
-                 std::shared_ptr<const channel::Blob> /*blob*/) override {}
-  void forget_blob(std::uint64_t /*id*/) override {}
-  void kill(WorkerId /*worker*/, int /*signal*/) override {}
-  void flush() override { batch_ = Bytes(); }
-
- private:
-  std::vector<Running>& running_;
-  Bytes batch_;
-};
-
-/// Of a map of longs: arguments out, results in.
-class Longs final : public detail::ResultReceiver {
- public:
-  bool begin(std::uint64_t /*first*/, std::uint32_t /*count*/) noexcept override { return true; }
-  std::size_t gather(std::uint64_t /*first*/, std::uint32_t count, detail::Gather& to) override {
-    to.push_back(std::as_bytes(std::span(code_)));
-    to.push_back(std::as_bytes(std::span(items_)).first(count * sizeof(long)));
-    return sizeof code_;
-  }
-  void values(std::uint64_t /*first*/, std::uint32_t /*count*/, std::span<const std::byte> bytes) noexcept override {
-    std::memcpy(results_.data(), bytes.data(), bytes.size());
-  }
-  void value(std::uint64_t /*index*/, Bytes /*encoded*/) noexcept override {}
-  void error(std::uint64_t /*index*/, Bytes /*encoded*/) noexcept override {}
-  void fail(std::uint64_t /*first*/, std::uint64_t /*count*/, const detail::FailurePtr& /*why*/) noexcept override {}
-  void cancelled(std::uint64_t /*first*/, std::uint64_t /*count*/) noexcept override {}
-
- private:
-  static constexpr std::size_t kMost = 1024;
-  std::array<std::uint64_t, 2> code_{};
-  std::array<long, kMost> items_{};
-  std::array<long, kMost> results_{};
-};
 
 class RankZero {
  public:
   RankZero(int nodes, int workers) : port_(running_), dispatcher_(roster_, Rank{0}) {
-    for (int rank = 0; rank < nodes; ++rank) {
-      dispatcher_.set_port(Rank{rank}, &port_);
-      engine::RankFacts facts;
-      facts.rank = Rank{rank};
-      facts.workers = workers;
-      dispatcher_.rank_joined(facts);
-    }
-    auto pool = std::make_shared<engine::PoolState>();
-    schedule::PoolPolicy policy;
-    policy.max_workers = nodes * workers;
-    engine::Command open = engine::OpenPool{pool, policy};
-    dispatcher_.handle(open);
-    dispatcher_.carry_out();
-    wire::FrameHeader ready;
-    ready.kind = wire::FrameKind::ready;
-    for (int i = 0; i < nodes * workers; ++i) {
-      dispatcher_.worker_output(WorkerId{static_cast<std::uint32_t>(i)}, std::as_bytes(std::span(&ready, 1)));
-    }
+    bench::open_pool(dispatcher_, port_, nodes, workers);
   }
   /// A map in chunks of `chunk` items, the results of each in so many frames. Nanoseconds for each of `chunks`.
   double run(std::uint32_t chunk, std::uint32_t frames, std::uint64_t chunks) {
@@ -127,19 +53,10 @@ class RankZero {
     for (int n = 0; n < 64 && !running_.empty(); ++n) {
       const std::size_t i = random_() % running_.size();
       Running& one = running_[i];
-      wire::FrameHeader header;
-      header.kind = wire::FrameKind::values;
-      header.count = chunk / frames;
-      header.first = one.ended;
-      header.chunk = one.chunk;
-      header.length = header.count * sizeof(long);
-      header.extra = 20'000'000;
-      one.ended += header.count;
-      if (one.ended == chunk) header.flags = wire::FrameFlag::last;
-      Bytes output(std::as_bytes(std::span(&header, 1)));
-      const std::vector<long> results(header.count);
-      output.append(results.data(), header.length);
-      wire::append(messages_.emplace_back(), wire::Output{one.worker, output.view()});
+      const std::uint32_t count = chunk / frames;
+      const bool last = one.ended + count == chunk;
+      wire::append(messages_.emplace_back(), wire::Output{one.worker, bench::results_of(one, count, last).view()});
+      one.ended += count;
       if (one.ended < chunk) continue;
       one = running_.back();
       running_.pop_back();

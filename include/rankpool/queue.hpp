@@ -5,7 +5,6 @@
 #include <rankpool/timeout.hpp>
 
 #include <boost/serialization/access.hpp>
-#include <boost/serialization/split_member.hpp>
 
 #include <cstdint>
 #include <optional>
@@ -59,14 +58,9 @@ class Queue {
 
   friend class boost::serialization::access;
   template <class Archive>
-  void save(Archive& archive, unsigned) const {
-    detail::save_handle(archive, handle_);
+  void serialize(Archive& archive, unsigned) {
+    archive& handle_;
   }
-  template <class Archive>
-  void load(Archive& archive, unsigned) {
-    handle_ = detail::load_handle(archive);
-  }
-  BOOST_SERIALIZATION_SPLIT_MEMBER()
 
   detail::SharedHandle handle_;
 };

@@ -55,14 +55,9 @@ class Lock {
   friend class boost::serialization::access;
   explicit Lock(detail::SharedHandle handle) : handle_(std::move(handle)) {}
   template <class Archive>
-  void save(Archive& archive, unsigned) const {
-    detail::save_handle(archive, handle_);
+  void serialize(Archive& archive, unsigned) {
+    archive& handle_;
   }
-  template <class Archive>
-  void load(Archive& archive, unsigned) {
-    handle_ = detail::load_handle(archive);
-  }
-  BOOST_SERIALIZATION_SPLIT_MEMBER()
 
   detail::SharedHandle handle_;
 };
@@ -111,14 +106,9 @@ class Value {
     return std::bit_cast<T>(raw);
   }
   template <class Archive>
-  void save(Archive& archive, unsigned) const {
-    detail::save_handle(archive, handle_);
+  void serialize(Archive& archive, unsigned) {
+    archive& handle_;
   }
-  template <class Archive>
-  void load(Archive& archive, unsigned) {
-    handle_ = detail::load_handle(archive);
-  }
-  BOOST_SERIALIZATION_SPLIT_MEMBER()
 
   detail::SharedHandle handle_;
 };

@@ -97,7 +97,8 @@ CoreAllowance own_cores() {
     for (long core = 0; core < online; ++core) allowance.cores.push_back(static_cast<std::uint32_t>(core));
   }
   allowance.limit = cgroup_limit();
-  allowance.granted = granted_cores(slurm_cores(environment), allowance.cores.size(), static_cast<std::size_t>(online));
+  allowance.slurm_cores =
+      usable_slurm_cores(slurm_cores(environment), allowance.cores.size(), static_cast<std::size_t>(online));
   return allowance;
 }
 
@@ -107,33 +108,33 @@ int slurm_cores(const Lookup& lookup) {
   return cores >= 1 && cores < 1e6 ? static_cast<int>(cores) : 0;
 }
 
-int granted_cores(int slurm, std::size_t mask, std::size_t node) {
+int usable_slurm_cores(int slurm, std::size_t mask, std::size_t node) {
   const bool bound = mask < node;
   return !bound || static_cast<std::size_t>(slurm) < mask ? slurm : 0;
 }
 
 int cores_together(const std::vector<CoreAllowance>& allowances) {
   std::set<std::uint32_t> all;
-  int granted = 0;
+  int slurm = 0;
   int limit = 0;
   for (const auto& allowance : allowances) {
     all.insert(allowance.cores.begin(), allowance.cores.end());
-    granted = std::max(granted, allowance.granted);
+    slurm = std::max(slurm, allowance.slurm_cores);
     limit = std::max(limit, allowance.limit);
   }
-  const int cores = granted > 0 ? granted : std::max(1, static_cast<int>(all.size()));
+  const int cores = slurm > 0 ? slurm : std::max(1, static_cast<int>(all.size()));
   return limit > 0 ? std::min(cores, limit) : cores;
 }
 
 std::vector<int> share_cores(const std::vector<CoreAllowance>& allowances) {
   std::map<std::uint32_t, int> users;
-  int granted = 0;
+  int slurm = 0;
   for (const auto& allowance : allowances) {
     for (const auto core : allowance.cores) ++users[core];
-    granted = std::max(granted, allowance.granted);
+    slurm = std::max(slurm, allowance.slurm_cores);
   }
   // Slurm says how many, not which: each core counts for its part of them.
-  const double worth = granted > 0 && !users.empty() ? granted / static_cast<double>(users.size()) : 1;
+  const double worth = slurm > 0 && !users.empty() ? slurm / static_cast<double>(users.size()) : 1;
   std::vector<int> shares;
   std::map<std::vector<std::uint32_t>, int>
       alike;  // those with one and the same mask share what is left over, the first first

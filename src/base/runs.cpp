@@ -77,6 +77,10 @@ class Store {
     }
     keep(run);
   }
+  void drop_all() noexcept {
+    const std::lock_guard lock(mutex_);
+    while (count_ != 0) unmap(remove(0));
+  }
 
  private:
   void keep(Run run) noexcept {
@@ -161,6 +165,7 @@ Run cut_run(Run run, std::size_t size) noexcept {
 }
 
 void give_run_back(Run run) noexcept { g_store.give(run); }
+void drop_kept_runs() noexcept { g_store.drop_all(); }
 
 void advise_huge(void* begin, std::size_t size) noexcept {
   if (size < kWorthHuge) return;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <cerrno>
 #include <climits>
+#include <ctime>
 #include <new>
 #include <system_error>
 #include <utility>
@@ -40,8 +41,8 @@ std::byte* map_twice(int fd, std::size_t offset, std::size_t size) {
   return begin;
 }
 
-void sleep_on(std::atomic<std::uint32_t>& wakeup, std::uint32_t seen) noexcept {
-  ::syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(&wakeup), FUTEX_WAIT, seen, nullptr, nullptr, 0);
+void sleep_on(std::atomic<std::uint32_t>& wakeup, std::uint32_t seen, const timespec* limit = nullptr) noexcept {
+  ::syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(&wakeup), FUTEX_WAIT, seen, limit, nullptr, 0);
 }
 
 FutexWake strike(std::atomic<std::uint32_t>& wakeup) noexcept {
@@ -107,7 +108,12 @@ void Channel::map() {
   side_out_ = map_twice(fd_, kControl + 2 * kRing + kSideRing, kSideRing);
 }
 
-void Channel::wait_for_wakeup(std::uint32_t seen) noexcept { sleep_on(control_->wakeup, seen); }
+void Channel::wait_for_wakeup(std::uint32_t seen, std::optional<std::chrono::nanoseconds> limit) noexcept {
+  if (!limit) return sleep_on(control_->wakeup, seen);
+  const auto whole = std::chrono::duration_cast<std::chrono::seconds>(*limit);
+  const timespec time{whole.count(), (*limit - whole).count()};
+  sleep_on(control_->wakeup, seen, &time);
+}
 FutexWake Channel::take_wakeup() noexcept { return strike(control_->wakeup); }
 void Channel::wait_for_side_wakeup(std::uint32_t seen) noexcept { sleep_on(control_->side_wakeup, seen); }
 void Channel::send_side_wakeup() noexcept { strike(control_->side_wakeup).ring(); }

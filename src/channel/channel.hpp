@@ -1,8 +1,10 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 namespace rankpool::channel {
@@ -94,8 +96,8 @@ class Channel {
   [[nodiscard]] std::byte* side_in(std::uint64_t position) noexcept { return side_in_ + position % kSideRing; }
   [[nodiscard]] std::byte* side_out(std::uint64_t position) noexcept { return side_out_ + position % kSideRing; }
 
-  /// Sleeps until the wakeup has been rung since it read `seen`.
-  void wait_for_wakeup(std::uint32_t seen) noexcept;
+  /// Sleeps until the wakeup has been rung since it read `seen`, or for so long.
+  void wait_for_wakeup(std::uint32_t seen, std::optional<std::chrono::nanoseconds> limit = {}) noexcept;
   void send_wakeup() noexcept { take_wakeup().ring(); }
   /// The same but for the system call, which has to follow.
   [[nodiscard]] FutexWake take_wakeup() noexcept;

@@ -11,6 +11,9 @@
 namespace rankpool::inline v0_2::detail {
 namespace {
 
+/// They begin with a page.
+constexpr std::size_t kAlignmentOfRuns = 4096;
+
 /// Many small items, few large ones, so that a segment takes a megabyte at most, or one item.
 unsigned segment_shift(const ResultForm& form) {
   const std::size_t cell = form.fixed() ? form.size : sizeof(Bytes);
@@ -19,6 +22,25 @@ unsigned segment_shift(const ResultForm& form) {
 }
 
 }  // namespace
+
+ValueRoom::ValueRoom(std::size_t size, std::size_t alignment) {
+  if (size >= kLargeRun && alignment <= kAlignmentOfRuns) {
+    run_ = take_run(size);
+    return;
+  }
+  alignment_ = std::align_val_t{std::max<std::size_t>(alignment, alignof(std::max_align_t))};
+  run_ = {static_cast<std::byte*>(::operator new[](size, alignment_)), size};
+}
+
+void ValueRoom::release() noexcept {
+  const Run run = std::exchange(run_, Run());
+  if (run.data == nullptr) return;
+  if (alignment_ == std::align_val_t{0}) {
+    give_run_back(run);
+  } else {
+    ::operator delete[](run.data, alignment_);
+  }
+}
 
 ResultStore::ResultStore(ResultForm form) : form_(form), shift_(segment_shift(form)) {}
 ResultStore::~ResultStore() = default;
@@ -55,7 +77,7 @@ void ResultStore::drop(std::uint64_t index, std::uint64_t count) {
     Segment& segment = at(index);
     const std::uint64_t part = std::min<std::uint64_t>(count, length() - place(index));
     if ((segment.gone += static_cast<std::size_t>(part)) == length()) {
-      segment.fixed.reset();
+      segment.fixed.release();
       segment.encoded.reset();
       while (!segments_.empty() && segments_.front().gone == length()) {
         segments_.pop_front();
@@ -80,12 +102,8 @@ ResultStore::Segment& ResultStore::at(std::uint64_t index) {
 
 std::byte* ResultStore::fixed_cell(std::uint64_t index) {
   Segment& segment = at(index);
-  if (!segment.fixed) {
-    const std::align_val_t alignment{std::max<std::size_t>(form_.alignment, alignof(std::max_align_t))};
-    auto* const room = static_cast<std::byte*>(::operator new[](length() * form_.size, alignment));
-    segment.fixed = std::unique_ptr<std::byte[], AlignedFree>(room, AlignedFree{alignment});
-  }
-  return segment.fixed.get() + place(index) * form_.size;
+  if (segment.fixed.data() == nullptr) segment.fixed = ValueRoom(length() * form_.size, form_.alignment);
+  return segment.fixed.data() + place(index) * form_.size;
 }
 
 Bytes& ResultStore::encoded_cell(std::uint64_t index) {

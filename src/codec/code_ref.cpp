@@ -1,3 +1,5 @@
+#include "codec/read_beyond.hpp"
+
 #include <rankpool/detail/code_ref.hpp>
 
 #include <rankpool/errors.hpp>
@@ -198,7 +200,7 @@ const std::error_category& resolve_category(const CategoryRef& ref) {
   const void* const table = find_place(ref.table, sizeof(void*), &Module::memory);
   const void* table_of_object = nullptr;
   if (object != nullptr && reinterpret_cast<std::uintptr_t>(object) % alignof(std::error_category) == 0) {
-    std::memcpy(&table_of_object, object, sizeof table_of_object);
+    table_of_object = read_beyond<const void*>(object);
   }
   if (ref.kind != CategoryRef::Kind::own || table_of_object == nullptr || table_of_object != table) {
     throw SerializationError("the category of an error code is not in this process, or not made yet");

@@ -1,5 +1,7 @@
 #include "codec/exception_text.hpp"
 
+#include "codec/read_beyond.hpp"
+
 #include <rankpool/detail/exception_codec.hpp>
 #include <rankpool/detail/type_name.hpp>
 #include <rankpool/detail/what_of.hpp>
@@ -50,12 +52,9 @@ std::optional<std::string> text_if_number(const void* object, const std::type_in
 
 /// Nothing at run time says how many bytes an enumeration has. Where it matters all readings are told.
 std::string enum_text(const void* object) {
-  std::int32_t as_int = 0;
-  std::int16_t as_short = 0;
-  signed char as_char = 0;
-  std::memcpy(&as_int, object, sizeof as_int);  // exception objects stand in larger blocks than this
-  std::memcpy(&as_short, object, sizeof as_short);
-  std::memcpy(&as_char, object, sizeof as_char);
+  const auto as_int = read_beyond<std::int32_t>(object);  // exception objects stand in larger blocks than this
+  const auto as_short = read_beyond<std::int16_t>(object);
+  const auto as_char = read_beyond<signed char>(object);
   if (as_int == as_char) return std::to_string(as_int);
   std::string text = std::to_string(as_int) + " as an int";
   if (as_short != as_int) text += ", " + std::to_string(as_short) + " as a short";

@@ -19,14 +19,6 @@ constexpr std::chrono::seconds kLeave{5};
 /// Rounds of exchange that may be open at a time; PMIx has one or two.
 constexpr std::size_t kMostFences = 64;
 
-wire::FrameHeader nursery_header(wire::NurseryWord word, std::uint64_t number) {
-  wire::FrameHeader header;
-  header.kind = wire::FrameKind::nursery;
-  header.count = static_cast<std::uint32_t>(word);
-  header.chunk = number;
-  return header;
-}
-
 }  // namespace
 
 // -- starting
@@ -64,19 +56,13 @@ void GroupDispatcher::start(const schedule::StartGroup& action, std::shared_ptr<
     start_process(nursery.id, first_ranks[i], group, true);
     plan.node = static_cast<std::uint32_t>(i);
     const detail::Bytes bytes = wire::encode(plan);
-    wire::FrameHeader header;
-    header.kind = wire::FrameKind::serve_group;
-    header.length = bytes.size();
-    send(nursery.id, header, {bytes.view()});
+    send(nursery.id, wire::FrameHeader(wire::FrameKind::serve_group, bytes.size()), {bytes.view()});
   }
   tell([&] {
     detail::Gather gather;
     const std::size_t head = group.receiver->gather(group.item, 1, gather);
-    std::uint64_t bytes = 0;
-    for (const auto& part : gather) bytes += part.size();
-    return ChunkSent{
-        group.members.front().id, group.chunk, group.work, group.item, 1, bytes - std::min<std::uint64_t>(bytes, head),
-        head_of(gather, head)};
+    return ChunkSent{group.members.front().id, group.chunk,          group.work, group.item, 1,
+                     size_of(gather) - head,   head_of(gather, head)};
   });
   for (std::size_t i = 0; i < group.members.size(); ++i) {
     group.members[i].at = &workers_.rank(action.ranks[i]);
@@ -107,31 +93,23 @@ void GroupDispatcher::send_task(Group& group, std::size_t number, const wire::Va
   const Worker* const worker = workers_.find(id);
   if (worker == nullptr) return;
   const detail::Bytes environment = wire::encode(std::vector<wire::Variables>{variables});
-  wire::FrameHeader join;
-  join.kind = wire::FrameKind::join_group;
-  join.length = environment.size();
-  send(id, join, {environment.view()});
+  send(id, wire::FrameHeader(wire::FrameKind::join_group, environment.size()), {environment.view()});
 
   const detail::Bytes identity = init_payload(id, *worker);
-  wire::FrameHeader init;
-  init.kind = wire::FrameKind::init;
-  init.length = identity.size();
-  send(id, init, {identity.view()});
+  send(id, wire::FrameHeader(wire::FrameKind::init, identity.size()), {identity.view()});
 
   detail::Gather gather;
-  wire::FrameHeader chunk;
-  chunk.kind = wire::FrameKind::chunk;
+  wire::ChunkHeader chunk;
   chunk.flags = number == 0 ? wire::FrameFlag::announce : wire::FrameFlag::announce_only;
-  chunk.count = 1;
+  chunk.items = 1;
   chunk.chunk = raw(group.chunk);
-  chunk.extra = group.receiver->gather(group.item, 1, gather);
-  for (const auto& part : gather) chunk.length += part.size();
+  chunk.head = group.receiver->gather(group.item, 1, gather);
+  const std::size_t size = size_of(gather);
   if (worker->tally != nullptr) {
-    const std::uint64_t bytes = number == 0 ? chunk.length - chunk.extra : 0;
-    group.pool->tally.sent(*worker->tally, raw(group.chunk), text_of(head_of(gather, chunk.extra)), bytes,
-                           now_.count());
+    const std::uint64_t bytes = number == 0 ? size - chunk.head : 0;
+    group.pool->tally.sent(*worker->tally, raw(group.chunk), text_of(head_of(gather, chunk.head)), bytes, now_.count());
   }
-  send(id, chunk, gather, group.receiver);
+  send(id, chunk.frame(size), gather, group.receiver);
 }
 
 // -- what nurseries say
@@ -141,7 +119,8 @@ bool GroupDispatcher::handle_frame(WorkerId id, const Worker& worker, const wire
   Group* const group = find(id);
   if (group == nullptr) return true;
   if (const auto node = nursery_number(*group, id)) {
-    return header.kind == wire::FrameKind::nursery && handle_nursery(*group, *node, id, worker, header, payload);
+    return header.kind == wire::FrameKind::nursery &&
+           handle_nursery(*group, *node, id, worker, wire::NurseryHeader::of(header), payload);
   }
   const auto number = member_number(*group, id);
   if (!number) return false;
@@ -170,15 +149,15 @@ bool GroupDispatcher::handle_frame(WorkerId id, const Worker& worker, const wire
     case wire::FrameKind::value:
     case wire::FrameKind::error:
     case wire::FrameKind::skipped:
-      return handle_outcome(*group, *number, header, payload, owned);
+      return handle_outcome(*group, *number, wire::OutcomeHeader::of(header), payload, owned);
     default:
       return false;
   }
 }
 
 bool GroupDispatcher::handle_nursery(Group& group, std::size_t node, WorkerId id, const Worker& worker,
-                                     const wire::FrameHeader& header, std::span<const std::byte> payload) {
-  switch (static_cast<wire::NurseryWord>(header.count)) {
+                                     const wire::NurseryHeader& header, std::span<const std::byte> payload) {
+  switch (header.word) {
     case wire::NurseryWord::environments:
       return handle_environments(group, node, payload);
     case wire::NurseryWord::failed:
@@ -186,28 +165,25 @@ bool GroupDispatcher::handle_nursery(Group& group, std::size_t node, WorkerId id
                    losses_.no_groups_on(id, worker, {reinterpret_cast<const char*>(payload.data()), payload.size()}));
       return true;
     case wire::NurseryWord::fence:
-      return handle_fence(group, node, header.chunk, payload);
+      return handle_fence(group, node, header.number, payload);
     case wire::NurseryWord::data_wanted: {
-      if (header.first >= group.members.size()) return false;
-      wire::FrameHeader question = nursery_header(wire::NurseryWord::asked, header.chunk);
-      question.first = header.first;
-      question.extra = node;
+      if (header.rank >= group.members.size()) return false;
       const auto there = std::find_if(group.nurseries.begin(), group.nurseries.end(), [&](const Nursery& nursery) {
-        return header.first < nursery.first + std::uint64_t{nursery.ranks};
+        return header.rank < nursery.first + std::uint64_t{nursery.ranks};
       });
-      send(there->id, question, {});
+      const wire::NurseryHeader question{wire::NurseryWord::asked, header.number, header.rank, node};
+      send(there->id, question.frame(0), {});
       return true;
     }
     case wire::NurseryWord::data: {
-      if (header.first >= group.nurseries.size()) return false;
-      wire::FrameHeader answer = nursery_header(wire::NurseryWord::answer, header.chunk);
-      answer.length = payload.size();
-      send(group.nurseries[static_cast<std::size_t>(header.first)].id, answer, {payload});
+      if (header.node >= group.nurseries.size()) return false;
+      const wire::NurseryHeader answer{wire::NurseryWord::answer, header.number};
+      send(group.nurseries[static_cast<std::size_t>(header.node)].id, answer.frame(payload.size()), {payload});
       return true;
     }
     case wire::NurseryWord::aborted: {
-      if (header.first >= group.members.size()) return false;
-      const auto number = static_cast<std::size_t>(header.first);
+      if (header.rank >= group.members.size()) return false;
+      const auto number = static_cast<std::size_t>(header.rank);
       if (group.item_over) return true;
       Member& member = group.members[number];
       if (const Worker* const living = workers_.find(member.id)) member.pid = living->pid;
@@ -215,8 +191,7 @@ bool GroupDispatcher::handle_nursery(Group& group, std::size_t node, WorkerId id
       as_it_was.rank = member.at->facts.rank;
       as_it_was.at = member.at;
       as_it_was.pid = member.pid;
-      const int status = static_cast<int>(static_cast<std::int64_t>(header.extra));
-      const auto loss = losses_.aborted(member.id, as_it_was, status, {number, group.members.size()});
+      const auto loss = losses_.aborted(member.id, as_it_was, header.status, {number, group.members.size()});
       group.fate.died(GroupFate::Death::aborted, loss, now_);
       update(group);
       return true;
@@ -247,11 +222,8 @@ bool GroupDispatcher::handle_fence(Group& group, std::size_t node, std::uint64_t
   if (group.fences.size() > kMostFences || !parts.try_emplace(node, part).second) return false;
   if (parts.size() < group.nurseries.size()) return true;
   detail::Gather all;
-  wire::FrameHeader header = nursery_header(wire::NurseryWord::fence_done, number);
-  for (const auto& [from, bytes] : parts) {
-    all.push_back(bytes.view());
-    header.length += bytes.size();
-  }
+  for (const auto& [from, bytes] : parts) all.push_back(bytes.view());
+  const auto header = wire::NurseryHeader{wire::NurseryWord::fence_done, number}.frame(size_of(all));
   for (const Nursery& nursery : group.nurseries) send(nursery.id, header, all);
   group.fences.erase(number);
   return true;
@@ -266,10 +238,10 @@ void GroupDispatcher::cannot_start(Group& group, schedule::LossId loss) {
 
 // -- what ranks do
 
-bool GroupDispatcher::handle_outcome(Group& group, std::size_t number, const wire::FrameHeader& header,
+bool GroupDispatcher::handle_outcome(Group& group, std::size_t number, const wire::OutcomeHeader& header,
                                      std::span<const std::byte> payload, detail::Bytes* owned) {
-  if (header.chunk != raw(group.chunk) || header.count > 1) return false;
-  if (header.count == 0) return true;  // the end of the chunk
+  if (header.chunk != raw(group.chunk) || header.items > 1) return false;
+  if (header.items == 0) return true;  // the end of the chunk
   Member& member = group.members[number];
   if (member.outcome || header.first != 0) return false;
   member.outcome.emplace(Outcome{header.kind, {}});
@@ -346,8 +318,7 @@ void GroupDispatcher::update(Group& group) {
       case GroupFate::Verdict::well: {
         group.phase = Phase::leaving;
         group.until = now_ + kLeave;
-        wire::FrameHeader stop;
-        stop.kind = wire::FrameKind::stop;
+        const wire::FrameHeader stop(wire::FrameKind::stop);
         for (const Member& member : group.members) send(member.id, stop, {});
         give_out(group, 0);
         break;

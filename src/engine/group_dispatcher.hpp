@@ -7,7 +7,7 @@
 #include "engine/task_events.hpp"
 #include "engine/workers.hpp"
 #include "schedule/scheduler.hpp"
-#include "wire/frames.hpp"
+#include "wire/frame_headers.hpp"
 #include "wire/group.hpp"
 
 #include <rankpool/detail/result_receiver.hpp>
@@ -112,10 +112,10 @@ class GroupDispatcher {
   void send_task(Group& group, std::size_t member, const wire::Variables& variables);
 
   bool handle_nursery(Group& group, std::size_t node, WorkerId id, const Worker& worker,
-                      const wire::FrameHeader& header, std::span<const std::byte> payload);
+                      const wire::NurseryHeader& header, std::span<const std::byte> payload);
   bool handle_environments(Group& group, std::size_t node, std::span<const std::byte> payload);
   bool handle_fence(Group& group, std::size_t node, std::uint64_t number, std::span<const std::byte> part);
-  bool handle_outcome(Group& group, std::size_t member, const wire::FrameHeader& header,
+  bool handle_outcome(Group& group, std::size_t member, const wire::OutcomeHeader& header,
                       std::span<const std::byte> payload, detail::Bytes* owned);
   void cannot_start(Group& group, schedule::LossId loss);
 

@@ -300,7 +300,7 @@ void RemoteRanks::assemble() {
     if (peer.standing != Standing::greeted) continue;
     allowances.push_back({rank,
                           peer.hello.host,
-                          {peer.hello.cores, peer.hello.core_limit, peer.hello.core_grant},
+                          {peer.hello.cores, peer.hello.core_limit, peer.hello.slurm_cores},
                           peer.hello.workers != 0 ? peer.hello.workers : settings_.workers.value_or(0)});
   }
   for (const auto& [rank, workers, cores_of_node] : share_nodes(allowances)) {

@@ -1,6 +1,6 @@
 #include "engine/shared_dispatcher.hpp"
 
-#include "wire/frames.hpp"
+#include "wire/frame_headers.hpp"
 
 #include <utility>
 
@@ -25,7 +25,7 @@ void SharedDispatcher::worker_side_output(WorkerId id, std::span<const std::byte
   const bool readable = worker->side_reader.feed(
       bytes, [&](const wire::FrameHeader& header, std::span<const std::byte> payload, detail::Bytes*) {
         sensible = sensible && header.kind == wire::FrameKind::request;
-        if (sensible) store_.called({id, header.chunk}, payload, now_);
+        if (sensible) store_.called({id, wire::CallHeader::of(header).number}, payload, now_);
       });
   if (!readable || !sensible) workers_.give_up(id, *worker);
 }
@@ -46,10 +46,7 @@ void SharedDispatcher::execute(SendReply& action) {
   }
   RankPort* const port = workers_.port_to(*action.to.client);
   if (port == nullptr) return;
-  wire::FrameHeader header;
-  header.kind = wire::FrameKind::reply;
-  header.chunk = action.to.number;
-  header.length = action.reply.size();
+  const auto header = wire::CallHeader{wire::FrameKind::reply, action.to.number}.frame(action.reply.size());
   detail::Bytes frame(std::as_bytes(std::span(&header, 1)));
   frame.append(action.reply.data(), action.reply.size());
   port->write_side(*action.to.client, frame);
@@ -64,9 +61,7 @@ void SharedDispatcher::execute(GiveBlob& action) {
 void SharedDispatcher::execute(const ForgetAtWorker& action) {
   RankPort* const port = workers_.port_to(action.worker);
   if (port == nullptr) return;
-  wire::FrameHeader header;
-  header.kind = wire::FrameKind::forget;
-  header.chunk = action.id;
+  const auto header = wire::CallHeader{wire::FrameKind::forget, action.id}.frame(0);
   port->write_side(action.worker, std::as_bytes(std::span(&header, 1)));
 }
 

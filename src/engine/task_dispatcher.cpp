@@ -129,23 +129,22 @@ void TaskDispatcher::execute(const schedule::SendChunk& action) {
     return;
   }
   gather_.clear();
-  wire::FrameHeader header;
-  header.kind = wire::FrameKind::chunk;
+  wire::ChunkHeader header;
   if (worker->pool->announce_items) header.flags = wire::FrameFlag::announce;
   if (events_ && events_->wants_times()) header.flags = header.flags | wire::FrameFlag::timed;
-  header.count = action.count;
+  header.items = action.count;
   header.chunk = raw(action.chunk);
-  header.first = static_cast<std::uint64_t>(hold_back(*worker->pool).count());
-  header.extra = work->receiver->gather(action.first, action.count, gather_);
-  for (const auto& part : gather_) header.length += part.size();
+  header.hold_back = hold_back(*worker->pool);
+  header.head = work->receiver->gather(action.first, action.count, gather_);
+  const std::size_t size = size_of(gather_);
   last_sent_ = action.chunk;
-  const auto head = head_of(gather_, header.extra);
-  const std::uint64_t bytes = header.length - header.extra;
+  const auto head = head_of(gather_, header.head);
+  const std::uint64_t bytes = size - header.head;
   worker->pool->tally.sent(
       *worker->tally, raw(action.chunk),
       work->label && !work->label->name.empty() ? std::string_view(work->label->name) : text_of(head), bytes, now_);
   tell([&] { return ChunkSent{action.worker, action.chunk, action.work, action.first, action.count, bytes, head}; });
-  send(action.worker, *worker, header, work->receiver);
+  send(action.worker, *worker, header.frame(size), work->receiver);
 }
 
 void TaskDispatcher::execute(const schedule::StartWorker& action) {
@@ -157,11 +156,8 @@ void TaskDispatcher::execute(const schedule::StartWorker& action) {
   worker.tally = &pool->second->tally.worker_started(raw(action.worker), raw(action.rank), at.facts.host, now_);
   port->start(action.worker, false);
   const detail::Bytes payload = init_payload(action.worker, worker);
-  wire::FrameHeader header;
-  header.kind = wire::FrameKind::init;
-  header.length = payload.size();
   gather_.assign(1, payload.view());
-  send(action.worker, worker, header, {});
+  send(action.worker, worker, wire::FrameHeader(wire::FrameKind::init, payload.size()), {});
   tell([&] { return WorkerStarted{action.worker, action.pool, action.rank}; });
   update_alive(*pool->second);
 }
@@ -169,10 +165,8 @@ void TaskDispatcher::execute(const schedule::StartWorker& action) {
 void TaskDispatcher::execute(const schedule::StopWorker& action) {
   const Worker* const worker = workers_.find(action.worker);
   if (worker == nullptr) return;
-  wire::FrameHeader header;
-  header.kind = wire::FrameKind::stop;
   gather_.clear();
-  send(action.worker, *worker, header, {});
+  send(action.worker, *worker, wire::FrameHeader(wire::FrameKind::stop), {});
 }
 
 void TaskDispatcher::execute(const schedule::KillWorker& action) {

@@ -10,7 +10,7 @@
 #include "engine/task_events.hpp"
 #include "engine/workers.hpp"
 #include "schedule/scheduler.hpp"
-#include "wire/frames.hpp"
+#include "wire/frame_headers.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -101,9 +101,9 @@ class TaskDispatcher {
   // task_outcomes.cpp: what workers say. False if the frame makes no sense: the worker is then given up.
   bool handle_frame(WorkerId id, Worker& worker, const wire::FrameHeader& header, std::span<const std::byte> payload,
                     detail::Bytes* owned);
-  bool handle_outcome(WorkerId id, Worker& worker, const wire::FrameHeader& header, std::span<const std::byte> payload,
-                      detail::Bytes* owned);
-  bool handle_times(WorkerId id, Worker& worker, const wire::FrameHeader& header, std::span<const std::byte> payload);
+  bool handle_outcome(WorkerId id, Worker& worker, const wire::OutcomeHeader& header,
+                      std::span<const std::byte> payload, detail::Bytes* owned);
+  bool handle_times(WorkerId id, Worker& worker, const wire::OutcomeHeader& header, std::span<const std::byte> payload);
   void became_ready(WorkerId id, Worker& worker);
   void not_ready_any_more(Worker& worker);
   void update_alive(PoolState& pool);

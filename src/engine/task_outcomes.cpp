@@ -58,75 +58,75 @@ bool TaskDispatcher::handle_frame(WorkerId id, Worker& worker, const wire::Frame
       scheduler_.item_began(id);
       return true;
     case wire::FrameKind::times:
-      return handle_times(id, worker, header, payload);
+      return handle_times(id, worker, wire::OutcomeHeader::of(header), payload);
     case wire::FrameKind::values:
     case wire::FrameKind::value:
     case wire::FrameKind::error:
     case wire::FrameKind::skipped:
     case wire::FrameKind::dropped:
-      return handle_outcome(id, worker, header, payload, owned);
+      return handle_outcome(id, worker, wire::OutcomeHeader::of(header), payload, owned);
     default:
       return false;
   }
 }
 
-bool TaskDispatcher::handle_outcome(WorkerId id, Worker& worker, const wire::FrameHeader& header,
+bool TaskDispatcher::handle_outcome(WorkerId id, Worker& worker, const wire::OutcomeHeader& header,
                                     std::span<const std::byte> payload, detail::Bytes* owned) {
   const auto current = scheduler_.current_chunk(id);
   if (!current) return !scheduler_.counts_on(id);  // it has been killed or stopped, and does not know yet
   const bool one = header.kind == wire::FrameKind::value || header.kind == wire::FrameKind::error;
   const std::uint32_t left = current->count - current->ended;
   if (header.chunk != raw(current->chunk) || !last_sent_ || *last_sent_ < current->chunk ||
-      header.first != current->ended || header.count > left || (one && header.count != 1) ||
-      (header.kind == wire::FrameKind::values && header.count != 0 && payload.size() % header.count != 0)) {
+      header.first != current->ended || header.items > left || (one && header.items != 1) ||
+      (header.kind == wire::FrameKind::values && header.items != 0 && payload.size() % header.items != 0)) {
     return false;
   }
   const std::uint64_t first = current->first + header.first;
   watch::Tally& tally = worker.pool->tally;
-  if (detail::ResultReceiver* const receiver = receiver_of(current->work); receiver != nullptr && header.count != 0) {
+  if (detail::ResultReceiver* const receiver = receiver_of(current->work); receiver != nullptr && header.items != 0) {
     const auto take = [&] { return owned != nullptr ? std::move(*owned) : detail::Bytes(payload); };
     if (header.kind == wire::FrameKind::values) {
-      receiver->values(first, header.count, payload);
+      receiver->values(first, header.items, payload);
     } else if (header.kind == wire::FrameKind::value) {
       receiver->value(first, take());
     } else if (header.kind == wire::FrameKind::error) {
       receiver->error(first, take());
     } else if (header.kind == wire::FrameKind::dropped) {
-      receiver->fail(first, header.count, no_memory_for(header.length));
+      receiver->fail(first, header.items, no_memory_for(header.size));
     } else {
-      receiver->skipped(first, header.count);
+      receiver->skipped(first, header.items);
     }
   }
-  if (header.count != 0) {
+  if (header.items != 0) {
     tell([&] {
-      return ItemsEnded{id, current->chunk, current->work, first, header.count, how_ended(header.kind), payload.size()};
+      return ItemsEnded{id, current->chunk, current->work, first, header.items, how_ended(header.kind), payload.size()};
     });
     tally.outcome(how_ended(header.kind) == ItemsEnded::How::value ? watch::Outcome::done : watch::Outcome::error,
-                  header.count, payload.size());
-    scheduler_.items_ended(id, header.count);
+                  header.items, payload.size());
+    scheduler_.items_ended(id, header.items);
   }
-  if (header.flags == wire::FrameFlag::last) {
-    if (header.count != left) return false;
-    const schedule::Nanoseconds busy(static_cast<std::int64_t>(header.extra));
-    tally.chunk_done(*worker.tally, raw(current->chunk), current->first, current->count, header.extra, now_);
-    tell([&] { return ChunkDone{id, current->chunk, busy}; });
-    scheduler_.chunk_done(id, busy);
+  if (header.last) {
+    if (header.items != left) return false;
+    tally.chunk_done(*worker.tally, raw(current->chunk), current->first, current->count,
+                     static_cast<std::uint64_t>(header.busy.count()), now_);
+    tell([&] { return ChunkDone{id, current->chunk, header.busy}; });
+    scheduler_.chunk_done(id, header.busy);
   }
   return true;
 }
 
-bool TaskDispatcher::handle_times(WorkerId id, Worker& worker, const wire::FrameHeader& header,
+bool TaskDispatcher::handle_times(WorkerId id, Worker& worker, const wire::OutcomeHeader& header,
                                   std::span<const std::byte> payload) {
   const auto current = scheduler_.current_chunk(id);
   if (!current) return !scheduler_.counts_on(id);
-  if (header.chunk != raw(current->chunk) || header.count == 0 || header.first > current->ended ||
-      header.count > current->ended - header.first ||
-      payload.size() != (std::size_t{header.count} + 1) * sizeof(std::uint64_t)) {
+  if (header.chunk != raw(current->chunk) || header.items == 0 || header.first > current->ended ||
+      header.items > current->ended - header.first ||
+      payload.size() != (std::size_t{header.items} + 1) * sizeof(std::uint64_t)) {
     return false;
   }
   std::uint64_t before = 0;
   std::memcpy(&before, payload.data(), sizeof before);
-  for (std::size_t i = 0; i < header.count; ++i) {
+  for (std::size_t i = 0; i < header.items; ++i) {
     std::uint64_t end = 0;
     std::memcpy(&end, payload.data() + (i + 1) * sizeof end, sizeof end);
     const std::uint64_t item = current->first + header.first + i;
@@ -134,7 +134,7 @@ bool TaskDispatcher::handle_times(WorkerId id, Worker& worker, const wire::Frame
     before = end;
   }
   tell([&] {
-    return ItemTimes{id, current->chunk, current->work, current->first + header.first, header.count, payload};
+    return ItemTimes{id, current->chunk, current->work, current->first + header.first, header.items, payload};
   });
   return true;
 }

@@ -28,6 +28,23 @@ watch::Outcome outcome_of(ItemsEnded::How how) {
 
 std::uint8_t number(watch::Outcome outcome) { return static_cast<std::uint8_t>(outcome); }
 
+/// With the time, and with those numbers that a task event and an event of the ring both have. A pool stands where
+/// works do: no event is about both but WorkSubmitted.
+template <class E>
+Event event_of(What what, const E& event) noexcept {
+  Event e;
+  e.what = what;
+  e.when = std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
+  if constexpr (requires { event.worker; }) e.worker = raw(event.worker);
+  if constexpr (requires { event.pool; }) e.work = raw(event.pool);
+  if constexpr (requires { event.work; }) e.work = raw(event.work);
+  if constexpr (requires { event.chunk; }) e.chunk = raw(event.chunk);
+  if constexpr (requires { event.first; }) e.first = event.first;
+  if constexpr (requires { event.count; }) e.count = event.count;
+  if constexpr (requires { event.bytes; }) e.value = event.bytes;
+  return e;
+}
+
 }  // namespace
 
 watch::Outcome outcome_of(schedule::Reason reason) {
@@ -43,6 +60,12 @@ watch::Outcome outcome_of(schedule::Reason reason) {
   }
 }
 
+std::size_t size_of(const detail::Gather& gathered) noexcept {
+  std::size_t size = 0;
+  for (const auto& part : gathered) size += part.size();
+  return size;
+}
+
 std::span<const std::byte> head_of(const detail::Gather& gathered, std::size_t size) noexcept {
   if (gathered.empty()) return {};
   return gathered.front().first(std::min(gathered.front().size(), size));
@@ -51,13 +74,6 @@ std::span<const std::byte> head_of(const detail::Gather& gathered, std::size_t s
 std::string_view text_of(std::span<const std::byte> head) noexcept {
   constexpr std::size_t longest = 256;
   return {reinterpret_cast<const char*>(head.data()), head.size() <= longest ? head.size() : 0};
-}
-
-Event TaskRecorder::now(What what) noexcept {
-  Event event;
-  event.what = what;
-  event.when = std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
-  return event;
 }
 
 void TaskRecorder::tell(const TaskEvent& event) noexcept {
@@ -69,61 +85,31 @@ void TaskRecorder::tell(const TaskEvent& event) noexcept {
 }
 
 void TaskRecorder::record(const PoolOpened& event) {
-  Event e = now(What::pool_opened);
-  e.work = raw(event.pool);
+  Event e = event_of(What::pool_opened, event);
   e.count = static_cast<std::uint64_t>(event.max_workers);
   ring_.append(e);
 }
-
-void TaskRecorder::record(const PoolBroken& event) {
-  Event e = now(What::pool_broken);
-  e.work = raw(event.pool);
-  ring_.append(e);
-}
-
-void TaskRecorder::record(const PoolEnded& event) {
-  Event e = now(What::pool_ended);
-  e.work = raw(event.pool);
-  ring_.append(e);
-}
+void TaskRecorder::record(const PoolBroken& event) { ring_.append(event_of(What::pool_broken, event)); }
+void TaskRecorder::record(const PoolEnded& event) { ring_.append(event_of(What::pool_ended, event)); }
 
 void TaskRecorder::record(const WorkSubmitted& event) {
-  Event e = now(What::work_submitted);
-  e.work = raw(event.work);
+  Event e = event_of(What::work_submitted, event);
   e.chunk = raw(event.pool);
   e.count = event.items;
   e.detail = event.open ? 1 : 0;
   if (event.label != nullptr) e.value = names_.add_note({event.label->name, event.label->progress});
   ring_.append(e);
 }
-
 void TaskRecorder::record(const WorkExtended& event) {
-  Event e = now(What::work_extended);
-  e.work = raw(event.work);
+  Event e = event_of(What::work_extended, event);
   e.count = event.more;
   ring_.append(e);
 }
-
-void TaskRecorder::record(const WorkSealed& event) {
-  Event e = now(What::work_sealed);
-  e.work = raw(event.work);
-  ring_.append(e);
-}
-
-void TaskRecorder::record(const WorkEnded& event) {
-  Event e = now(What::work_ended);
-  e.work = raw(event.work);
-  ring_.append(e);
-}
+void TaskRecorder::record(const WorkSealed& event) { ring_.append(event_of(What::work_sealed, event)); }
+void TaskRecorder::record(const WorkEnded& event) { ring_.append(event_of(What::work_ended, event)); }
 
 void TaskRecorder::record(const ChunkSent& event) {
-  Event e = now(What::chunk_sent);
-  e.worker = raw(event.worker);
-  e.work = raw(event.work);
-  e.chunk = raw(event.chunk);
-  e.first = event.first;
-  e.count = event.count;
-  e.value = event.bytes;
+  const Event e = event_of(What::chunk_sent, event);
   if (event.first == 0 && event.head.size() <= kLongestHead) {
     Event task = e;
     task.what = What::work_task;
@@ -132,24 +118,13 @@ void TaskRecorder::record(const ChunkSent& event) {
   }
   ring_.append(e);
 }
-
 void TaskRecorder::record(const ItemsEnded& event) {
-  Event e = now(What::items_ended);
-  e.worker = raw(event.worker);
-  e.work = raw(event.work);
-  e.chunk = raw(event.chunk);
-  e.first = event.first;
-  e.count = event.count;
+  Event e = event_of(What::items_ended, event);
   e.detail = number(outcome_of(event.how));
-  e.value = event.bytes;
   ring_.append(e);
 }
-
 void TaskRecorder::record(const ItemTimes& event) {
-  Event e = now(What::item_times);
-  e.worker = raw(event.worker);
-  e.work = raw(event.work);
-  e.chunk = raw(event.chunk);
+  Event e = event_of(What::item_times, event);
   // In parts that the ring surely takes; each begins where the one before ended.
   constexpr std::size_t part = 4096;
   std::array<std::uint64_t, part + 1> words;
@@ -164,70 +139,49 @@ void TaskRecorder::record(const ItemTimes& event) {
 }
 
 void TaskRecorder::record(const ChunkDone& event) {
-  Event e = now(What::chunk_done);
-  e.worker = raw(event.worker);
-  e.chunk = raw(event.chunk);
+  Event e = event_of(What::chunk_done, event);
   e.value = static_cast<std::uint64_t>(event.busy.count());
   ring_.append(e);
 }
 
 void TaskRecorder::record(const ItemRetried& event) {
-  Event e = now(What::item_retried);
-  e.work = raw(event.work);
+  Event e = event_of(What::item_retried, event);
   e.first = event.item;
   e.count = 1;
   ring_.append(e);
 }
-
 void TaskRecorder::record(const ItemsFailed& event) {
-  Event e = now(What::items_failed);
-  e.work = raw(event.work);
-  e.first = event.first;
-  e.count = event.count;
+  Event e = event_of(What::items_failed, event);
   e.detail = number(outcome_of(event.reason));
   ring_.append(e);
 }
-
-void TaskRecorder::record(const ItemsCancelled& event) {
-  Event e = now(What::items_cancelled);
-  e.work = raw(event.work);
-  e.first = event.first;
-  e.count = event.count;
-  ring_.append(e);
-}
+void TaskRecorder::record(const ItemsCancelled& event) { ring_.append(event_of(What::items_cancelled, event)); }
 
 void TaskRecorder::record(const WorkerStarted& event) {
-  Event e = now(What::worker_started);
-  e.worker = raw(event.worker);
-  e.work = raw(event.pool);
+  Event e = event_of(What::worker_started, event);
   e.value = static_cast<std::uint64_t>(raw(event.rank));
   ring_.append(e);
 }
-
 void TaskRecorder::record(const WorkerReady& event) {
-  Event e = now(What::worker_ready);
-  e.worker = raw(event.worker);
+  Event e = event_of(What::worker_ready, event);
   e.value = static_cast<std::uint64_t>(event.pid);
   ring_.append(e);
 }
-
 void TaskRecorder::record(const WorkerGone& event) {
-  Event e = now(What::worker_gone);
-  e.worker = raw(event.worker);
+  Event e = event_of(What::worker_gone, event);
   e.detail = event.lost ? 1 : 0;
   ring_.append(e);
 }
 
 void TaskRecorder::record(const RankJoined& event) {
-  Event e = now(What::rank_joined);
+  Event e = event_of(What::rank_joined, event);
   e.worker = static_cast<std::uint32_t>(raw(event.rank));
   e.value = names_.add_host(event.host);
   e.first = event.host == host_ ? 1 : 0;
   ring_.append(e);
 }
-
 void TaskRecorder::record(const RankLost& event) {
-  Event e = now(What::rank_lost);
+  Event e = event_of(What::rank_lost, event);
   e.worker = static_cast<std::uint32_t>(raw(event.rank));
   ring_.append(e);
 }

@@ -15,6 +15,8 @@ namespace rankpool::engine {
 /// What the reason of a failed item is called where it is shown.
 [[nodiscard]] watch::Outcome outcome_of(schedule::Reason reason);
 
+/// How many bytes a receiver has gathered.
+[[nodiscard]] std::size_t size_of(const detail::Gather& gathered) noexcept;
 /// Code reference and callable, which stand before the items that a receiver has gathered.
 [[nodiscard]] std::span<const std::byte> head_of(const detail::Gather& gathered, std::size_t size) noexcept;
 /// By what the tally names a task whose user gave no name (client/pool_client.cpp). Callables with much data of their
@@ -53,7 +55,6 @@ class TaskRecorder final : public TaskEvents {
   void record(const WorkerGone& event);
   void record(const RankJoined& event);
   void record(const RankLost& event);
-  [[nodiscard]] static watch::Event now(watch::What what) noexcept;
 
   watch::EventRing& ring_;
   watch::Names& names_;

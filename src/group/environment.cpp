@@ -11,40 +11,10 @@
 namespace rankpool::group {
 namespace {
 
-bool begins_with_any(std::string_view name, const auto& beginnings) {
-  return std::any_of(beginnings.begin(), beginnings.end(), [&](std::string_view one) { return name.starts_with(one); });
-}
-
-bool is_launchers(std::string_view name) {
-  constexpr std::array runtimes{std::string_view("PMI_"), std::string_view("ORTE_"), std::string_view("PRTE_")};
-  constexpr std::array parameters{std::string_view("OMPI_MCA_orte_"),
-                                  std::string_view("OMPI_MCA_ess"),
-                                  std::string_view("OMPI_MCA_pmix"),
-                                  std::string_view("OMPI_MCA_plm"),
-                                  std::string_view("OMPI_MCA_schizo"),
-                                  std::string_view("OMPI_MCA_rmaps"),
-                                  std::string_view("OMPI_MCA_shmem_RUNTIME"),
-                                  std::string_view("OMPI_MCA_initial_wdir"),
-                                  std::string_view("OMPI_MCA_mpi_oversubscribe")};
-  if (name.starts_with("PMIX_")) return !name.starts_with("PMIX_MCA_");
-  if (name.starts_with("OMPI_MCA_")) return begins_with_any(name, parameters);
-  return name.starts_with("OMPI_") || begins_with_any(name, runtimes);
-}
-
 /// Settings that only advise: the user's own go before them.
 constexpr std::array kAdvice{std::string_view("OMPI_MCA_pml"), std::string_view("OMPI_MCA_mpi_yield_when_idle")};
 
 }  // namespace
-
-void forget_launcher() {
-  std::vector<std::string> names;
-  for (char** variable = environ; *variable != nullptr; ++variable) {
-    const std::string_view text(*variable);
-    const std::string_view name = text.substr(0, text.find('='));
-    if (is_launchers(name)) names.emplace_back(name);
-  }
-  for (const std::string& name : names) ::unsetenv(name.c_str());
-}
 
 wire::Variables open_mpi_settings(const wire::GroupPlan& plan, const std::string& shared_memory) {
   wire::Variables variables{

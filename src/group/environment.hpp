@@ -6,10 +6,6 @@
 
 namespace rankpool::group {
 
-/// Takes away what a launcher of the whole job has left for its own ranks: a process of a group is not one of them. The
-/// user's own settings stay.
-void forget_launcher();
-
 /// What Open MPI has to be told beside what PMIx says: `shared_memory` is the folder for its segments.
 wire::Variables open_mpi_settings(const wire::GroupPlan& plan, const std::string& shared_memory);
 

@@ -36,7 +36,6 @@ void send_without_delay() {
 }  // namespace
 
 void join_group(std::span<const std::byte> environment) {
-  forget_launcher();
   for (const auto& variables : wire::decode_environments(environment)) set_environment(variables);
   int provided = 0;
   MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &provided);

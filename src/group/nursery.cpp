@@ -2,7 +2,7 @@
 
 #include "group/environment.hpp"
 #include "group/pmix_server.hpp"
-#include "wire/group.hpp"
+#include "wire/frame_headers.hpp"
 
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -15,29 +15,20 @@ namespace {
 
 using wire::NurseryWord;
 
-wire::FrameHeader header_of(NurseryWord word, std::uint64_t number = 0) {
-  wire::FrameHeader header;
-  header.kind = wire::FrameKind::nursery;
-  header.count = static_cast<std::uint32_t>(word);
-  header.chunk = number;
-  return header;
+void say(worker::FrameLine& line, const wire::NurseryHeader& header, std::span<const std::byte> payload = {}) {
+  line.send(header.frame(payload.size()), payload);
 }
 
 PmixEvents events_to(worker::FrameLine& line) {
   PmixEvents events;
   events.fence = [&line](std::uint32_t number, std::span<const std::byte> own_part) {
-    line.send(header_of(NurseryWord::fence, number), own_part);
+    say(line, {NurseryWord::fence, number}, own_part);
   };
   events.data_wanted = [&line](std::uint32_t number, std::uint32_t rank) {
-    wire::FrameHeader header = header_of(NurseryWord::data_wanted, number);
-    header.first = rank;
-    line.send(header, {});
+    say(line, {NurseryWord::data_wanted, number, rank});
   };
   events.aborted = [&line](std::uint32_t rank, int status) {
-    wire::FrameHeader header = header_of(NurseryWord::aborted);
-    header.first = rank;
-    header.extra = static_cast<std::uint64_t>(status);
-    line.send(header, {});
+    say(line, {.word = NurseryWord::aborted, .rank = rank, .status = status});
   };
   return events;
 }
@@ -49,7 +40,7 @@ PmixServer start(const wire::GroupPlan& plan, worker::FrameLine& line) {
   auto environments = server.environments();
   const auto settings = open_mpi_settings(plan, folders.shared_memory);
   for (auto& variables : environments) variables.insert(variables.end(), settings.begin(), settings.end());
-  line.send(header_of(NurseryWord::environments), wire::encode(environments));
+  say(line, {NurseryWord::environments}, wire::encode(environments));
   return server;
 }
 
@@ -57,8 +48,9 @@ PmixServer start(const wire::GroupPlan& plan, worker::FrameLine& line) {
   while (true) {
     const auto frame = line.receive();
     if (frame.header.kind != wire::FrameKind::nursery) ::_exit(70);
-    const auto number = static_cast<std::uint32_t>(frame.header.chunk);
-    switch (static_cast<NurseryWord>(frame.header.count)) {
+    const auto header = wire::NurseryHeader::of(frame.header);
+    const auto number = static_cast<std::uint32_t>(header.number);
+    switch (header.word) {
       case NurseryWord::fence_done:
         server.finish_fence(number, frame.payload);
         break;
@@ -66,10 +58,9 @@ PmixServer start(const wire::GroupPlan& plan, worker::FrameLine& line) {
         server.finish_question(number, frame.payload);
         break;
       case NurseryWord::asked: {
-        wire::FrameHeader header = header_of(NurseryWord::data, number);
-        header.first = frame.header.extra;
-        server.ask(static_cast<std::uint32_t>(frame.header.first),
-                   [&line, header](std::span<const std::byte> data) { line.send(header, data); });
+        const wire::NurseryHeader answer{.word = NurseryWord::data, .number = number, .node = header.node};
+        server.ask(static_cast<std::uint32_t>(header.rank),
+                   [&line, answer](std::span<const std::byte> data) { say(line, answer, data); });
         break;
       }
       default:
@@ -82,13 +73,12 @@ PmixServer start(const wire::GroupPlan& plan, worker::FrameLine& line) {
 
 void serve_group(std::span<const std::byte> plan, worker::FrameLine& line) {
   ::prctl(PR_SET_NAME, "rankpool-pmix");
-  forget_launcher();
   try {
     PmixServer server = start(wire::decode_plan(plan), line);
     serve(server, line);
   } catch (const std::exception& e) {
     const std::string why = e.what();
-    line.send(header_of(NurseryWord::failed), std::as_bytes(std::span(why)));
+    say(line, {NurseryWord::failed}, std::as_bytes(std::span(why)));
     while (true) ::pause();  // the engine ends it
   }
 }

@@ -1,7 +1,7 @@
 #include "host/host_endpoint.hpp"
 
 #include "host/worker_host.hpp"
-#include "wire/frames.hpp"
+#include "wire/frame_headers.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -153,15 +153,17 @@ bool HostEndpoint::has_output() noexcept {
 bool HostEndpoint::skip_collected(HostListener& listener, std::size_t size) {
   wire::FrameHeader header;
   if (size >= sizeof header) std::memcpy(&header, channel_.out(out_head_), sizeof header);
-  if (size < sizeof header || header.kind != wire::FrameKind::values || header.count < collected_ ||
-      header.length > size - sizeof header || header.length % header.count != 0) {
+  auto values = wire::OutcomeHeader::of(header);
+  if (size < sizeof header || values.kind != wire::FrameKind::values || values.items < collected_ ||
+      values.size > size - sizeof header || values.size % values.items != 0) {
     rogue_ = true;
     return false;
   }
-  const std::uint64_t part = collected_ * (header.length / header.count);
-  header.first += collected_;
-  header.count -= static_cast<std::uint32_t>(collected_);
-  header.length -= part;
+  const std::size_t part = static_cast<std::size_t>(collected_) * (values.size / values.items);
+  values.first += collected_;
+  values.items -= static_cast<std::uint32_t>(collected_);
+  values.size -= part;
+  header = values.frame();
   collected_ = 0;
   listener.worker_output(id_, std::as_bytes(std::span(&header, 1)));
   move_out_head(sizeof header + part);
@@ -186,16 +188,17 @@ bool HostEndpoint::give_unpublished(HostListener& listener) {
       count * element > channel::Channel::kRing - sizeof(wire::FrameHeader)) {
     return false;
   }
-  wire::FrameHeader header;
-  header.kind = wire::FrameKind::values;
-  header.count = static_cast<std::uint32_t>(count - collected_);
-  header.chunk = chunk;
-  header.first = first + collected_;
-  header.length = header.count * element;
-  const std::byte* const values = channel_.out(begin) + sizeof header + collected_ * element;
+  wire::OutcomeHeader values;
+  values.kind = wire::FrameKind::values;
+  values.items = static_cast<std::uint32_t>(count - collected_);
+  values.chunk = chunk;
+  values.first = first + collected_;
+  values.size = static_cast<std::size_t>(values.items * element);
+  const wire::FrameHeader header = values.frame();
+  const std::byte* const bytes = channel_.out(begin) + sizeof header + collected_ * element;
   collected_ = count;
   listener.worker_output(id_, std::as_bytes(std::span(&header, 1)));
-  listener.worker_output(id_, {values, static_cast<std::size_t>(header.length)});
+  listener.worker_output(id_, {bytes, values.size});
   return true;
 }
 

@@ -5,7 +5,7 @@
 #include "base/pace.hpp"
 #include "host/host_endpoint.hpp"
 #include "keeper/keeper.hpp"
-#include "wire/frames.hpp"
+#include "wire/frame_headers.hpp"
 
 #include <poll.h>
 #include <unistd.h>
@@ -230,10 +230,7 @@ void WorkerHost::awake(bool rung, bool by_keeper) {
 
 void answer_with_place(WorkerHost& host, WorkerId worker, std::uint64_t request, const wire::BlobPlace& place) {
   const detail::Bytes reply = wire::shared_reply(wire::SharedStatus::done, std::as_bytes(std::span(&place, 1)));
-  wire::FrameHeader header;
-  header.kind = wire::FrameKind::reply;
-  header.chunk = request;
-  header.length = reply.size();
+  const auto header = wire::CallHeader{wire::FrameKind::reply, request}.frame(reply.size());
   host.write_side(worker, std::as_bytes(std::span(&header, 1)));
   host.write_side(worker, reply);
 }

@@ -31,7 +31,7 @@ wire::Hello hello_of(const engine::LocalRankInfo& own, const base::Settings& set
   hello.keeper_pid = own.facts.keeper_pid;
   hello.cores = own.allowance.cores;
   hello.core_limit = own.allowance.limit;
-  hello.core_grant = own.allowance.granted;
+  hello.slurm_cores = own.allowance.slurm_cores;
   hello.workers = settings.workers.value_or(0);
   return hello;
 }

@@ -17,19 +17,6 @@ extern char** environ;
 namespace rankpool::parallel {
 namespace {
 
-/// What a launcher told this rank of itself would make a command that is an MPI program take itself for the rank.
-bool is_launchers(std::string_view name) {
-  const auto any = [&](std::initializer_list<std::string_view> beginnings) {
-    return std::any_of(beginnings.begin(), beginnings.end(), [&](std::string_view b) { return name.starts_with(b); });
-  };
-  if (name.starts_with("PMIX_MCA_")) return false;
-  if (any({"PMIX_", "PMI_", "ORTE_", "PRTE_"})) return true;
-  if (!name.starts_with("OMPI_")) return false;
-  if (!name.starts_with("OMPI_MCA_")) return true;
-  return any({"OMPI_MCA_orte_", "OMPI_MCA_ess", "OMPI_MCA_pmix", "OMPI_MCA_plm", "OMPI_MCA_schizo", "OMPI_MCA_rmaps",
-              "OMPI_MCA_shmem_RUNTIME", "OMPI_MCA_initial_wdir", "OMPI_MCA_mpi_oversubscribe"});
-}
-
 class Actions {
  public:
   Actions() { ::posix_spawn_file_actions_init(&actions_); }
@@ -69,7 +56,7 @@ class Attributes {
 Spawner::Spawner(const CommandSettings& settings, const std::string& host) : settings_(settings) {
   const auto replaced = [&](std::string_view name) {
     const auto same = [&](const auto& entry) { return entry.first == name; };
-    return name == "PARALLEL_SEQ" || name == "PARALLEL_JOBSLOT" || name == "RANKPOOL_HOST" || is_launchers(name) ||
+    return name == "PARALLEL_SEQ" || name == "PARALLEL_JOBSLOT" || name == "RANKPOOL_HOST" ||
            std::any_of(settings.env.begin(), settings.env.end(), same) ||
            std::find(settings.unset.begin(), settings.unset.end(), name) != settings.unset.end();
   };

@@ -59,7 +59,7 @@ NodeFacts read_node_facts() {
   base::CoreAllowance allowance = base::own_cores();
   facts.cores = std::move(allowance.cores);
   facts.core_limit = allowance.limit;
-  facts.core_grant = allowance.granted;
+  facts.slurm_cores = allowance.slurm_cores;
   facts.cores_of_node = static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN));
   facts.memory_free = available_memory();
   if (const auto left = memory_left_by_cgroups(); left && facts.memory_free)

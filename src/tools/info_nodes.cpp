@@ -9,7 +9,7 @@ namespace rankpool::tools {
 
 int Node::usable() const {
   if (facts == nullptr) return 0;
-  const int count = facts->core_grant > 0 ? facts->core_grant : static_cast<int>(cores.size());
+  const int count = facts->slurm_cores > 0 ? facts->slurm_cores : static_cast<int>(cores.size());
   return facts->core_limit > 0 ? std::min(count, facts->core_limit) : count;
 }
 

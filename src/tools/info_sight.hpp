@@ -14,7 +14,7 @@ namespace rankpool::tools {
 struct NodeFacts {
   std::vector<std::uint32_t> cores;          ///< those that the rank may use
   int core_limit = 0;                        ///< as many of them as it may keep busy; 0: all
-  int core_grant = 0;                        ///< as many as Slurm gives the job there, if they do not say it; else 0
+  int slurm_cores = 0;                        ///< as many as Slurm gives the job there, if they do not say it; else 0
   int cores_of_node = 0;                     ///< that are there
   std::optional<std::uint64_t> memory_free;  ///< bytes, the limit of the job's cgroup considered
   std::optional<std::uint64_t> shm_free;     ///< bytes in /dev/shm
@@ -24,7 +24,7 @@ struct NodeFacts {
 
   template <class Archive>
   void serialize(Archive& archive, unsigned) {
-    archive& cores& core_limit& core_grant& cores_of_node& memory_free& shm_free& open_files& processes& addresses;
+    archive& cores& core_limit& slurm_cores& cores_of_node& memory_free& shm_free& open_files& processes& addresses;
   }
 };
 

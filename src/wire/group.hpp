@@ -41,19 +41,19 @@ detail::Bytes encode(const std::vector<Variables>& environments);
 /// Throws ProtocolError.
 std::vector<Variables> decode_environments(std::span<const std::byte> bytes);
 
-/// The `count` of a nursery frame, and what its other fields are then.
+/// What a nursery frame is about, and which numbers of NurseryHeader it has.
 enum class NurseryWord : std::uint32_t {
   // nursery to engine
   environments = 1,  ///< payload: those of the node's ranks, in order
   failed,            ///< payload: why, as text
-  fence,             ///< fence `chunk`: payload is this node's part
-  data_wanted,       ///< question `chunk`: what rank `first`, which is on another node, has put there for others
-  data,              ///< answer to question `chunk` of node `first`; an empty payload: there is none
-  aborted,           ///< rank `first` has called MPI_Abort with `extra`
+  fence,             ///< number; payload: this node's part
+  data_wanted,       ///< number: what `rank`, which is on another node, has put there for others
+  data,              ///< number and `node` of the question; payload: the answer, empty if there is none
+  aborted,           ///< `rank` has called MPI_Abort with `status`
   // engine to nursery
-  fence_done,  ///< fence `chunk`: payload is the parts of all nodes
-  asked,       ///< question `chunk` of node `extra`, about rank `first`
-  answer,      ///< to question `chunk`
+  fence_done,  ///< number; payload: the parts of all nodes
+  asked,       ///< number and `node` of the question, about `rank`
+  answer,      ///< number of the question; payload: the answer
 };
 
 }  // namespace rankpool::wire

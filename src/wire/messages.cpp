@@ -110,7 +110,7 @@ void fields(Each& each, auto& message) {
     each(message.wakeup_pid), each(message.wakeup_fd), each(message.wakeup_number), each(message.wakeup_pid_space);
   } else if constexpr (std::is_same_v<M, Hello>) {
     each(message.build), each(message.program), each(message.host), each(message.pid), each(message.keeper_pid);
-    each(message.cores), each(message.core_limit), each(message.core_grant), each(message.workers);
+    each(message.cores), each(message.core_limit), each(message.slurm_cores), each(message.workers);
     each(message.wakeup_pipe);
   } else if constexpr (std::is_same_v<M, Input> || std::is_same_v<M, Output> || std::is_same_v<M, SideInput> ||
                        std::is_same_v<M, SideOutput> || std::is_same_v<M, LargeInput>) {

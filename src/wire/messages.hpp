@@ -96,7 +96,7 @@ struct Hello {
   std::int64_t keeper_pid = 0;
   std::vector<std::uint32_t> cores;  ///< numbers of the cores it may use
   std::int32_t core_limit = 0;       ///< as many of them as it may keep busy (cgroup quota)
-  std::int32_t core_grant = 0;       ///< as many as Slurm gives the job there, or 0
+  std::int32_t slurm_cores = 0;       ///< as many as Slurm gives the job there, or 0
   std::int32_t workers = 0;          ///< RANKPOOL_WORKERS, or 0
   std::int32_t wakeup_pipe = -1;     ///< its own, if it has taken up rank 0's wake-up channel
   bool operator==(const Hello&) const = default;

@@ -17,9 +17,8 @@ FrameLine::Frame FrameLine::receive() {
   return frame;
 }
 
-void FrameLine::send(wire::FrameHeader header, std::span<const std::byte> payload) {
+void FrameLine::send(const wire::FrameHeader& header, std::span<const std::byte> payload) {
   const std::lock_guard lock(sending_);
-  header.length = payload.size();
   write(std::as_bytes(std::span(&header, 1)));
   write(payload);
   rings_.publish();

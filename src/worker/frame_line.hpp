@@ -24,8 +24,8 @@ class FrameLine {
   };
   /// Waits for the next one. The main thread.
   Frame receive();
-  /// Any thread. The header's length is seen to.
-  void send(wire::FrameHeader header, std::span<const std::byte> payload);
+  /// Any thread.
+  void send(const wire::FrameHeader& header, std::span<const std::byte> payload);
 
  private:
   void write(std::span<const std::byte> bytes);

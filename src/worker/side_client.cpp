@@ -1,7 +1,7 @@
 #include "worker/side_client.hpp"
 
 #include "base/forked_copy.hpp"
-#include "wire/frames.hpp"
+#include "wire/frame_headers.hpp"
 
 #include <rankpool/errors.hpp>
 
@@ -42,10 +42,7 @@ void SideClient::take_notices() {
 }
 
 void SideClient::send(std::uint64_t number, std::span<const std::byte> request) {
-  wire::FrameHeader header;
-  header.kind = wire::FrameKind::request;
-  header.chunk = number;
-  header.length = request.size();
+  const auto header = wire::CallHeader{wire::FrameKind::request, number}.frame(request.size());
   write(std::as_bytes(std::span(&header, 1)));
   write(request);
   channel_.control().side_out_tail.value.store(out_tail_, std::memory_order_seq_cst);
@@ -77,15 +74,15 @@ void SideClient::read() {
   const std::uint64_t tail = control.side_in_tail.value.load(std::memory_order_seq_cst);
   if (tail == head) return;
   const auto size = static_cast<std::size_t>(tail - head);
-  const bool readable =
-      reader_.feed({channel_.side_in(head), size},
-                   [&](const wire::FrameHeader& header, std::span<const std::byte> payload, detail::Bytes* owned) {
-                     if (header.kind == wire::FrameKind::reply) {
-                       replies_[header.chunk] = owned != nullptr ? std::move(*owned) : detail::Bytes(payload);
-                     } else if (header.kind == wire::FrameKind::forget) {
-                       forgotten_.push_back(header.chunk);
-                     }
-                   });
+  const bool readable = reader_.feed(
+      {channel_.side_in(head), size},
+      [&](const wire::FrameHeader& header, std::span<const std::byte> payload, detail::Bytes* owned) {
+        if (header.kind == wire::FrameKind::reply) {
+          replies_[wire::CallHeader::of(header).number] = owned != nullptr ? std::move(*owned) : detail::Bytes(payload);
+        } else if (header.kind == wire::FrameKind::forget) {
+          forgotten_.push_back(wire::CallHeader::of(header).number);
+        }
+      });
   if (!readable) ::_exit(70);
   head += size;
   read_.store(head, std::memory_order_relaxed);

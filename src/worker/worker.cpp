@@ -3,8 +3,9 @@
 #include "base/forked_copy.hpp"
 #include "base/log.hpp"
 #include "base/pace.hpp"
-#include "wire/frames.hpp"
+#include "wire/frame_headers.hpp"
 #include "worker/frame_line.hpp"
+#include "worker/kept_heap.hpp"
 #include "worker/output_streams.hpp"
 #include "worker/shared_access.hpp"
 #include "worker/side_client.hpp"
@@ -17,6 +18,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -27,6 +29,7 @@ using Clock = std::chrono::steady_clock;
 using wire::FrameFlag;
 using wire::FrameHeader;
 using wire::FrameKind;
+using wire::OutcomeHeader;
 
 /// Results of so many bytes are work for others, who are to begin with it while the worker frees what the result was
 /// made of, or goes on.
@@ -66,7 +69,7 @@ class Worker final : public detail::TaskContext {
         serve(header, {rings_.input(), size});
         rings_.take_input(size);
       } else if (header.kind == FrameKind::chunk) {
-        chunk_as_it_comes(header, size);
+        chunk_as_it_comes(wire::ChunkHeader::of(header), size);
       } else {
         serve(header, rings_.gather(size));
       }
@@ -105,7 +108,12 @@ class Worker final : public detail::TaskContext {
     while (true) {
       if (side_.pending()) side_.take_notices();
       if (rings_.available() >= sizeof(FrameHeader)) return;
-      rings_.await([&] { return rings_.available() >= sizeof(FrameHeader) || side_.pending(); });
+      const auto ready = [&] { return rings_.available() >= sizeof(FrameHeader) || side_.pending(); };
+      if (!heap_.has_grown()) {
+        rings_.await(ready);
+      } else if (!rings_.await_for(KeptHeap::kRest, ready)) {
+        heap_.give_back();
+      }
     }
   }
 
@@ -124,7 +132,7 @@ class Worker final : public detail::TaskContext {
     auto& control = rings_.control();
     control.open_base.store(ended_, std::memory_order_release);
     control.open_element.store(size, std::memory_order_release);
-    control.open_chunk.store(chunk_.chunk, std::memory_order_release);
+    control.open_chunk.store(chunk_, std::memory_order_release);
     control.open_first.store(item(), std::memory_order_release);
     control.open_begin.store(rings_.output_end(), std::memory_order_release);
     open_first_ = item();
@@ -175,21 +183,21 @@ class Worker final : public detail::TaskContext {
     last_times_ = last_check_;
   }
   void write_times(std::uint64_t first, std::uint64_t begin, std::span<const std::uint64_t> ends) noexcept {
-    FrameHeader header = outcome(FrameKind::times, static_cast<std::uint32_t>(ends.size()));
-    header.first = first;
-    header.length = (ends.size() + 1) * sizeof begin;
-    rings_.write(&header, sizeof header);
+    OutcomeHeader times = outcome(FrameKind::times, static_cast<std::uint32_t>(ends.size()));
+    times.first = first;
+    times.size = (ends.size() + 1) * sizeof begin;
+    write(times);
     rings_.write(&begin, sizeof begin);
     rings_.write(ends.data(), ends.size_bytes());
   }
   /// At the end of a chunk, whose last results may still be in the open frame.
   void tell_times(std::chrono::nanoseconds busy) {
     if (timed_) {
-      if (cursor_ != nullptr) close_open(FrameFlag::none, {});
+      if (cursor_ != nullptr) close_open();
       write_times();
     } else if (count_ > 1 && longest_ > kWorthTelling && longest_ > kMuchLonger * (busy / count_)) {
       // An item that is far from the chunk's mean.
-      if (cursor_ != nullptr) close_open(FrameFlag::none, {});
+      if (cursor_ != nullptr) close_open();
       const std::uint64_t end = nanoseconds(longest_end_);
       write_times(longest_item_, end - static_cast<std::uint64_t>(std::chrono::nanoseconds(longest_).count()),
                   {&end, 1});
@@ -198,8 +206,7 @@ class Worker final : public detail::TaskContext {
 
   void announce_item() noexcept override {
     publish_open();
-    FrameHeader header = outcome(FrameKind::began, 0);
-    rings_.write(&header, sizeof header);
+    write(outcome(FrameKind::began, 0));
     rings_.publish();
   }
 
@@ -212,13 +219,12 @@ class Worker final : public detail::TaskContext {
     }
   }
   [[nodiscard]] std::uint64_t item() const { return ended_ - chunk_base_; }
-  FrameHeader outcome(FrameKind kind, std::uint32_t count) const {
-    FrameHeader header;
-    header.kind = kind;
-    header.count = count;
-    header.chunk = chunk_.chunk;
-    header.first = item();
-    return header;
+  [[nodiscard]] OutcomeHeader outcome(FrameKind kind, std::uint32_t items) const {
+    return {.kind = kind, .chunk = chunk_, .first = item(), .items = items};
+  }
+  void write(const OutcomeHeader& outcome) {
+    const FrameHeader header = outcome.frame();
+    rings_.write(&header, sizeof header);
   }
 
   void serve(const FrameHeader& header, std::span<const std::byte> payload) {
@@ -226,7 +232,7 @@ class Worker final : public detail::TaskContext {
       case FrameKind::init:
         return init(payload);
       case FrameKind::chunk:
-        return chunk(header, payload);
+        return chunk(wire::ChunkHeader::of(header), payload);
       case FrameKind::serve_group: {
         const detail::Bytes plan(payload);
         if (payload.data() == rings_.input()) rings_.take_input(payload.size());
@@ -261,8 +267,7 @@ class Worker final : public detail::TaskContext {
     own.host.assign(reinterpret_cast<const char*>(payload.data()), host_size);
     hooks_.set_identity(std::move(own));
     const auto initializer = payload.subspan(host_size);
-    FrameHeader header;
-    header.kind = FrameKind::ready;
+    FrameHeader header(FrameKind::ready);
     try {
       if (!initializer.empty()) hooks_.run_initializer(initializer);
       flush_output();
@@ -270,24 +275,23 @@ class Worker final : public detail::TaskContext {
     } catch (...) {
       const detail::Bytes error = hooks_.encode_current_exception("the initializer");
       flush_output();
-      header.kind = FrameKind::init_failed;
-      header.length = error.size();
+      header = FrameHeader(FrameKind::init_failed, error.size());
       rings_.write(&header, sizeof header);
       rings_.write(error.data(), error.size());
     }
     rings_.publish();
   }
 
-  void chunk(const FrameHeader& header, std::span<const std::byte> payload) {
-    if (header.extra > payload.size()) ::_exit(70);
-    const auto head = payload.first(static_cast<std::size_t>(header.extra));
+  void chunk(const wire::ChunkHeader& header, std::span<const std::byte> payload) {
+    if (header.head > payload.size()) ::_exit(70);
+    const auto head = payload.first(static_cast<std::size_t>(header.head));
     detail::Input items(payload.subspan(head.size()));
     run_chunk(header, head, items);
   }
   /// One that is longer than the ring is run while it comes in.
-  void chunk_as_it_comes(const FrameHeader& header, std::size_t size) {
-    if (header.extra > size) ::_exit(70);
-    const detail::Bytes head = rings_.gather(static_cast<std::size_t>(header.extra));
+  void chunk_as_it_comes(const wire::ChunkHeader& header, std::size_t size) {
+    if (header.head > size) ::_exit(70);
+    const detail::Bytes head = rings_.gather(static_cast<std::size_t>(header.head));
     RingInput items(*this, size - head.size());
     run_chunk(header, head, items);
     items.skip(items.left());
@@ -314,10 +318,10 @@ class Worker final : public detail::TaskContext {
     std::size_t window_size_ = 0;
   };
 
-  void run_chunk(const FrameHeader& header, std::span<const std::byte> head, detail::Input& items) {
-    chunk_ = header;
+  void run_chunk(const wire::ChunkHeader& header, std::span<const std::byte> head, detail::Input& items) {
+    chunk_ = header.chunk;
     chunk_base_ = ended_;
-    count_ = header.count;
+    count_ = header.items;
     auto& control = rings_.control();
     control.chunk_end.store(frame_end_, std::memory_order_relaxed);
     const std::uint32_t items_before = control.chunk_items.exchange(count_, std::memory_order_seq_cst);
@@ -328,7 +332,7 @@ class Worker final : public detail::TaskContext {
     announce_ = wire::has(header.flags, FrameFlag::announce) || unwanted_;
     timed_ = wire::has(header.flags, FrameFlag::timed);
     input_ = &items;
-    flush_after_ = std::max(pace::kShownWithin, std::chrono::nanoseconds(static_cast<std::int64_t>(header.first)));
+    flush_after_ = std::max(pace::kShownWithin, header.hold_back);
     if (timed_) flush_after_ = std::min(flush_after_, pace::kTimesShownWithin);
     const std::uint64_t output_before = rings_.output_end();
     const auto begin = Clock::now();
@@ -347,12 +351,12 @@ class Worker final : public detail::TaskContext {
     const auto busy = Clock::now() - begin;
     tell_times(busy);
     if (cursor_ != nullptr) {
-      close_open(FrameFlag::last, busy);
+      close_open(busy);
     } else {
-      FrameHeader last = outcome(FrameKind::skipped, 0);
-      last.flags = FrameFlag::last;
-      last.extra = static_cast<std::uint64_t>(busy.count());
-      rings_.write(&last, sizeof last);
+      OutcomeHeader end = outcome(FrameKind::skipped, 0);
+      end.last = true;
+      end.busy = busy;
+      write(end);
     }
     last_publish_ = begin;
     const bool short_chunk =
@@ -362,6 +366,7 @@ class Worker final : public detail::TaskContext {
     if (!has_the_next()) control.chunk_items.store(0, std::memory_order_release);
     const bool wait = short_chunk && has_the_next() && control.defer_wakeup.load(std::memory_order_seq_cst) != 0;
     if (!wait) rings_.wake_host();
+    heap_.chunk_ended(begin + busy);
   }
   /// The frame behind the chunk that the worker is at has come, its beginning at least.
   [[nodiscard]] bool has_the_next() { return rings_.input_end() >= frame_end_ + sizeof(FrameHeader); }
@@ -369,13 +374,13 @@ class Worker final : public detail::TaskContext {
   void end_with_frame(FrameKind kind, std::span<const std::byte> first, std::span<const std::byte> second = {}) {
     flush_output();  // who has the outcome of an item has what it printed, too
     publish_open();
-    FrameHeader header = outcome(kind, 1);
-    header.length = first.size() + second.size();
-    rings_.write(&header, sizeof header);
+    OutcomeHeader header = outcome(kind, 1);
+    header.size = first.size() + second.size();
+    write(header);
     rings_.write(first.data(), first.size());
     rings_.write(second.data(), second.size());
     // The end of the chunk is at hand, unless there is much to be freed before it.
-    if (header.first + 1 < count_ || header.length >= kMuch) {
+    if (header.first + 1 < count_ || header.size >= kMuch) {
       rings_.publish();
     } else {
       rings_.show();
@@ -386,16 +391,18 @@ class Worker final : public detail::TaskContext {
   /// Shows the results that are in the open frame.
   void publish_open() {
     if (cursor_ == nullptr) return;
-    close_open(FrameFlag::none, {});
+    close_open();
     rings_.publish();
     last_publish_ = last_check_;
   }
-  void close_open(FrameFlag flags, std::chrono::nanoseconds busy) {
-    FrameHeader header = outcome(FrameKind::values, static_cast<std::uint32_t>(item() - open_first_));
-    header.first = open_first_;
-    header.length = static_cast<std::uint64_t>(cursor_ - opened_);
-    header.flags = flags;
-    header.extra = static_cast<std::uint64_t>(busy.count());
+  /// @param busy  the time spent on the chunk, if this is its last frame
+  void close_open(std::optional<std::chrono::nanoseconds> busy = std::nullopt) {
+    OutcomeHeader values = outcome(FrameKind::values, static_cast<std::uint32_t>(item() - open_first_));
+    values.first = open_first_;
+    values.size = static_cast<std::size_t>(cursor_ - opened_);
+    values.last = busy.has_value();
+    values.busy = busy.value_or(std::chrono::nanoseconds(0));
+    const FrameHeader header = values.frame();
     std::memcpy(opened_ - sizeof header, &header, sizeof header);
     rings_.written(sizeof header + static_cast<std::size_t>(header.length));
     cursor_ = limit_ = nullptr;
@@ -406,13 +413,14 @@ class Worker final : public detail::TaskContext {
 
   WorkerEndpoint rings_;
   const WorkerHooks& hooks_;
+  KeptHeap heap_;
   SideClient side_;
   SharedAccess shared_{side_};
   std::atomic<std::uint64_t> nobodys_progress_{0};
   bool in_group_ = false;
   bool unwanted_ = false;        ///< what the items of the chunk return
   std::uint64_t frame_end_ = 0;  ///< of the frame that is being served, in the input
-  FrameHeader chunk_;
+  std::uint64_t chunk_ = 0;
   std::uint64_t chunk_base_ = 0;
   std::byte* opened_ = nullptr;
   std::uint64_t open_first_ = 0;

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <span>
 
 namespace rankpool::worker {
@@ -100,6 +101,13 @@ class WorkerEndpoint {
     ring_if_owed();
     sleep_until(ready, what);
   }
+  /// The same for input, for so long at most: false if it was in vain.
+  template <class Ready>
+  [[nodiscard]] bool await_for(std::chrono::nanoseconds limit, Ready&& ready) {
+    if (spin_until(ready)) return true;
+    ring_if_owed();
+    return sleep_until(ready, channel::Channel::SleepsFor::input, Clock::now() + limit);
+  }
   /// Looks for a moment: false if it was in vain. Any thread.
   template <class Ready>
   [[nodiscard]] bool spin_until(Ready& ready) {
@@ -128,15 +136,22 @@ class WorkerEndpoint {
   }
   void ring_host();
 
+  /// False if it is not ready at that time.
   template <class Ready>
-  void sleep_until(Ready& ready, channel::Channel::SleepsFor what) {
+  bool sleep_until(Ready& ready, channel::Channel::SleepsFor what, std::optional<Clock::time_point> until = {}) {
+    bool is_ready = false;
     while (true) {
       const std::uint32_t seen = control().wakeup.load(std::memory_order_seq_cst);
       control().worker_sleeping.store(static_cast<std::uint32_t>(what), std::memory_order_seq_cst);
-      if (ready()) break;
-      channel_.wait_for_wakeup(seen);
+      is_ready = ready();
+      if (is_ready) break;
+      std::optional<std::chrono::nanoseconds> limit;
+      if (until) limit = *until - Clock::now();
+      if (limit && limit->count() <= 0) break;
+      channel_.wait_for_wakeup(seen, limit);
     }
     control().worker_sleeping.store(0, std::memory_order_seq_cst);
+    return is_ready;
   }
 
   channel::Channel channel_;

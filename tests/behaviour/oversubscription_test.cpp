@@ -53,7 +53,8 @@ TEST_F(Oversubscribed, a_plain_child_of_rank_0_is_its_own_affair) {  // SHU-33
     if (child == 0) std::exit(0);  // runs the exit handlers, ours too
     int status = -1;
     EXPECT_EQ(::waitpid(child, &status, 0), child);
-    EXPECT_EQ(status, 0);
+    // A checker of leaks does not see in the child what the stacks of the other threads lead to.
+    EXPECT_TRUE(kSanitized ? WIFEXITED(status) : status == 0) << status;
   });
   forks.join();
   EXPECT_EQ(executor.submit(square, 4).result(kLong), 16);

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "support/sanitized.hpp"
+
 #include <rankpool/rankpool.hpp>
 
 #include <gmock/gmock.h>
@@ -23,13 +25,6 @@
 using namespace std::chrono_literals;  // NOLINT: this is what the tests are written in
 using rankpool::Future;
 using rankpool::ProcessPoolExecutor;
-
-/// Sanitizers keep what was freed: memory cannot be measured with them.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-inline constexpr bool kSanitized = true;
-#else
-inline constexpr bool kSanitized = false;
-#endif
 
 /// Nothing in these tests takes so long unless it hangs.
 inline constexpr auto kLong = 20s;

@@ -25,6 +25,8 @@ Run grow_run(Run run, std::size_t used, std::size_t size);
 /// The same with less room.
 Run cut_run(Run run, std::size_t size) noexcept;
 void give_run_back(Run run) noexcept;
+/// Nothing is kept any more of what was given back until now.
+void drop_kept_runs() noexcept;
 /// Asks for huge pages where memory that is about to be written has room for them; a request.
 void advise_huge(void* begin, std::size_t size) noexcept;
 

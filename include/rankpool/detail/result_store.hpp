@@ -9,6 +9,7 @@
 #include <memory>
 #include <new>
 #include <span>
+#include <utility>
 
 namespace rankpool::inline v0_2::detail {
 
@@ -19,9 +20,26 @@ struct ResultForm {
   [[nodiscard]] bool fixed() const noexcept { return size != 0; }
 };
 
-struct AlignedFree {
-  std::align_val_t alignment{1};
-  void operator()(std::byte* room) const noexcept { ::operator delete[](room, alignment); }
+/// Room for values: a Run if it is large, so that its pages come back for the next ones.
+class ValueRoom {
+ public:
+  ValueRoom() noexcept = default;
+  /// Throws std::bad_alloc.
+  ValueRoom(std::size_t size, std::size_t alignment);
+  ValueRoom(ValueRoom&& other) noexcept : run_(std::exchange(other.run_, Run())), alignment_(other.alignment_) {}
+  ValueRoom& operator=(ValueRoom&& other) noexcept {
+    std::swap(run_, other.run_);
+    std::swap(alignment_, other.alignment_);
+    return *this;
+  }
+  ~ValueRoom() { release(); }
+  void release() noexcept;
+  /// Null if there is none.
+  [[nodiscard]] std::byte* data() const noexcept { return run_.data; }
+
+ private:
+  Run run_;
+  std::align_val_t alignment_{0};  ///< of what `new` has made; 0: it is a Run
 };
 
 /// Results of a map by index, in segments that are made when the first of their items comes and freed when the last was
@@ -47,7 +65,7 @@ class ResultStore {
 
  private:
   struct Segment {
-    std::unique_ptr<std::byte[], AlignedFree> fixed;
+    ValueRoom fixed;
     std::unique_ptr<Bytes[]> encoded;
     std::size_t gone = 0;
   };

@@ -1,8 +1,9 @@
 #pragma once
 
+#include <rankpool/detail/bytes.hpp>
 #include <rankpool/detail/keep_alives.hpp>
 
-#include <rankpool/detail/bytes.hpp>
+#include <boost/serialization/split_member.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -16,11 +17,28 @@ namespace rankpool::inline v0_2::detail {
 /// How numbers are added where the value lives.
 enum class NumberKind : std::uint8_t { integer, floating };
 
+struct SharedHandle;
+/// The handle of that number: on rank 0 it keeps the object alive, if it lives.
+SharedHandle shared_handle(std::uint64_t id);
+
 /// A reference to an object of the shared state; number 0 is none. On rank 0 it keeps the object alive; in a worker it
-/// is a name, good as long as rank 0 or a task that was given it holds one.
+/// is a name, good as long as rank 0 or a task that was given it holds one. It travels as its number.
 struct SharedHandle {
   std::uint64_t id = 0;
   KeepAlive keep_alive;
+
+  template <class Archive>
+  void save(Archive& archive, unsigned) const {
+    KeepAliveScope::keep(keep_alive);  // a task that carries it keeps the object alive
+    archive << id;
+  }
+  template <class Archive>
+  void load(Archive& archive, unsigned) {
+    std::uint64_t number = 0;
+    archive >> number;
+    *this = shared_handle(number);
+  }
+  BOOST_SERIALIZATION_SPLIT_MEMBER()
 };
 
 // The shared state as this process reaches it: through the mailbox on rank 0, through its side channel in a worker.
@@ -56,20 +74,5 @@ std::uint64_t broadcast_bytes_sent() noexcept;
 /// rank 0 says that the broadcast is gone.
 std::shared_ptr<void> shared_state(std::uint64_t id, const std::function<std::shared_ptr<void>()>& make);
 void keep_shared_state(std::uint64_t id, std::shared_ptr<void> state);
-
-/// A handle travels as its number; a task that carries it keeps the object alive.
-template <class Archive>
-void save_handle(Archive& archive, const SharedHandle& handle) {
-  KeepAliveScope::keep(handle.keep_alive);
-  archive << handle.id;
-}
-/// The handle of that number: on rank 0 it keeps the object alive again, if it lives.
-SharedHandle shared_handle(std::uint64_t id);
-template <class Archive>
-SharedHandle load_handle(Archive& archive) {
-  std::uint64_t id = 0;
-  archive >> id;
-  return shared_handle(id);
-}
 
 }  // namespace rankpool::inline v0_2::detail

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <rankpool/detail/invoke.hpp>
+#include <rankpool/detail/task_type.hpp>
 #include <rankpool/detail/keep_alives.hpp>
 #include <rankpool/detail/pool_client.hpp>
 #include <rankpool/future.hpp>

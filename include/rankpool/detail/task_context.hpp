@@ -11,7 +11,7 @@
 
 namespace rankpool::inline v0_2::detail {
 
-/// What an invoker (detail/invoke.hpp) is given in the worker: one chunk, and where the outcomes of its items go.
+/// What an invoker (detail/task.hpp) is given in the worker: one chunk, and where the outcomes of its items go.
 ///
 /// For each item in order the invoker calls `begin_item`, decodes and runs it, and then exactly one of the `end_`
 /// members; only after that are the item's arguments destroyed. Between begin and end the item is what a death of the

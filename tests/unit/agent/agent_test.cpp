@@ -126,10 +126,8 @@ TEST_F(Agents, input_goes_to_the_worker_and_its_output_comes_back) {
   invite();
   say(wire::StartWorker{WorkerId{7}});
   ASSERT_TRUE(next<wire::WorkerStarted>());
-  wire::FrameHeader init;
-  init.kind = wire::FrameKind::init;
   const std::vector<std::byte> identity(17, std::byte{0});  // number, rank, no host, and one byte of initializer
-  init.length = identity.size();
+  const wire::FrameHeader init(wire::FrameKind::init, identity.size());
   detail::Bytes input(std::as_bytes(std::span(&init, 1)));
   input.append(identity.data(), identity.size());
   say(wire::Input{WorkerId{7}, input});

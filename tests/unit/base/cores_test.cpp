@@ -79,13 +79,13 @@ TEST(Cores, slurm_may_grant_more_than_a_virtual_node_has) {
 }
 
 TEST(Cores, a_mask_that_binds_counts_and_one_of_the_whole_node_does_not) {
-  EXPECT_EQ(granted_cores(3, 64, 64), 3);  // task/none: nothing binds
-  EXPECT_EQ(granted_cores(3, 2, 2), 3);    // a virtual node
-  EXPECT_EQ(granted_cores(8, 1, 64), 0);   // bound to one of the job's cores
-  EXPECT_EQ(granted_cores(8, 8, 64), 0);   // bound to the job's cores
-  EXPECT_EQ(granted_cores(4, 16, 64), 4);  // in a container that has more than the job
-  EXPECT_EQ(granted_cores(0, 64, 64), 0);  // no Slurm
-  EXPECT_EQ(granted_cores(0, 16, 64), 0);
+  EXPECT_EQ(usable_slurm_cores(3, 64, 64), 3);  // task/none: nothing binds
+  EXPECT_EQ(usable_slurm_cores(3, 2, 2), 3);    // a virtual node
+  EXPECT_EQ(usable_slurm_cores(8, 1, 64), 0);   // bound to one of the job's cores
+  EXPECT_EQ(usable_slurm_cores(8, 8, 64), 0);   // bound to the job's cores
+  EXPECT_EQ(usable_slurm_cores(4, 16, 64), 4);  // in a container that has more than the job
+  EXPECT_EQ(usable_slurm_cores(0, 64, 64), 0);  // no Slurm
+  EXPECT_EQ(usable_slurm_cores(0, 16, 64), 0);
 }
 
 TEST(Cores, slurm_tells_them_of_each_node_in_its_jobs_only) {

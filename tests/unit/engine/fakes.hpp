@@ -4,7 +4,7 @@
 #include "engine/rank_port.hpp"
 #include "engine/task_events.hpp"
 #include "wire/frame_reader.hpp"
-#include "wire/frames.hpp"
+#include "wire/frame_headers.hpp"
 
 #include <rankpool/detail/result_receiver.hpp>
 
@@ -134,21 +134,13 @@ inline detail::Bytes framed(wire::FrameHeader header, const std::string& payload
   return bytes;
 }
 inline detail::Bytes frame_of(wire::FrameKind kind, const std::string& payload = {}) {
-  wire::FrameHeader header;
-  header.kind = kind;
-  return framed(header, payload);
+  return framed(wire::FrameHeader(kind), payload);
 }
 /// Outcomes of items `first` and following of a chunk.
 inline detail::Bytes outcome(wire::FrameKind kind, std::uint64_t chunk, std::uint64_t first, std::uint32_t count,
                              const std::string& payload, bool last) {
-  wire::FrameHeader header;
-  header.kind = kind;
-  header.flags = last ? wire::FrameFlag::last : wire::FrameFlag::none;
-  header.count = count;
-  header.chunk = chunk;
-  header.first = first;
-  header.extra = last ? 1000 : 0;
-  return framed(header, payload);
+  const std::chrono::nanoseconds busy(last ? 1000 : 0);
+  return framed(wire::OutcomeHeader{kind, chunk, first, count, last, busy}.frame(), payload);
 }
 
 }  // namespace rankpool::engine

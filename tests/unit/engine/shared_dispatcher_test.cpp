@@ -36,10 +36,7 @@ class SharedCalls : public testing::Test {
   }
   void ask(std::uint32_t worker, std::uint64_t number, const std::string& request,
            FrameKind kind = FrameKind::request) {
-    wire::FrameHeader header;
-    header.kind = kind;
-    header.chunk = number;
-    shared.worker_side_output(WorkerId{worker}, framed(header, request));
+    shared.worker_side_output(WorkerId{worker}, framed(wire::CallHeader{kind, number}.frame(0), request));
     carry_out();
   }
   /// The replies to a worker since the last call of this: number, status and body.
@@ -48,7 +45,7 @@ class SharedCalls : public testing::Test {
     for (const auto& frame : std::exchange(port.side_frames[worker], {})) {
       EXPECT_EQ(frame.header.kind, FrameKind::reply);
       EXPECT_EQ(frame.payload.at(0), static_cast<char>(SharedStatus::done));
-      all.emplace_back(frame.header.chunk, frame.payload.substr(1));
+      all.emplace_back(wire::CallHeader::of(frame.header).number, frame.payload.substr(1));
     }
     return all;
   }
@@ -79,9 +76,7 @@ TEST_F(SharedCalls, a_thread_of_rank_0_is_answered_through_its_caller) {
 }
 
 TEST_F(SharedCalls, a_request_may_be_cut_anywhere) {
-  wire::FrameHeader header;
-  header.kind = FrameKind::request;
-  header.chunk = 3;
+  const auto header = wire::CallHeader{FrameKind::request, 3}.frame(0);
   const detail::Bytes bytes = framed(header, request(SharedOp::get));
   for (std::size_t i = 0; i < bytes.size(); ++i) {
     EXPECT_THAT(replies(0), IsEmpty());

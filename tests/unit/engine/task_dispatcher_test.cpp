@@ -85,7 +85,7 @@ class Tasks : public testing::Test {
   std::uint64_t chunk_at(int worker) {
     const auto frames = ports[static_cast<std::size_t>(worker)].taken(static_cast<std::uint32_t>(worker));
     EXPECT_EQ(frames.size(), 1U);
-    return frames.empty() ? 0 : frames[0].header.chunk;
+    return frames.empty() ? 0 : frames[0].header.number;
   }
 
   std::array<FakePort, 2> ports;
@@ -115,7 +115,7 @@ TEST_F(Tasks, an_outcome_goes_to_its_sink_and_the_work_is_over) {
   ASSERT_EQ(frames.size(), 1U);
   EXPECT_EQ(frames[0].header.kind, FrameKind::chunk);
   EXPECT_EQ(frames[0].payload, "code0+1");
-  say(0, outcome(FrameKind::value, frames[0].header.chunk, 0, 1, "five", true));
+  say(0, outcome(FrameKind::value, frames[0].header.number, 0, 1, "five", true));
   EXPECT_THAT(notes, ElementsAre("0 value five"));
   EXPECT_EQ(events->of<WorkEnded>().size(), 1U);
 }
@@ -323,9 +323,7 @@ TEST_F(Tasks, the_events_of_a_task_tell_its_life) {
   events->all.clear();
   submit(3, 2, 2);
   const std::uint64_t chunk = chunk_at(0);
-  wire::FrameHeader began;
-  began.kind = FrameKind::began;
-  say(0, framed(began));
+  say(0, frame_of(FrameKind::began));
   say(0, outcome(FrameKind::value, chunk, 0, 1, "a", false));
   say(0, outcome(FrameKind::error, chunk, 1, 1, "b", true));
   std::vector<std::size_t> kinds;

@@ -240,7 +240,7 @@ TEST_F(Hosts, open_frame_of_a_dead_worker_is_salvaged) {
   ASSERT_EQ(frames.size(), 1U);
   EXPECT_EQ(frames[0].header.kind, wire::FrameKind::values);
   EXPECT_EQ(frames[0].header.count, 10U);
-  EXPECT_EQ(frames[0].header.chunk, 77U);
+  EXPECT_EQ(frames[0].header.number, 77U);
   EXPECT_EQ(frames[0].header.first, 2U);
   EXPECT_TRUE(frames[0].payload == pattern(80));
   EXPECT_TRUE(notes.ended[1].end.inside_item);

@@ -14,14 +14,14 @@ namespace {
 /// So many items, and then an end or an error.
 class Numbers final : public Input {
  public:
-  Numbers(std::uint64_t count, bool fails, std::atomic<std::uint64_t>& read)
-      : count_(count), fails_(fails), read_(read) {}
+  Numbers(std::uint64_t count, bool fails, std::shared_ptr<std::atomic<std::uint64_t>> read)
+      : count_(count), fails_(fails), read_(std::move(read)) {}
   std::optional<Item> next() override {
     if (seq_ == count_) {
       if (fails_) throw std::runtime_error("the disk is gone");
       return std::nullopt;
     }
-    ++read_;
+    ++*read_;
     Item item;
     item.seq = ++seq_;
     return item;
@@ -31,7 +31,7 @@ class Numbers final : public Input {
  private:
   std::uint64_t count_;
   bool fails_;
-  std::atomic<std::uint64_t>& read_;
+  std::shared_ptr<std::atomic<std::uint64_t>> read_;
   std::uint64_t seq_ = 0;
   std::vector<std::string> names_;
 };
@@ -39,7 +39,7 @@ class Numbers final : public Input {
 class Reading : public testing::Test {
  protected:
   std::unique_ptr<ItemQueue> queue(std::uint64_t count, bool read_all, bool fails = false) {
-    return std::make_unique<ItemQueue>(std::make_unique<Numbers>(count, fails, *read), read_all,
+    return std::make_unique<ItemQueue>(std::make_unique<Numbers>(count, fails, read), read_all,
                                        [this] { events.post(InputCame{}); });
   }
   /// Waits for the next one.

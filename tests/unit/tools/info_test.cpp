@@ -81,7 +81,7 @@ TEST(InfoDiagnosis, sees_more_workers_than_the_Slurm_job_has_cores) {
   Sight sight = good_sight(2);
   sight.start.slurm_job = "5";
   sight.start.slurm_cores = 1;
-  sight.ranks[0].facts->core_grant = 1;
+  sight.ranks[0].facts->slurm_cores = 1;
   EXPECT_THAT(diagnose(sight).advice,
               ElementsAre(AllOf(StartsWith("n0: 4 workers share 1 core: ask Slurm for --cpus-per-task=4"),
                                 HasSubstr("RANKPOOL_WORKERS"))));

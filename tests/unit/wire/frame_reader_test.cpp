@@ -27,7 +27,7 @@ struct Read {
 void append_frame(Bytes& to, FrameKind kind, std::uint64_t chunk, const std::string& payload) {
   FrameHeader header;
   header.kind = kind;
-  header.chunk = chunk;
+  header.number = chunk;
   header.length = payload.size();
   to.append(&header, sizeof header);
   to.append(payload.data(), payload.size());
@@ -40,7 +40,7 @@ class Reading {
     return reader_.feed(bytes, [this](const FrameHeader& header, std::span<const std::byte> payload, Bytes* owned) {
       EXPECT_EQ(payload.size(), header.length);
       EXPECT_TRUE(owned == nullptr || owned->view().data() == payload.data());
-      frames.push_back({header.kind, header.chunk, {reinterpret_cast<const char*>(payload.data()), payload.size()}});
+      frames.push_back({header.kind, header.number, {reinterpret_cast<const char*>(payload.data()), payload.size()}});
     });
   }
   std::vector<Read> frames;
@@ -194,7 +194,7 @@ int read_what_there_is_no_memory_for() {
   };
   FrameHeader header;
   header.kind = FrameKind::value;
-  header.chunk = 5;
+  header.number = 5;
   header.count = 1;
   header.length = std::uint64_t{200} << 20U;
   if (!feed(std::as_bytes(std::span(&header, 1)))) return 1;
@@ -202,11 +202,11 @@ int read_what_there_is_no_memory_for() {
   for (int i = 0; i < 200; ++i) {
     if (!feed(piece)) return 2;
   }
-  if (read.size() != 1 || read[0].kind != FrameKind::dropped || read[0].chunk != 5 || read[0].count != 1) return 3;
+  if (read.size() != 1 || read[0].kind != FrameKind::dropped || read[0].number != 5 || read[0].count != 1) return 3;
   header.length = 3;
-  header.chunk = 6;
+  header.number = 6;
   if (!feed(std::as_bytes(std::span(&header, 1))) || !feed(std::span(piece).first(3))) return 4;
-  return read.size() == 2 && read[1].kind == FrameKind::value && read[1].chunk == 6 ? 0 : 5;
+  return read.size() == 2 && read[1].kind == FrameKind::value && read[1].number == 6 ? 0 : 5;
 }
 
 TEST(FrameReader, a_frame_for_which_there_is_no_memory_is_passed_over_and_told) {

@@ -20,12 +20,10 @@ class LongItems : public Workers {
     payload.append(gate.data(), gate.size());
     const auto bytes = std::as_bytes(std::span(items));
     payload.append(bytes.data(), bytes.size());
-    wire::FrameHeader header;
-    header.kind = wire::FrameKind::chunk;
-    header.count = static_cast<std::uint32_t>(items.size());
-    header.extra = 1 + gate.size();
-    header.length = payload.size();
-    write(header, payload);
+    wire::ChunkHeader header;
+    header.items = static_cast<std::uint32_t>(items.size());
+    header.head = 1 + gate.size();
+    write(header.frame(payload.size()), payload);
     host->flush(WorkerId{1});
   }
   void open_gate() const { std::ofstream{gate}; }

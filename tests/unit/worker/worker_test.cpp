@@ -33,11 +33,7 @@ TEST_F(Workers, many_small_payloads_wrap_around_anywhere) {
 
 TEST_F(Workers, large_payload_is_neither_copied_nor_lost_while_it_waits) {
   const auto items = std::make_shared<std::vector<std::byte>>(pattern(40 * Channel::kRing));
-  wire::FrameHeader header;
-  header.kind = wire::FrameKind::chunk;
-  header.count = 1;
-  header.length = items->size() + 1;
-  header.extra = 1;
+  const auto header = wire::ChunkHeader{.items = 1, .head = 1}.frame(items->size() + 1);
   host->write(WorkerId{1}, std::as_bytes(std::span(&header, 1)));
   const char task = 'e';
   host->write(WorkerId{1}, std::as_bytes(std::span(&task, 1)));
@@ -91,10 +87,7 @@ TEST_F(Workers, death_in_the_middle_of_a_large_input_is_told_and_nothing_waits_f
 }
 
 TEST_F(Workers, what_waits_for_room_is_counted) {
-  wire::FrameHeader header;
-  header.kind = wire::FrameKind::chunk;
-  header.length = 4 * Channel::kRing;
-  header.extra = 1;
+  const auto header = wire::ChunkHeader{.head = 1}.frame(4 * Channel::kRing);
   write(header, pattern(3 * Channel::kRing));
   // The worker may have taken the header meanwhile, and what followed it.
   EXPECT_GT(host->waiting(WorkerId{1}), 0U);
@@ -103,11 +96,7 @@ TEST_F(Workers, what_waits_for_room_is_counted) {
 }
 
 TEST_F(Workers, half_a_frame_is_waited_for) {
-  wire::FrameHeader header;
-  header.kind = wire::FrameKind::chunk;
-  header.count = 1;
-  header.length = 11;
-  header.extra = 1;
+  const auto header = wire::ChunkHeader{.items = 1, .head = 1}.frame(11);
   std::vector<std::byte> bytes(sizeof header);
   std::memcpy(bytes.data(), &header, sizeof header);
   for (const char c : std::string("e0123456789")) bytes.push_back(static_cast<std::byte>(c));
@@ -126,8 +115,7 @@ TEST_F(Workers, half_a_frame_is_waited_for) {
 
 TEST_F(Workers, what_is_written_is_seen_only_after_the_flush) {
   EXPECT_TRUE(until([&] { return state_of(pid) == 'S'; }));
-  wire::FrameHeader stop;
-  stop.kind = wire::FrameKind::stop;
+  const wire::FrameHeader stop(wire::FrameKind::stop);
   host->write(WorkerId{1}, std::as_bytes(std::span(&stop, 1)));
   EXPECT_FALSE(polled_until([&] { return notes.ended.contains(1); }, 20ms));
   host->flush(WorkerId{1});
@@ -241,10 +229,7 @@ TEST_F(Workers, initializer_answers_ready_or_its_error) {
   for (const char sign : {'.', '!'}) {
     std::vector<std::byte> payload(17);
     payload[16] = static_cast<std::byte>(sign);
-    wire::FrameHeader header;
-    header.kind = wire::FrameKind::init;
-    header.length = payload.size();
-    write(header, payload);
+    write(wire::FrameHeader(wire::FrameKind::init, payload.size()), payload);
     host->flush(WorkerId{1});
     ASSERT_TRUE(polled_until([&] { return !notes.frames(1).empty(); }));
     const auto frame = notes.frames(1)[0];

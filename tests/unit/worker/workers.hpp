@@ -1,6 +1,7 @@
 #pragma once
 
 #include "unit/host/hosted.hpp"
+#include "wire/frame_headers.hpp"
 #include "worker/worker.hpp"
 
 #include <unistd.h>
@@ -153,13 +154,8 @@ class Workers : public Hosted {
   }
   void send_chunk(char task, std::span<const std::byte> items, std::uint32_t count = 1,
                   std::chrono::nanoseconds hold_back = {}) {
-    wire::FrameHeader header;
-    header.first = static_cast<std::uint64_t>(hold_back.count());
-    header.kind = wire::FrameKind::chunk;
-    header.count = count;
-    header.chunk = ++chunks;
-    header.length = items.size() + 1;
-    header.extra = 1;
+    const auto header =
+        wire::ChunkHeader{.chunk = ++chunks, .items = count, .head = 1, .hold_back = hold_back}.frame(items.size() + 1);
     host->write(WorkerId{1}, std::as_bytes(std::span(&header, 1)));
     host->write(WorkerId{1}, std::as_bytes(std::span(&task, 1)));
     host->write(WorkerId{1}, items);

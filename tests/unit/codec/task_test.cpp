@@ -1,4 +1,4 @@
-#include <rankpool/detail/invoke.hpp>
+#include <rankpool/detail/task_type.hpp>
 
 #include "unit/client/futures.hpp"
 #include "unit/damage.hpp"
