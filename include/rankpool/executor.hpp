@@ -171,6 +171,7 @@ class ProcessPoolExecutor {
     work.ranks = options.ranks;
     detail::check_not_negative(options.max_retries, "max_retries");
     work.max_retries = options.max_retries;
+    work.avoid_ranks = std::move(options.avoid_ranks);
     return detail::submit_task(*link_, &work, std::move(task), std::forward<Args>(args)...);
   }
 

@@ -11,6 +11,7 @@
 #include <rankpool/insights.hpp>
 #include <rankpool/map_results.hpp>
 #include <rankpool/pool.hpp>
+#include <rankpool/progress.hpp>
 #include <rankpool/queue.hpp>
 #include <rankpool/run.hpp>
 #include <rankpool/serialization.hpp>

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <vector>
 
 namespace rankpool::inline v0_2 {
 
@@ -12,6 +13,10 @@ struct TaskOptions {
   /// With OnWorkerDeath::replace: how often it is tried again if it was lost with its worker. Default: the executor's.
   /// Below 0: std::invalid_argument.
   std::optional<int> max_retries = std::nullopt;
+  /// Ranks on whose nodes it is run only where no other node has a worker of the executor: those where it has failed.
+  /// It waits for a worker elsewhere while what comes after it is run. Default: none, any worker will do. With `ranks`
+  /// for several: std::invalid_argument.
+  std::vector<int> avoid_ranks = {};
 };
 
 }  // namespace rankpool::inline v0_2

@@ -90,7 +90,7 @@ void TaskDispatcher::handle(ListenToTasks& command) {
 }
 
 bool TaskDispatcher::goes_to_own_worker(const SubmitWork& command) {
-  if (command.spec.items != 1 || command.spec.open) return false;
+  if (command.spec.items != 1 || command.spec.open || command.spec.avoid) return false;
   const auto next = scheduler_.next_idle(command.pool);
   if (!next) return false;
   const Worker* const worker = workers_.find(*next);

@@ -6,7 +6,7 @@ namespace rankpool::schedule {
 
 void WorkTable::add(WorkId work, PoolId pool, const WorkSpec& spec) {
   Entry entry{pool, 0};
-  if (spec.items == 1 && !spec.open && spec.ranks == 0 && !spec.max_retries) {
+  if (spec.items == 1 && !spec.open && spec.ranks == 0 && !spec.max_retries && !spec.avoid) {
     entry.set(Single::queued);
     entries_.insert(raw(work), entry);
     return;
@@ -28,6 +28,7 @@ void WorkTable::add(WorkId work, PoolId pool, const WorkSpec& spec) {
   many.ranks = spec.ranks;
   many.max_retries = spec.max_retries;
   many.task_timeout = spec.task_timeout;
+  many.avoid = spec.avoid;
   many.used = true;
   many.open = spec.open;
   entry.state = place + kOffset;
@@ -44,6 +45,7 @@ void WorkTable::erase(WorkId work) {
   if (entry == nullptr) return;
   if (entry->single() == Single::no) {
     many(*entry).used = false;
+    many(*entry).avoid.reset();
     free_.push_back(entry->state - kOffset);
   }
   entries_.erase(raw(work));

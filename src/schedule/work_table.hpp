@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <deque>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -25,6 +26,7 @@ struct ManyItems {
   std::uint32_t ranks = 0;  ///< not 0: each item is a group
   std::optional<int> max_retries;
   std::optional<Nanoseconds> task_timeout;
+  std::shared_ptr<const std::vector<Rank>> avoid;  ///< ranks on whose nodes it is not run if others can
   bool used = false;
   bool open = false;
   bool queued = false;

@@ -17,8 +17,9 @@ namespace rankpool::watch {
 ///
 ///     {"ph":"X","name":"fit(double)","cat":"done","pid":1,"tid":100001,"dur":  10.1,"ts":  12345.6,"args":{...}},
 ///
-/// One event a line; numbers are padded, so that lines of one task are alike but for some digits, which are written into
-/// the line before. Pids and tids are not 0, which viewers take for the idle process: rank + 1, and worker + kFirstTid.
+/// One event a line; numbers are padded, so that lines of one task are alike but for some digits, which are written
+/// into the line before. Pids and tids are not 0, which viewers take for the idle process: rank + 1, and worker +
+/// kFirstTid.
 class TraceWriter final : public Reader {
  public:
   static constexpr std::uint32_t kFirstTid = 100'000;

@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace rankpool::inline v0_2::detail {
 
@@ -46,6 +47,7 @@ struct WorkOptions {
   int ranks = 0;  ///< processes for each item, which make up an MPI job of their own; 0: it is no such task
   std::optional<int> max_retries;                        ///< in place of the pool's
   std::optional<std::chrono::nanoseconds> task_timeout;  ///< in place of the pool's
+  std::vector<int> avoid_ranks;                          ///< whose nodes run it only if no other can
 };
 
 /// The public classes' way to the engine: one open executor or pool. Thread-safe. The pool lives on in the engine until
