@@ -103,7 +103,7 @@ class Submissions {
   std::vector<bench::Running> running_;
   bench::Port port_{running_};
   engine::Roster roster_;
-  engine::Dispatcher dispatcher_{roster_, Rank{0}};
+  engine::Dispatcher dispatcher_{roster_};
   std::vector<engine::Command> commands_;
   std::vector<Future<long>> futures_;
   static constexpr long result_ = 2;
@@ -134,7 +134,7 @@ class ChunksOnRankZero {
   std::vector<bench::Running> running_;
   bench::Port port_{running_};
   engine::Roster roster_;
-  engine::Dispatcher dispatcher_{roster_, Rank{0}};
+  engine::Dispatcher dispatcher_{roster_};
 };
 
 /// A chunk in a worker, whose results go to memory that is nobody's.

@@ -16,7 +16,7 @@ using detail::Bytes;
 
 class RankZero {
  public:
-  RankZero(int nodes, int workers) : port_(running_), dispatcher_(roster_, Rank{0}) {
+  RankZero(int nodes, int workers) : port_(running_), dispatcher_(roster_) {
     bench::open_pool(dispatcher_, port_, nodes, workers);
   }
   /// A map in chunks of `chunk` items, the results of each in so many frames. Nanoseconds for each of `chunks`.

@@ -4,3 +4,5 @@
 
 #include <rankpool/detail/exception_codec.hpp>
 #include <rankpool/errors.hpp>
+
+#include <boost/core/demangle.hpp>  // for programs that show an exception's type, and had it from here in 0.1

@@ -1,12 +1,16 @@
 #include "agent/agent.hpp"
 
+#include "base/foreign_descriptor.hpp"
+#include "base/limits.hpp"
 #include "base/log.hpp"
 #include "base/pace.hpp"
 
 #include <poll.h>
 #include <sched.h>
+#include <unistd.h>
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <iterator>
 #include <utility>
 
@@ -111,7 +115,7 @@ void Agent::handle(const wire::Message& message, const std::shared_ptr<const det
   } else if (const auto* forget = std::get_if<wire::ForgetBlob>(&message)) {
     blobs_.erase(forget->id);
   } else if (const auto* start = std::get_if<wire::StartWorker>(&message)) {
-    host_.start(start->worker, start->with_folders);
+    this->start(*start);
   } else if (const auto* kill = std::get_if<wire::KillWorker>(&message)) {
     host_.kill(kill->worker, kill->signal);
   } else if (std::holds_alternative<wire::StopRequested>(message)) {
@@ -146,7 +150,30 @@ void Agent::welcome(const wire::Welcome& welcome) {
   wakeup_.emplace(transport_.rank(), liveness::WakePlace{welcome.wakeup_pid, welcome.wakeup_fd, welcome.wakeup_number,
                                                          welcome.wakeup_pid_space});
   options_.hello.wakeup_pipe = wakeup_->pipe();
+  options_.hello.has_root_page = take_up_root(welcome);
   wire::append(batch_, options_.hello);
+}
+
+bool Agent::take_up_root(const wire::Welcome& welcome) {
+  if (welcome.host_page < 0 || welcome.wakeup_pid_space == 0) return false;
+  if (welcome.wakeup_pid_space != base::own_pid_space()) return false;
+  root_pid_ = welcome.wakeup_pid;
+  const int page = base::open_foreign_memfd(root_pid_, welcome.host_page, channel::kRankPageName);
+  const int wake = base::open_foreign_pipe(root_pid_, welcome.host_wake);
+  const bool taken = page >= 0 && wake >= 0 && host_.set_root(page, wake);
+  for (const int fd : {page, wake}) {
+    if (fd >= 0) ::close(fd);
+  }
+  return taken;
+}
+
+void Agent::start(const wire::StartWorker& start) {
+  if (start.channel_fd < 0) return host_.start(start.worker, start.with_folders);
+  const int channel = channel::Channel::open_foreign(root_pid_, start.channel_fd);
+  if (channel < 0) {
+    return worker_failed_to_start(start.worker, "rank 0's memory for it cannot be opened: " + base::error_text(errno));
+  }
+  host_.start_for_root(start.worker, channel, start.with_folders);
 }
 
 void Agent::tell_taken() {

@@ -56,6 +56,9 @@ class Agent final : private host::HostListener {
   void handle(const liveness::LifelineEvent& event);
   void handle(const wire::BlobPart& part);
   void welcome(const wire::Welcome& welcome);
+  /// Lets our keeper have what workers share with rank 0, if that is on our node. False if it cannot be had.
+  bool take_up_root(const wire::Welcome& welcome);
+  void start(const wire::StartWorker& start);
   /// Tells how much of the large input has been taken.
   void tell_taken();
   void send_batch();
@@ -76,7 +79,8 @@ class Agent final : private host::HostListener {
   AgentOptions options_;
   std::optional<liveness::Lifeline> lifeline_;
   std::optional<liveness::WakeChannel> wakeup_;  ///< with the lifeline
-  bool rank_0_asleep_ = false;                   ///< it has to be rung for the next message
+  std::int64_t root_pid_ = 0;
+  bool rank_0_asleep_ = false;  ///< it has to be rung for the next message
   bool knows_we_sleep_ = false;
   std::optional<Ending> ending_;
   std::map<std::uint64_t, channel::Blob> blobs_;  ///< broadcasts that this rank's workers use

@@ -1,5 +1,6 @@
 #include "channel/channel.hpp"
 
+#include "base/foreign_descriptor.hpp"
 #include "base/memfd.hpp"
 
 #include <linux/futex.h>
@@ -18,6 +19,7 @@ namespace rankpool::channel {
 namespace {
 
 constexpr std::size_t kControl = 4096;
+constexpr const char* kName = "rankpool channel";
 
 /// A process that the user's code forks has no place in it: what it does there by mistake ends it.
 void keep_from_forks(void* begin, std::size_t size) noexcept { ::madvise(begin, size, MADV_DONTFORK); }
@@ -62,7 +64,7 @@ bool Channel::on_one_core() noexcept {
   return ::sched_getaffinity(0, sizeof cores, &cores) == 0 && CPU_COUNT(&cores) == 1;
 }
 
-Channel::Channel() : fd_(::memfd_create("rankpool channel", MFD_CLOEXEC)) {
+Channel::Channel() : fd_(::memfd_create(kName, MFD_CLOEXEC)) {
   if (fd_ < 0) fail("a channel's memory");
   try {
     base::resize(fd_, kControl + 2 * kRing + 2 * kSideRing);
@@ -75,6 +77,8 @@ Channel::Channel() : fd_(::memfd_create("rankpool channel", MFD_CLOEXEC)) {
 }
 
 Channel::Channel(int fd) : fd_(fd) { map(); }
+
+int Channel::open_foreign(std::int64_t pid, int fd) { return base::open_foreign_memfd(pid, fd, kName); }
 
 Channel::Channel(Channel&& other) noexcept
     : fd_(std::exchange(other.fd_, -1)),

@@ -9,14 +9,19 @@
 
 namespace rankpool::channel {
 
-/// What all worker processes of one rank share with their host: mapped before the keeper is forked.
+/// What worker processes share with their host: those of its own rank, and those of other ranks of its node whose
+/// channels it has.
 struct RankPage {
   std::atomic<std::uint32_t> host_sleeping{0};
-  std::atomic<std::uint32_t> keeper_events{0};  ///< messages the keeper has sent
+  std::atomic<std::uint32_t> keeper_events{0};  ///< messages the rank's own keeper has sent
   std::atomic<std::uint32_t> stop_requested{0};
   std::atomic<std::uint32_t> terminal_lines{0};  ///< kept for progress: who outlives the rank gives them back
   std::atomic<std::uint32_t> oversubscribed{0};  ///< who spins takes the core from somebody who has work
 };
+
+/// The memory of a RankPage and the name by which others of the node know it.
+inline constexpr std::size_t kRankPageSize = 4096;
+inline constexpr const char* kRankPageName = "rankpool rank page";
 
 /// The system call of a wake-up: what the sleepers look at says so already. May come late, when the memory is gone: it
 /// then wakes nobody, or somebody else for nothing, which sleepers on a futex must expect.
@@ -82,6 +87,9 @@ class Channel {
   Channel();
   /// Maps memory that another process made; takes the descriptor.
   explicit Channel(int fd);
+  /// The descriptor of a channel that another process of this node has open under that number, or -1 with a reason in
+  /// errno.
+  static int open_foreign(std::int64_t pid, int fd);
   Channel(Channel&& other) noexcept;
   Channel& operator=(Channel&&) = delete;
   ~Channel();

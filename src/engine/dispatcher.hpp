@@ -27,14 +27,14 @@ namespace rankpool::engine {
 class Dispatcher final : public RankListener {
  public:
   /// `own`: the rank that this is.
-  Dispatcher(Roster& roster, Rank own) : tasks_(workers_, roster, own), shared_(workers_) {}
+  explicit Dispatcher(Roster& roster) : tasks_(workers_, roster), shared_(workers_) {}
 
   /// Says where a rank's workers are reached; must come before its `rank_joined`. The port must outlive the dispatcher.
   void set_port(Rank rank, RankPort* port) { workers_.set_port(rank, port); }
 
   void handle(Command& command);
-  /// Whether this submission does nothing but write to an idle worker of rank 0, and needs no time kept.
-  [[nodiscard]] bool goes_to_own_worker(const SubmitWork& command) { return tasks_.goes_to_own_worker(command); }
+  /// Whether this submission does nothing but write to the memory of an idle worker, and needs no time kept.
+  [[nodiscard]] bool can_go_inline(const SubmitWork& command) { return tasks_.can_go_inline(command); }
   void tick(schedule::Time now);
   /// The time of the next command, between two ticks.
   void note_time(schedule::Time now) noexcept { tasks_.note_time(now); }

@@ -78,7 +78,7 @@ void Engine::thread_main() noexcept {
 
 void Engine::assemble() {
   const Rank own = options_.own.facts.rank;
-  dispatcher_.emplace(roster_, own);
+  dispatcher_.emplace(roster_);
   local_.emplace(*options_.host);
   dispatcher_->set_port(own, &*local_);
   if (options_.events) {
@@ -87,7 +87,7 @@ void Engine::assemble() {
   }
   if (options_.connect) transport_ = options_.connect();
   if (transport_ != nullptr && transport_->size() > 1) {
-    remote_ = std::make_unique<RemoteRanks>(*transport_, options_.settings, options_.own, *dispatcher_);
+    remote_ = std::make_unique<RemoteRanks>(*transport_, options_.settings, options_.own, *dispatcher_, &*local_);
     for (const Rank rank : remote_->ranks()) dispatcher_->set_port(rank, remote_->port(rank));
   } else {
     dispatcher_->rank_joined(options_.own.facts);

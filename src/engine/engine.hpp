@@ -69,7 +69,7 @@ class Engine final : private InlineDispatcher {
 
  private:
   // InlineDispatcher: in any thread, while the engine's sleeps.
-  bool takes(const SubmitWork& command) override { return dispatcher_->goes_to_own_worker(command); }
+  bool takes(const SubmitWork& command) override { return dispatcher_->can_go_inline(command); }
   channel::FutexWake serve(Command& command) noexcept override;
 
   /// What the engine thread does for those who ask.

@@ -7,11 +7,14 @@
 
 namespace rankpool::engine {
 
-/// Rank 0's own workers, in shared memory. Engine thread.
+/// Workers in shared memory: rank 0's own, and for what is written those of its neighbours too. Engine thread.
 class LocalPort final : public RankPort {
  public:
   explicit LocalPort(host::WorkerHost& host) : host_(host) {}
 
+  [[nodiscard]] host::WorkerHost& host() noexcept { return host_; }
+
+  [[nodiscard]] bool is_direct(WorkerId) const override { return true; }
   void start(WorkerId worker, bool with_folders) override { host_.start(worker, with_folders); }
   void write(WorkerId worker, std::span<const std::byte> header, const detail::Gather& body,
              const detail::Ref<detail::ResultReceiver>& keep_alive) override;

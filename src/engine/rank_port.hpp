@@ -47,6 +47,9 @@ class RankListener : public host::HostListener {
 class RankPort {
  public:
   virtual ~RankPort() = default;
+  /// True if what is written to the worker goes straight into its memory: any thread that has the engine's part may
+  /// write then.
+  [[nodiscard]] virtual bool is_direct(WorkerId worker) const = 0;
   /// `with_folders`: it has folders of its own, which go with it (keeper/folders.hpp).
   virtual void start(WorkerId worker, bool with_folders) = 0;
   /// Appends `header` and then `body` to the worker's input. `keep_alive` owns the bytes of `body`.

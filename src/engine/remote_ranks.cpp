@@ -7,7 +7,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <csignal>
 #include <map>
+#include <unordered_set>
 #include <utility>
 
 namespace rankpool::engine {
@@ -28,15 +30,24 @@ class RemoteRanks::Port final : public RankPort {
  public:
   Port(RemoteRanks& ranks, Peer& peer) : ranks_(ranks), peer_(peer) {}
 
+  [[nodiscard]] bool is_direct(WorkerId worker) const override { return direct_.contains(raw(worker)); }
   void start(WorkerId worker, bool with_folders) override {
-    wire::append(batch_, wire::StartWorker{worker, with_folders});
+    wire::StartWorker message{worker, with_folders};
+    if (peer_.is_neighbour) {
+      if (const auto channel = host().open_for_neighbour(worker)) {
+        message.channel_fd = *channel;
+        direct_.insert(raw(worker));
+      }
+    }
+    wire::append(batch_, message);
   }
   void kill(WorkerId worker, int signal) override {
-    queues_.drop(worker);
+    is_direct(worker) ? host().forget_input(worker) : queues_.drop(worker);
     wire::append(batch_, wire::KillWorker{worker, signal});
   }
   void write(WorkerId worker, std::span<const std::byte> header, const detail::Gather& body,
              const detail::Ref<detail::ResultReceiver>& keep_alive) override {
+    if (is_direct(worker)) return ranks_.local_->write(worker, header, body, keep_alive);
     std::size_t size = header.size();
     for (const auto& part : body) size += part.size();
     const bool waits = queues_.waits(worker);
@@ -56,13 +67,38 @@ class RemoteRanks::Port final : public RankPort {
     if (!queues_.taken(worker, size)) throw wire::ProtocolError("input taken that was not sent");
     pump(worker);
   }
-  void forget_input(WorkerId worker) { queues_.drop(worker); }
   void forget_all_input() { queues_.clear(); }
+  void started(const wire::WorkerStarted& started) {
+    if (is_direct(started.worker)) host().neighbour_started(started.worker);
+    ranks_.listener_.worker_started(started.worker, static_cast<pid_t>(started.pid));
+  }
+  void failed_to_start(const wire::WorkerFailedToStart& failed) {
+    queues_.drop(failed.worker);
+    if (direct_.erase(raw(failed.worker)) != 0) host().neighbour_lost(failed.worker, ranks_.listener_);
+    ranks_.listener_.worker_failed_to_start(failed.worker, failed.why);
+  }
+  void ended(const wire::WorkerEnded& ended) {
+    queues_.drop(ended.worker);
+    const auto pid = static_cast<pid_t>(ended.pid);
+    if (direct_.erase(raw(ended.worker)) != 0) {
+      host().neighbour_ended(ended.worker, pid, ended.wait_status, ranks_.listener_);
+    } else {
+      ranks_.listener_.worker_ended(ended.worker, {pid, ended.wait_status, ended.inside_item});
+    }
+  }
+  /// The rank is lost, and its workers with it: what they had finished is given out.
+  void lose_direct() {
+    for (const std::uint32_t worker : std::exchange(direct_, {})) {
+      host().neighbour_lost(WorkerId{worker}, ranks_.listener_);
+    }
+  }
   void write_side(WorkerId worker, std::span<const std::byte> bytes) override {
+    if (is_direct(worker)) return ranks_.local_->write_side(worker, bytes);
     wire::append(batch_, wire::SideInput{worker, bytes});
   }
   void give_blob(WorkerId worker, std::uint64_t request, std::uint64_t id,
                  std::shared_ptr<const channel::Blob> content) override {
+    if (is_direct(worker)) return ranks_.local_->give_blob(worker, request, id, std::move(content));
     const auto [found, is_new] = blobs().try_emplace(id);
     if (is_new) {
       found->second.content = std::move(content);
@@ -103,10 +139,12 @@ class RemoteRanks::Port final : public RankPort {
     return false;
   }
   void flush() override {
+    if (!direct_.empty()) ranks_.local_->flush();
     if (!batch_.empty()) ranks_.send(peer_, std::exchange(batch_, detail::Bytes()));
   }
 
  private:
+  [[nodiscard]] host::WorkerHost& host() const { return ranks_.local_->host(); }
   void push_copy(WorkerId worker, std::span<const std::byte> bytes) {
     auto copy = std::make_shared<detail::Bytes>(bytes);
     const auto view = copy->view();
@@ -124,12 +162,14 @@ class RemoteRanks::Port final : public RankPort {
   Peer& peer_;
   detail::Bytes batch_;
   InputQueues queues_;
+  std::unordered_set<std::uint32_t> direct_;  ///< workers whose channels are here
 };
 
 RemoteRanks::RemoteRanks(transport::Transport& transport, const base::Settings& settings, LocalRankInfo own,
-                         RankListener& listener)
+                         RankListener& listener, LocalPort* local)
     : transport_(transport),
       listener_(listener),
+      local_(local),
       settings_(settings),
       own_(std::move(own)),
       lifelines_(transport.size(), {settings.lost_after, settings.interface}, transport.rank()),
@@ -147,6 +187,11 @@ RemoteRanks::RemoteRanks(transport::Transport& transport, const base::Settings& 
   welcome.wakeup_fd = wakeup.fd;
   welcome.wakeup_number = wakeup.number;
   welcome.wakeup_pid_space = wakeup.pid_space;
+  if (local_ != nullptr) {
+    const host::HostPlace place = local_->host().place();
+    welcome.host_page = place.page;
+    welcome.host_wake = place.wake;
+  }
   for (std::int32_t number = 0; number < transport_.size(); ++number) {
     const Rank rank{number};
     if (rank == transport_.rank()) continue;
@@ -204,6 +249,7 @@ bool RemoteRanks::poll(std::chrono::steady_clock::time_point now) {
     for (const auto& broken : transport_.take_broken()) lose(peers_.at(broken.peer), {broken.how, {}});
   }
   any |= send_blobs();
+  end_rogue_neighbours();
   if (std::exchange(quiet_, false)) next_look_ = now + pace::kLookAtLifelines;
   if (now >= next_look_) {
     next_look_ = now + pace::kLookAtLifelines;
@@ -252,18 +298,19 @@ void RemoteRanks::receive(const transport::Incoming& message) {
       } else if (from.standing != Standing::member) {
         throw wire::ProtocolError("a message before its greeting");
       } else if (const auto* output = std::get_if<wire::Output>(&*next)) {
+        if (from.port->is_direct(output->worker)) throw wire::ProtocolError("output of a worker that is read here");
         listener_.worker_output(output->worker, output->bytes);
       } else if (const auto* taken = std::get_if<wire::InputTaken>(&*next)) {
         from.port->taken(taken->worker, taken->size);
       } else if (const auto* side = std::get_if<wire::SideOutput>(&*next)) {
+        if (from.port->is_direct(side->worker)) throw wire::ProtocolError("output of a worker that is read here");
         listener_.worker_side_output(side->worker, side->bytes);
       } else if (const auto* started = std::get_if<wire::WorkerStarted>(&*next)) {
-        listener_.worker_started(started->worker, static_cast<pid_t>(started->pid));
+        from.port->started(*started);
       } else if (const auto* failed = std::get_if<wire::WorkerFailedToStart>(&*next)) {
-        listener_.worker_failed_to_start(failed->worker, failed->why);
+        from.port->failed_to_start(*failed);
       } else if (const auto* ended = std::get_if<wire::WorkerEnded>(&*next)) {
-        from.port->forget_input(ended->worker);
-        listener_.worker_ended(ended->worker, {static_cast<pid_t>(ended->pid), ended->wait_status, ended->inside_item});
+        from.port->ended(*ended);
       } else {
         throw wire::ProtocolError("a message that only rank 0 sends");
       }
@@ -271,6 +318,17 @@ void RemoteRanks::receive(const transport::Incoming& message) {
     from.port->flush();
   } catch (const wire::ProtocolError& e) {
     lose(from, {std::string("it sent what makes no sense: ") + e.what(), {}});
+  }
+}
+
+void RemoteRanks::end_rogue_neighbours() {
+  if (neighbours_ == 0) return;
+  for (const WorkerId worker : local_->host().take_rogue_neighbours()) {
+    for (auto& [rank, peer] : peers_) {
+      if (!peer.port->is_direct(worker)) continue;
+      peer.port->kill(worker, SIGKILL);
+      peer.port->flush();
+    }
   }
 }
 
@@ -284,6 +342,15 @@ void RemoteRanks::greet(Peer& from, wire::Hello& hello) {
   } else {
     from.standing = Standing::greeted;
     from.hello = std::move(hello);
+    // As for their cores: who has the same host name is of the same node.
+    from.is_neighbour = local_ != nullptr && from.hello.has_root_page && from.hello.host == own_.facts.host;
+    if (from.is_neighbour) {
+      local_->host().set_neighbours(++neighbours_);
+    } else if (local_ != nullptr && from.hello.host == own_.facts.host) {
+      base::log_info("what goes to workers of rank " + std::to_string(raw(from.rank)) +
+                     " passes through it, though it is of this node: it cannot open what rank 0 has open (another name "
+                     "space of processes, or no /proc)");
+    }
     wakeups_.connect(from.rank, static_cast<pid_t>(from.hello.pid), from.hello.wakeup_pipe,
                      transport_.sent_to(from.rank));
   }
@@ -349,6 +416,7 @@ void RemoteRanks::lose(Peer& gone, const RankEnd& end) {
   for (const auto& [id, blob] : gone.blobs) blobs_under_way_ -= blob.content ? 1 : 0;
   gone.blobs.clear();
   gone.port->forget_all_input();
+  gone.port->lose_direct();
   transport_.forget(gone.rank);
   lifelines_.drop(gone.rank);
   wakeups_.disconnect(gone.rank);

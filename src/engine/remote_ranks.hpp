@@ -2,6 +2,7 @@
 
 #include "base/cores.hpp"
 #include "base/settings.hpp"
+#include "engine/local_port.hpp"
 #include "engine/rank_port.hpp"
 #include "liveness/lifeline.hpp"
 #include "liveness/wake_channel.hpp"
@@ -29,9 +30,10 @@ struct LocalRankInfo {
 /// thread.
 class RemoteRanks {
  public:
-  /// Invites all ranks. The transport must outlive this.
+  /// Invites all ranks. The transport must outlive this. `local`: the way to this rank's own workers, which the workers
+  /// of its node's other ranks go by too; it must be there as long as ranks are written to or polled. Null: none do.
   RemoteRanks(transport::Transport& transport, const base::Settings& settings, LocalRankInfo own,
-              RankListener& listener);
+              RankListener& listener, LocalPort* local = nullptr);
   ~RemoteRanks();
 
   /// All of them, whether they have joined or not.
@@ -78,12 +80,14 @@ class RemoteRanks {
     bool on_the_line = false;     ///< its lifeline is there
     bool peer_asleep = false;     ///< it has to be rung for the next message
     bool knows_we_sleep = false;  ///< it will ring for its next message
+    bool is_neighbour = false;    ///< of this node: the channels of its workers are here
     wire::Hello hello;
     std::map<std::uint64_t, Blob> blobs;  ///< broadcasts that it has or is being sent
   };
 
   void receive(const transport::Incoming& message);
   void greet(Peer& peer, wire::Hello& hello);
+  void end_rogue_neighbours();
   void assemble();
   [[nodiscard]] bool nothing_under_way();
   void count_wakeups();
@@ -101,6 +105,7 @@ class RemoteRanks {
 
   transport::Transport& transport_;
   RankListener& listener_;
+  LocalPort* const local_;
   const base::Settings settings_;
   const LocalRankInfo own_;
   liveness::LifelineServer lifelines_;
@@ -113,6 +118,7 @@ class RemoteRanks {
   std::chrono::steady_clock::time_point next_look_{};
   bool quiet_ = false;  ///< as was seen just now, without a look at them
   bool assembled_ = false;
+  int neighbours_ = 0;
   bool all_by_wakeup_ = false;  ///< every rank tells by its wakeup when it has sent something
 };
 

@@ -24,8 +24,8 @@ bool is_known(std::uint64_t first, std::uint64_t count) { return count < UINT64_
 
 }  // namespace
 
-TaskDispatcher::TaskDispatcher(Workers& workers, Roster& roster, Rank own)
-    : workers_(workers), roster_(roster), own_(own), groups_(workers, losses_, scheduler_, events_) {}
+TaskDispatcher::TaskDispatcher(Workers& workers, Roster& roster)
+    : workers_(workers), roster_(roster), groups_(workers, losses_, scheduler_, events_) {}
 
 // -- what the user's threads ask for
 
@@ -89,12 +89,13 @@ void TaskDispatcher::handle(ListenToTasks& command) {
   });
 }
 
-bool TaskDispatcher::goes_to_own_worker(const SubmitWork& command) {
+bool TaskDispatcher::can_go_inline(const SubmitWork& command) {
   if (command.spec.items != 1 || command.spec.open || command.spec.avoid) return false;
   const auto next = scheduler_.next_idle(command.pool);
   if (!next) return false;
   const Worker* const worker = workers_.find(*next);
-  return worker != nullptr && worker->rank == own_ && !worker->pool->announce_items;
+  return worker != nullptr && !worker->pool->announce_items && worker->at->port != nullptr &&
+         worker->at->port->is_direct(*next);
 }
 
 // -- what the scheduler decides

@@ -36,7 +36,7 @@ namespace rankpool::engine {
 /// Engine thread, or who stands in for it (Mailbox). Does no input or output of its own.
 class TaskDispatcher {
  public:
-  TaskDispatcher(Workers& workers, Roster& roster, Rank own);
+  TaskDispatcher(Workers& workers, Roster& roster);
   TaskDispatcher(const TaskDispatcher&) = delete;
   TaskDispatcher& operator=(const TaskDispatcher&) = delete;
 
@@ -52,8 +52,8 @@ class TaskDispatcher {
   void handle(ListenToTasks& command);
   void handle(AskTally& command) { command.answer->set_value(command.pool->tally); }
 
-  /// Whether this submission does nothing but write to an idle worker of this rank, and needs no time kept.
-  [[nodiscard]] bool goes_to_own_worker(const SubmitWork& command);
+  /// Whether this submission does nothing but write to the memory of an idle worker, and needs no time kept.
+  [[nodiscard]] bool can_go_inline(const SubmitWork& command);
   void tick(schedule::Time now);
   [[nodiscard]] std::optional<schedule::Time> next_deadline() const;
   /// The time of what is done next, if nothing else is to follow from it.
@@ -119,7 +119,6 @@ class TaskDispatcher {
 
   Workers& workers_;
   Roster& roster_;
-  const Rank own_;
   schedule::Scheduler scheduler_;
   std::map<PoolId, std::shared_ptr<PoolState>> pools_;
   /// Why pools broke that have ended: for submissions that were under way.

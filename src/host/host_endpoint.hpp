@@ -15,14 +15,18 @@ namespace rankpool::host {
 
 class HostListener;
 
+/// Who starts and watches a worker.
+enum class KeptBy : std::uint8_t { own_keeper, neighbour };
+
 /// The host's end of one worker's channel. Copies in what there is room for and keeps the rest; gives out what the
 /// worker shows. Believes nothing that makes no sense: such a worker is rogue, and its memory is not looked at any
 /// more. One thread; nothing blocks.
 class HostEndpoint {
  public:
-  explicit HostEndpoint(WorkerId worker) : id_(worker) {}
+  explicit HostEndpoint(WorkerId worker, KeptBy kept_by = KeptBy::own_keeper) : id_(worker), kept_by_(kept_by) {}
 
   [[nodiscard]] WorkerId id() const noexcept { return id_; }
+  [[nodiscard]] KeptBy kept_by() const noexcept { return kept_by_; }
   [[nodiscard]] channel::Channel& channel() noexcept { return channel_; }
   [[nodiscard]] bool rogue() const noexcept { return rogue_; }
 
@@ -73,6 +77,7 @@ class HostEndpoint {
   void wake_side();
 
   const WorkerId id_;
+  const KeptBy kept_by_;
   const std::size_t stretch_ = channel::Channel::stretch();
   channel::Channel channel_;
   std::uint64_t in_tail_ = 0;

@@ -8,10 +8,13 @@
 #include "wire/frame_headers.hpp"
 
 #include <poll.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <algorithm>
+#include <array>
 #include <csignal>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -30,34 +33,73 @@ class WorkerHost::Impl {
     std::erase(rogues, id);
     count_heads();
   }
+  /// How many of the node's processes `own` of our workers and `of_neighbours` stand for: other ranks have as many as
+  /// we.
+  [[nodiscard]] long on_node(long own, long of_neighbours) const {
+    return own * std::max(ranks_here - neighbours, 1) + of_neighbours;
+  }
+  template <class Holds>
+  [[nodiscard]] long count_on_node(long least, Holds&& holds) const {
+    std::array<long, 2> counts{};
+    for (const auto& line : lines) counts[static_cast<std::size_t>(line->kept_by())] += holds(*line) ? 1 : 0;
+    return on_node(std::max(counts[0], least), counts[1]);
+  }
   void count_heads() {
-    const std::size_t heads = std::max<std::size_t>(lines.size(), 1) * static_cast<std::size_t>(ranks_here);
-    oversubscribed = heads > static_cast<std::size_t>(cores_here);
+    oversubscribed = count_on_node(1, [](const auto&) { return true; }) > cores_here;
     keeper->page().oversubscribed.store(oversubscribed ? 1 : 0, std::memory_order_relaxed);
   }
   /// Kills it if it has turned out to be rogue; its end is told as ever.
   void judge(const HostEndpoint& line) {
     if (!line.rogue() || std::find(rogues.begin(), rogues.end(), line.id()) != rogues.end()) return;
     rogues.push_back(line.id());
+    if (line.kept_by() == KeptBy::neighbour) return rogue_neighbours.push_back(line.id());
     keeper->send({keeper::KeeperMessage::Kind::kill, raw(line.id()), SIGKILL, 0});
   }
-  void ended(HostEndpoint& line, HostListener& listener, pid_t pid, int status) {
+  static void give_all(HostEndpoint& line, HostListener& listener) {
     while (line.drain(listener, static_cast<std::size_t>(-1)) != 0) {
     }
     line.give_unpublished(listener);
+  }
+  void ended(HostEndpoint& line, HostListener& listener, pid_t pid, int status) {
+    give_all(line, listener);
     const bool inside = line.inside_item();
     const WorkerId id = line.id();
     erase(id);
     listener.worker_ended(id, {pid, status, inside});
   }
+  HostEndpoint* find_of_neighbour(WorkerId id) {
+    auto* const line = find(id);
+    return line != nullptr && line->kept_by() == KeptBy::neighbour ? line : nullptr;
+  }
+  void close_channel_of(HostEndpoint& line) {
+    if (line.channel().fd() < 0) return;
+    line.channel().close_descriptor();
+    --open_channels;
+  }
+  /// What the keeper tells of a worker whose channel rank 0 has.
+  void pass_on(const keeper::KeeperMessage& message, HostListener& listener) {
+    using Kind = keeper::KeeperMessage::Kind;
+    const WorkerId worker{message.worker};
+    if (message.kind == Kind::spawned) return listener.worker_started(worker, message.number);
+    for_root.erase(message.worker);
+    if (message.kind == Kind::spawn_failed) {
+      listener.worker_failed_to_start(worker, base::error_text(message.number));
+    } else if (message.kind == Kind::ended) {
+      listener.worker_ended(worker, {message.number, message.status, false});
+    }
+  }
 
   std::unique_ptr<keeper::KeeperConnection> keeper;
   const int ranks_here = base::ranks_on_node(base::environment);
+  int neighbours = 0;  ///< of these
   const long cores_here = ::sysconf(_SC_NPROCESSORS_ONLN);
   bool oversubscribed = ranks_here > cores_here;
   std::vector<std::unique_ptr<HostEndpoint>> lines;
   std::unordered_map<std::uint32_t, HostEndpoint*> index;
   std::vector<WorkerId> rogues;  ///< that were told to the keeper
+  std::vector<WorkerId> rogue_neighbours;
+  int open_channels = 0;                       ///< of neighbours' workers
+  std::unordered_set<std::uint32_t> for_root;  ///< workers whose channels rank 0 has
   std::vector<std::pair<WorkerId, std::string>> failed;
   std::uint32_t seen_events = 0;
   bool told_lost = false;
@@ -75,8 +117,8 @@ WorkerHost::~WorkerHost() = default;
 void WorkerHost::start(WorkerId worker, bool with_folders) {
   try {
     auto line = std::make_unique<HostEndpoint>(worker);
-    if (!impl_->keeper->send({keeper::KeeperMessage::Kind::spawn, raw(worker), with_folders ? 1 : 0, 0},
-                             line->channel().fd())) {
+    const std::int32_t how = with_folders ? keeper::KeeperMessage::kWithFolders : 0;
+    if (!impl_->keeper->send({keeper::KeeperMessage::Kind::spawn, raw(worker), how, 0}, line->channel().fd())) {
       impl_->failed.emplace_back(worker, "the keeper is gone");
       return;
     }
@@ -141,6 +183,10 @@ bool WorkerHost::poll(HostListener& listener, std::size_t max_output) {
   while (auto message = i.keeper->receive()) {
     any = true;
     const WorkerId worker{message->worker};
+    if (i.for_root.contains(message->worker)) {
+      i.pass_on(*message, listener);
+      continue;
+    }
     auto* const line = i.find(worker);
     if (line == nullptr) continue;
     if (message->kind == keeper::KeeperMessage::Kind::spawned) {
@@ -184,11 +230,83 @@ void WorkerHost::end_all() {
     void keeper_lost() override {}
   } nobody;
   auto& i = *impl_;
+  std::erase_if(i.lines, [](const auto& line) { return line->kept_by() == KeptBy::neighbour; });
+  i.index.clear();
+  for (const auto& line : i.lines) i.index[raw(line->id())] = line.get();
+  i.open_channels = i.neighbours = 0;
   for (const auto& line : i.lines) kill(line->id(), SIGKILL);
+  for (const std::uint32_t worker : i.for_root) kill(WorkerId{worker}, SIGKILL);
   const auto enough = std::chrono::steady_clock::now() + std::chrono::seconds(2);
-  while (!i.lines.empty() && !i.told_lost && std::chrono::steady_clock::now() < enough) {
+  while (!(i.lines.empty() && i.for_root.empty()) && !i.told_lost && std::chrono::steady_clock::now() < enough) {
     if (!poll(nobody)) ::poll(nullptr, 0, 1);
   }
+}
+
+HostPlace WorkerHost::place() const noexcept { return {impl_->keeper->page_memory(), impl_->keeper->wake()}; }
+
+void WorkerHost::set_neighbours(int ranks) {
+  impl_->neighbours = ranks;
+  impl_->count_heads();
+}
+
+std::optional<int> WorkerHost::open_for_neighbour(WorkerId worker) {
+  auto& i = *impl_;
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || static_cast<rlim_t>(i.open_channels) >= limit.rlim_cur / 4) return {};
+  try {
+    auto line = std::make_unique<HostEndpoint>(worker, KeptBy::neighbour);
+    const int fd = line->channel().fd();
+    i.index[raw(worker)] = line.get();
+    i.lines.push_back(std::move(line));
+    ++i.open_channels;
+    i.count_heads();
+    return fd;
+  } catch (const std::exception&) {  // no memory, no descriptor: its rank may have them
+    i.index.erase(raw(worker));
+    return {};
+  }
+}
+
+void WorkerHost::neighbour_started(WorkerId worker) {
+  if (auto* const line = impl_->find_of_neighbour(worker)) impl_->close_channel_of(*line);
+}
+
+void WorkerHost::neighbour_ended(WorkerId worker, pid_t pid, int wait_status, HostListener& listener) {
+  auto* const line = impl_->find_of_neighbour(worker);
+  if (line == nullptr) return;
+  impl_->close_channel_of(*line);
+  impl_->ended(*line, listener, pid, wait_status);
+}
+
+void WorkerHost::neighbour_lost(WorkerId worker, HostListener& listener) {
+  auto* const line = impl_->find_of_neighbour(worker);
+  if (line == nullptr) return;
+  impl_->close_channel_of(*line);
+  impl_->give_all(*line, listener);
+  impl_->erase(worker);
+}
+
+void WorkerHost::forget_input(WorkerId worker) {
+  if (auto* const line = impl_->find(worker)) line->forget_backlog();
+}
+
+std::vector<WorkerId> WorkerHost::take_rogue_neighbours() { return std::exchange(impl_->rogue_neighbours, {}); }
+
+bool WorkerHost::set_root(int page, int wake) {
+  using Kind = keeper::KeeperMessage::Kind;
+  return impl_->keeper->send({Kind::other_page, 0, 0, 0}, page) &&
+         impl_->keeper->send({Kind::other_wake, 0, 0, 0}, wake);
+}
+
+void WorkerHost::start_for_root(WorkerId worker, int channel, bool with_folders) {
+  const std::int32_t how =
+      keeper::KeeperMessage::kForOtherHost | (with_folders ? keeper::KeeperMessage::kWithFolders : 0);
+  if (impl_->keeper->send({keeper::KeeperMessage::Kind::spawn, raw(worker), how, 0}, channel)) {
+    impl_->for_root.insert(raw(worker));
+  } else {
+    impl_->failed.emplace_back(worker, "the keeper is gone");
+  }
+  ::close(channel);
 }
 
 std::optional<std::chrono::steady_clock::time_point> WorkerHost::next_look() const {
@@ -239,9 +357,7 @@ int WorkerHost::wake_fd() const { return impl_->keeper->wake(); }
 int WorkerHost::keeper_fd() const { return impl_->keeper->control(); }
 bool WorkerHost::oversubscribed() const { return impl_->oversubscribed; }
 bool WorkerHost::core_to_spare() const {
-  const auto busy =
-      std::count_if(impl_->lines.begin(), impl_->lines.end(), [](const auto& line) { return line->at_work(); });
-  return busy * impl_->ranks_here < impl_->cores_here;
+  return impl_->count_on_node(0, [](auto& line) { return line.at_work(); }) < impl_->cores_here;
 }
 int WorkerHost::alive() const { return static_cast<int>(impl_->lines.size()); }
 

@@ -14,6 +14,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace rankpool::keeper {
 class KeeperConnection;
@@ -46,8 +47,22 @@ class HostListener {
   ~HostListener() = default;
 };
 
+/// Where other ranks of the node find what the workers of theirs share with this host: descriptors of this process.
+struct HostPlace {
+  std::int32_t page = -1;
+  std::int32_t wake = -1;
+};
+
 /// The worker processes of one rank, seen from its MPI process (rank 0's engine, rank k's agent): starts them through
 /// the keeper, carries bytes to and from them through shared memory, tells how they ended.
+///
+/// Rank 0's host also has the channels of the workers of its node's other ranks, its neighbours: bytes go straight
+/// between it and them. Their rank starts them, watches them and tells of their ends:
+///
+///     rank 0's host                            neighbour's host
+///     open_for_neighbour ── number of the channel's descriptor ──► start_for_root ──► its keeper
+///     neighbour_started, neighbour_ended ◄──────────────────────── worker_started, worker_ended
+///     neighbour_lost ◄── the rank itself has died, and its keeper ends the workers
 ///
 /// Nothing here blocks. One thread uses it at a time.
 class WorkerHost {
@@ -74,6 +89,31 @@ class WorkerHost {
   void kill(WorkerId worker, int signal);
   /// Lets all workers see that the program is asked to stop.
   void tell_to_stop() noexcept;
+
+  // -- rank 0's: workers of its neighbours. `write`, `show` and the rest are as for its own.
+  [[nodiscard]] HostPlace place() const noexcept;
+  /// So many ranks of this node leave the channels of their workers to us.
+  void set_neighbours(int ranks);
+  /// Makes the channel of a neighbour's worker. The number under which this process has it open until the worker has
+  /// started or is gone; nothing if it cannot be had, or so many descriptors are open for it that others may lack them.
+  [[nodiscard]] std::optional<int> open_for_neighbour(WorkerId worker);
+  void neighbour_started(WorkerId worker);
+  /// It has ended, or never started: gives out what it had finished, and tells of its end.
+  void neighbour_ended(WorkerId worker, pid_t pid, int wait_status, HostListener& listener);
+  /// Its rank is lost, and with it the worker: gives out what it had finished.
+  void neighbour_lost(WorkerId worker, HostListener& listener);
+  /// What it was still to be sent may be freed.
+  void forget_input(WorkerId worker);
+  /// Neighbours' workers that have turned out to be rogue since the last call: their ranks are to kill them.
+  [[nodiscard]] std::vector<WorkerId> take_rogue_neighbours();
+
+  // -- a neighbour's: workers whose channels rank 0 has
+  /// Where its page and its wake-up are; copies the descriptors. False if the keeper is gone.
+  bool set_root(int page, int wake);
+  /// As `start`, with the channel that rank 0 has made; takes the descriptor. Start and end are told as ever, but not
+  /// whether the worker was inside an item.
+  void start_for_root(WorkerId worker, int channel, bool with_folders);
+
   /// Kills what is left of the workers and waits until they are gone, for two seconds at most: who uses this next finds
   /// none. May block.
   void end_all();

@@ -2,6 +2,7 @@
 
 #include "base/limits.hpp"
 #include "base/log.hpp"
+#include "base/memfd.hpp"
 #include "base/terminal_rescue.hpp"
 
 #include <fcntl.h>
@@ -9,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -86,6 +88,12 @@ KeeperConnection::~KeeperConnection() {
     ::close(control_);
   }
   if (wake_identity_.is(wake_)) ::close(wake_);
+  keep_page_to_itself();
+}
+
+void KeeperConnection::keep_page_to_itself() noexcept {
+  if (page_memory_ >= 0 && page_memory_identity_.is(page_memory_)) ::close(page_memory_);
+  page_memory_ = -1;
 }
 
 bool KeeperConnection::send(const KeeperMessage& message, int fd) {
@@ -124,16 +132,20 @@ KeeperPair make_keeper_pair() {
   // A pipe, not an eventfd: whoever writes to it can tell it from all else that might stand under its number.
   if (::pipe2(wakeup, O_CLOEXEC | O_NONBLOCK) != 0)
     throw std::system_error(errno, std::generic_category(), "a pipe for the workers");
-  void* const page = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  int memory = ::memfd_create(channel::kRankPageName, MFD_CLOEXEC);
+  if (memory < 0) throw std::system_error(errno, std::generic_category(), "shared memory");
+  base::resize(memory, channel::kRankPageSize);
+  void* const page = ::mmap(nullptr, channel::kRankPageSize, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
   if (page == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "shared memory");
-  for (int* const fd : {&ends[0], &ends[1], &wakeup[0], &wakeup[1]}) *fd = base::to_high_number(*fd);
+  for (int* const fd : {&ends[0], &ends[1], &wakeup[0], &wakeup[1], &memory}) *fd = base::to_high_number(*fd);
   auto* const shared = new (page) channel::RankPage;
   KeeperPair pair;
-  pair.link = std::make_unique<KeeperConnection>(ends[0], wakeup[0], shared);
+  pair.link = std::make_unique<KeeperConnection>(ends[0], wakeup[0], shared, memory);
   pair.keeper = std::make_unique<Keeper>(ends[1], wakeup[1], shared);
   pair.link_end = ends[0];
   pair.keeper_end = ends[1];
   pair.wakeup_end = wakeup[1];
+  pair.page_memory = memory;
   return pair;
 }
 
@@ -145,6 +157,7 @@ void KeeperPair::keep_link() {
 
 void KeeperPair::keep_keeper() {
   ::close(link_end);
+  ::close(page_memory);
   // The end of the wakeup that the rank reads stays open here: no worker is to die of writing to it after the rank.
   (void)link.release();
 }
@@ -190,7 +203,7 @@ int Keeper::run(KeeperDuties duties) {
     if ((fds[1].revents & POLLIN) != 0) rank_gone = true;
     if (rank_status_) rank_gone = true;
   }
-  if (page_->terminal_lines.load(std::memory_order_relaxed) != 0) base::rescue_terminal();
+  if (own_.page->terminal_lines.load(std::memory_order_relaxed) != 0) base::rescue_terminal();
   end_all_children();
   if (parent >= 0) ::close(parent);
   return rank_status_.value_or(0);
@@ -214,7 +227,7 @@ bool Keeper::take_messages() {
     if (got == Received::end) return false;
     if (message.kind == KeeperMessage::Kind::spawn) {
       if (fd >= 0) {
-        spawn(message.worker, std::exchange(fd, -1), message.number != 0);
+        spawn(message.worker, std::exchange(fd, -1), message.number);
       } else {  // there was no room for it here
         report({KeeperMessage::Kind::spawn_failed, message.worker, EMFILE, 0});
       }
@@ -222,6 +235,10 @@ bool Keeper::take_messages() {
       signal_worker(message.worker, message.number);
     } else if (message.kind == KeeperMessage::Kind::hold && fd >= 0 && duties_.hold) {
       duties_.hold(std::exchange(fd, -1), message.number);
+    } else if (message.kind == KeeperMessage::Kind::other_page && fd >= 0) {
+      take_other_page(std::exchange(fd, -1));
+    } else if (message.kind == KeeperMessage::Kind::other_wake && fd >= 0) {
+      take_other_wake(std::exchange(fd, -1));
     }
     if (fd >= 0) ::close(fd);
   }
@@ -252,9 +269,29 @@ int Keeper::kill_overdue() {
   return next ? static_cast<int>(next->count()) : -1;
 }
 
-void Keeper::spawn(std::uint32_t worker, int fd, bool with_folders) {
+void Keeper::take_other_page(int fd) {
+  if (other_.page != nullptr) ::munmap(std::exchange(other_.page, nullptr), channel::kRankPageSize);
+  struct stat facts {};
+  if (::fstat(fd, &facts) == 0 && facts.st_size >= static_cast<off_t>(channel::kRankPageSize)) {
+    void* const page = ::mmap(nullptr, channel::kRankPageSize, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (page != MAP_FAILED) other_.page = static_cast<channel::RankPage*>(page);
+  }
+  ::close(fd);
+}
+
+void Keeper::take_other_wake(int fd) {
+  if (other_.wake >= 0) ::close(other_.wake);
+  other_.wake = base::to_high_number(fd);
+}
+
+void Keeper::spawn(std::uint32_t worker, int fd, std::int32_t how) {
+  const Host& host = (how & KeeperMessage::kForOtherHost) != 0 ? other_ : own_;
+  if (host.page == nullptr || host.wake < 0) {
+    ::close(fd);
+    return report({KeeperMessage::Kind::spawn_failed, worker, ENXIO, 0});
+  }
   std::optional<Folders> folders;
-  if (with_folders) {
+  if ((how & KeeperMessage::kWithFolders) != 0) {
     folders = Folders::make();
     if (!folders) {
       const int error = errno;
@@ -268,7 +305,7 @@ void Keeper::spawn(std::uint32_t worker, int fd, bool with_folders) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != keeper) ::_exit(1);
     if (folders) Folders::own() = folders->leave();
-    become_worker(fd);
+    become_worker(fd, host);
   }
   const int error = errno;
   ::close(fd);
@@ -282,13 +319,13 @@ void Keeper::spawn(std::uint32_t worker, int fd, bool with_folders) {
   report({KeeperMessage::Kind::spawned, worker, pid, 0});
 }
 
-void Keeper::become_worker(int channel) {
+void Keeper::become_worker(int channel, const Host& host) {
   ::setsid();
   base::give_signals(duties_.stock, base::Heir::worker);
   ::prctl(PR_SET_NAME, "rankpool-worker");  // no space: see keep()
-  base::give_descriptors(duties_.stock, base::Heir::worker, {channel, wake_});
+  base::give_descriptors(duties_.stock, base::Heir::worker, {channel, host.wake});
   try {
-    duties_.worker_main(channel::Channel(channel), page_, wake_);
+    duties_.worker_main(channel::Channel(channel), host.page, host.wake);
   } catch (const std::exception& e) {
     base::log_error("a worker cannot start: " + base::explain(e));
   }
@@ -346,7 +383,7 @@ void Keeper::send_reports() {
     if (control_ >= 0 && !send_message(control_, unsent_.front(), -1, MSG_DONTWAIT) && errno == EAGAIN) return;
     unsent_.pop_front();
     // Behind the message: who sees the count finds the message there.
-    page_->keeper_events.fetch_add(1, std::memory_order_seq_cst);
+    own_.page->keeper_events.fetch_add(1, std::memory_order_seq_cst);
   }
 }
 

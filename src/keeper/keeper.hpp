@@ -21,10 +21,13 @@ namespace rankpool::keeper {
 
 /// What passes between a rank and its keeper: one record a packet.
 struct KeeperMessage {
-  enum class Kind : std::uint32_t { spawn, kill, hold, spawned, spawn_failed, ended };
+  enum class Kind : std::uint32_t { spawn, kill, hold, spawned, spawn_failed, ended, other_page, other_wake };
+  /// Of the number of a `spawn`.
+  static constexpr std::int32_t kWithFolders = 1;
+  static constexpr std::int32_t kForOtherHost = 2;
   Kind kind{};
   std::uint32_t worker = 0;
-  std::int32_t number = 0;  ///< spawn: 1 with folders of its own; kill: signal; hold: what it is; spawned, ended: pid;
+  std::int32_t number = 0;  ///< spawn: what was said above; kill: signal; hold: what it is; spawned, ended: pid;
                             ///< spawn_failed: errno
   std::int32_t status = 0;  ///< ended: as waitpid gives it
 };
@@ -35,9 +38,15 @@ struct KeeperMessage {
 /// line, and no byte goes into a file of the program.
 class KeeperConnection {
  public:
-  /// `wake` is the end of a pipe that the workers write to.
-  KeeperConnection(int control, int wake, channel::RankPage* page)
-      : control_(control), wake_(wake), control_identity_(control), wake_identity_(wake), page_(page) {}
+  /// `wake` is the end of a pipe that the workers write to; `page_memory` is what `page` is mapped from.
+  KeeperConnection(int control, int wake, channel::RankPage* page, int page_memory)
+      : control_(control),
+        wake_(wake),
+        page_memory_(page_memory),
+        control_identity_(control),
+        wake_identity_(wake),
+        page_memory_identity_(page_memory),
+        page_(page) {}
   KeeperConnection(const KeeperConnection&) = delete;
   KeeperConnection& operator=(const KeeperConnection&) = delete;
   ~KeeperConnection();
@@ -51,12 +60,17 @@ class KeeperConnection {
   /// Takes what the workers have written there.
   void take_rings() noexcept;
   [[nodiscard]] channel::RankPage& page() noexcept { return *page_; }
+  /// By which other ranks of the node open the page; -1 after `keep_page_to_itself`.
+  [[nodiscard]] int page_memory() const noexcept { return page_memory_; }
+  void keep_page_to_itself() noexcept;
 
  private:
   int control_;
   int wake_;
+  int page_memory_;
   base::DescriptorIdentity control_identity_;
   base::DescriptorIdentity wake_identity_;
+  base::DescriptorIdentity page_memory_identity_;
   channel::RankPage* page_;
   bool lost_ = false;
 };
@@ -84,16 +98,25 @@ struct KeeperDuties {
 class Keeper {
  public:
   /// `wake`: the end of a pipe to write to.
-  Keeper(int control, int wake, channel::RankPage* page) : control_(control), wake_(wake), page_(page) {}
+  Keeper(int control, int wake, channel::RankPage* page) : control_(control), own_{wake, page} {}
   /// Works until the rank is gone; then no worker is left. Returns the rank's wait status if it was a child.
   int run(KeeperDuties duties);
 
  private:
+  /// What a worker and the process that has its channel wake each other by.
+  struct Host {
+    int wake = -1;
+    channel::RankPage* page = nullptr;
+  };
+
   void pass_on_signals();
   /// What has come from the rank. False once it has let go of us.
   bool take_messages();
-  void spawn(std::uint32_t worker, int fd, bool with_folders);
-  [[noreturn]] void become_worker(int channel);
+  void spawn(std::uint32_t worker, int fd, std::int32_t how);
+  [[noreturn]] void become_worker(int channel, const Host& host);
+  /// From now on there is another host for the workers that are started for one; takes the descriptor.
+  void take_other_page(int fd);
+  void take_other_wake(int fd);
   void signal_worker(std::uint32_t worker, int signal);
   /// Kills those that were asked to end and have not; returns how long until the next is due, in milliseconds, or -1.
   int kill_overdue();
@@ -105,8 +128,8 @@ class Keeper {
   void end_all_children();
 
   int control_;
-  int wake_;
-  channel::RankPage* page_;
+  Host own_;
+  Host other_;
   KeeperDuties duties_;
   std::unordered_map<std::uint32_t, pid_t> pids_;
   std::unordered_map<pid_t, std::uint32_t> workers_;
@@ -123,6 +146,7 @@ struct KeeperPair {
   int link_end = -1;
   int keeper_end = -1;
   int wakeup_end = -1;  ///< of the workers
+  int page_memory = -1;
   void keep_link();
   void keep_keeper();
 };

@@ -247,6 +247,7 @@ int run_launched(int argc, char** argv, const base::Settings& settings, const st
   ::setpgid(0, 0);  // signals come from the keeper, once
   pair.keep_link();
   if (number != 0) {
+    pair.link->keep_page_to_itself();
     try {
       return serve_as_agent(std::move(pair.link), settings, stock);
     } catch (const std::exception& e) {  // of MPI's start

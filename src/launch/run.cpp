@@ -31,6 +31,7 @@ int run_bare(int argc, char** argv, const base::Settings& settings, const base::
   engine::EngineOptions options;
   try {
     OwnKeeper own = start_keeper(stock);
+    own.link->keep_page_to_itself();
     const KeeperProcess keeper = own.process;
     options.settings = settings;
     options.own = local_rank_info(keeper.pid);

@@ -1,6 +1,6 @@
 #include "liveness/wake_channel.hpp"
 
-#include "base/memfd.hpp"
+#include "base/foreign_descriptor.hpp"
 #include "liveness/socket_tools.hpp"
 
 #include <fcntl.h>
@@ -37,12 +37,6 @@ struct Line {
 
 std::size_t page_size(std::size_t ranks) { return sizeof(Head) + ranks * sizeof(Line); }
 std::string name_of(std::uint64_t number) { return "rankpool wake-up channels " + std::to_string(number); }
-
-std::uint64_t own_pid_space() {
-  struct stat facts {};
-  return ::stat("/proc/self/ns/pid", &facts) == 0 ? facts.st_ino : 0;
-}
-std::string path_of(std::int64_t pid, int fd) { return "/proc/" + std::to_string(pid) + "/fd/" + std::to_string(fd); }
 
 /// Descriptors and memory of one end.
 class Belongings {
@@ -86,16 +80,6 @@ class Belongings {
   std::byte* memory = nullptr;
   std::size_t size = 0;
 };
-
-/// Another process's pipe, for writing; for reading too, so that nobody's end makes a writer's signal. -1 if it is
-/// none.
-int open_pipe(std::int64_t pid, int fd) {
-  const int opened = ::open(path_of(pid, fd).c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK);
-  struct stat facts {};
-  if (opened >= 0 && ::fstat(opened, &facts) == 0 && S_ISFIFO(facts.st_mode)) return opened;
-  if (opened >= 0) ::close(opened);
-  return -1;
-}
 
 void ring_if_asleep(std::atomic<std::uint32_t>& asleep, int pipe) noexcept {
   if (asleep.load(std::memory_order_seq_cst) == 0 || asleep.exchange(0, std::memory_order_seq_cst) == 0) return;
@@ -152,12 +136,12 @@ WakeChannels::~WakeChannels() = default;
 
 WakePlace WakeChannels::place() const noexcept {
   if (!impl_) return {};
-  return {::getpid(), impl_->own.page, impl_->number, own_pid_space()};
+  return {::getpid(), impl_->own.page, impl_->number, base::own_pid_space()};
 }
 
 bool WakeChannels::connect(Rank rank, pid_t pid, int fd, std::uint64_t sent) {
   if (!impl_ || fd < 0 || connected(rank)) return false;
-  const int pipe = open_pipe(pid, fd);
+  const int pipe = base::open_foreign_pipe(pid, fd);
   if (pipe < 0) return false;
   impl_->pipe(rank) = pipe;
   impl_->neighbours.push_back(rank);
@@ -209,16 +193,16 @@ class WakeChannel::Impl {
     if (zero >= 0) ::close(zero);
   }
   bool take_up(Rank rank, const WakePlace& place) {
-    if (place.fd < 0 || place.pid_space == 0 || place.pid_space != own_pid_space()) return false;
-    own.page = ::open(path_of(place.pid, place.fd).c_str(), O_RDWR | O_CLOEXEC);
-    if (own.page < 0 || !base::is_memfd(own.page, name_of(place.number))) return false;
+    if (place.fd < 0 || place.pid_space == 0 || place.pid_space != base::own_pid_space()) return false;
+    own.page = base::open_foreign_memfd(place.pid, place.fd, name_of(place.number));
+    if (own.page < 0) return false;
     struct stat facts {};
     if (::fstat(own.page, &facts) != 0 || facts.st_size < static_cast<off_t>(page_size(raw(rank) + std::size_t{1}))) {
       return false;
     }
     if (!own.map(static_cast<std::size_t>(facts.st_size)) || !own.make_pipe()) return false;
     self = rank;
-    zero = open_pipe(place.pid, own.head().pipe);
+    zero = base::open_foreign_pipe(place.pid, own.head().pipe);
     return zero >= 0;
   }
   [[nodiscard]] Line& line() const noexcept { return own.line(self); }

@@ -108,10 +108,11 @@ void fields(Each& each, auto& message) {
     each(message.addresses), each(message.port), each(message.token), each(message.lost_after_ms),
         each(message.workers);
     each(message.wakeup_pid), each(message.wakeup_fd), each(message.wakeup_number), each(message.wakeup_pid_space);
+    each(message.host_page), each(message.host_wake);
   } else if constexpr (std::is_same_v<M, Hello>) {
     each(message.build), each(message.program), each(message.host), each(message.pid), each(message.keeper_pid);
     each(message.cores), each(message.core_limit), each(message.slurm_cores), each(message.workers);
-    each(message.wakeup_pipe);
+    each(message.wakeup_pipe), each(message.has_root_page);
   } else if constexpr (std::is_same_v<M, Input> || std::is_same_v<M, Output> || std::is_same_v<M, SideInput> ||
                        std::is_same_v<M, SideOutput> || std::is_same_v<M, LargeInput>) {
     each(message.bytes);
@@ -124,7 +125,7 @@ void fields(Each& each, auto& message) {
   } else if constexpr (std::is_same_v<M, ForgetBlob>) {
     each(message.id);
   } else if constexpr (std::is_same_v<M, StartWorker>) {
-    each(message.with_folders);
+    each(message.with_folders), each(message.channel_fd);
   } else if constexpr (std::is_same_v<M, KillWorker>) {
     each(message.signal);
   } else if constexpr (std::is_same_v<M, Quit>) {

@@ -31,11 +31,15 @@ struct Welcome {
   std::int32_t wakeup_fd = -1;
   std::uint64_t wakeup_number = 0;
   std::uint64_t wakeup_pid_space = 0;
+  // What workers of its node share with rank 0, if it has their channels (host/worker_host.hpp): descriptors of it.
+  std::int32_t host_page = -1;
+  std::int32_t host_wake = -1;
   bool operator==(const Welcome&) const = default;
 };
 struct StartWorker {
   WorkerId worker{};
-  bool with_folders = false;  ///< it is to have folders of its own, which go with it
+  bool with_folders = false;     ///< it is to have folders of its own, which go with it
+  std::int32_t channel_fd = -1;  ///< of rank 0, which has its channel; else the agent makes one
   bool operator==(const StartWorker&) const = default;
 };
 /// Bytes for the worker's input stream.
@@ -96,9 +100,10 @@ struct Hello {
   std::int64_t keeper_pid = 0;
   std::vector<std::uint32_t> cores;  ///< numbers of the cores it may use
   std::int32_t core_limit = 0;       ///< as many of them as it may keep busy (cgroup quota)
-  std::int32_t slurm_cores = 0;       ///< as many as Slurm gives the job there, or 0
+  std::int32_t slurm_cores = 0;      ///< as many as Slurm gives the job there, or 0
   std::int32_t workers = 0;          ///< RANKPOOL_WORKERS, or 0
   std::int32_t wakeup_pipe = -1;     ///< its own, if it has taken up rank 0's wake-up channel
+  bool has_root_page = false;        ///< rank 0 may have the channels of its workers
   bool operator==(const Hello&) const = default;
 };
 struct WorkerStarted {

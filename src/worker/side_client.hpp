@@ -26,7 +26,7 @@ class SideClient {
     /// Called in the main thread before it sleeps for a reply: what it has finished must not wait with it.
     std::function<void()> before_sleep;
     /// A shared object is gone.
-    void (*forget)(std::uint64_t id) = nullptr;
+    std::function<void(std::uint64_t id)> forget;
   };
 
   SideClient(WorkerEndpoint& rings, Hooks hooks) : rings_(rings), channel_(rings.channel()), hooks_(std::move(hooks)) {}

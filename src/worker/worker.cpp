@@ -47,12 +47,18 @@ class Worker final : public detail::TaskContext {
   Worker(channel::Channel channel, channel::RankPage* page, int wake, const WorkerHooks& hooks)
       : rings_(std::move(channel), page, wake),
         hooks_(hooks),
-        side_(rings_, {[this] { publish_open(); }, hooks.forget_shared}) {
+        side_(rings_, {[this] { publish_open(); }, [this](std::uint64_t id) { forget_shared(id); }}) {
     progress_ = &rings_.control().progress;
     wire::SharedAccess::install(&shared_);
     g_this = this;
     ::pthread_atfork(nullptr, nullptr, [] { g_this->become_copy(); });
     base::watch_for_copies();
+  }
+
+  /// What was decoded of a broadcast may be large, and there will hardly be another use for so much.
+  void forget_shared(std::uint64_t id) {
+    hooks_.forget_shared(id);
+    if (heap_.has_grown()) heap_.give_back();
   }
 
   [[noreturn]] void run() {

@@ -1,5 +1,6 @@
 #include "agent/agent.hpp"
 
+#include "base/foreign_descriptor.hpp"
 #include "support/loop_network.hpp"
 #include "unit/worker/workers.hpp"
 
@@ -18,8 +19,8 @@ using namespace std::chrono_literals;
 class Agents : public host::Hosted {
  protected:
   void SetUp() override {
-    keep([](channel::Channel channel, channel::RankPage* shared, int wake) {
-      worker::worker_main(std::move(channel), shared, wake, worker::kWorkerHooks);
+    keep([](channel::Channel channel, channel::RankPage* own, int wake) {
+      worker::worker_main(std::move(channel), own, wake, worker::kWorkerHooks);
     });
     agent_end = network.transport(Rank{1});
     AgentOptions options;
@@ -50,7 +51,18 @@ class Agents : public host::Hosted {
     welcome.port = invitation.port;
     welcome.token.assign(invitation.token.begin(), invitation.token.end());
     welcome.lost_after_ms = 10'000;
+    if (root) {
+      welcome.wakeup_pid = ::getpid();
+      welcome.wakeup_pid_space = base::own_pid_space();
+      welcome.host_page = root->place().page;
+      welcome.host_wake = root->place().wake;
+    }
     say(welcome);
+  }
+  /// Lets the test, which is rank 0, have the channels of its workers.
+  void share_memory() {
+    pair = keeper::make_keeper_pair();
+    root = std::make_unique<host::WorkerHost>(std::move(pair.link));
   }
   /// Who falls asleep while a message is under way is rung, as rank 0 does it.
   void answer_lifeline() {
@@ -97,6 +109,8 @@ class Agents : public host::Hosted {
 
   test::LoopNetwork network{2};
   std::unique_ptr<transport::Transport> rank_0 = network.transport(Rank{0});
+  keeper::KeeperPair pair;
+  std::unique_ptr<host::WorkerHost> root;
   std::unique_ptr<transport::Transport> agent_end;
   std::optional<liveness::LifelineServer> lifelines{std::in_place, 2, liveness::LifelineOptions{}};
   std::vector<liveness::LifelineEvent> events;
@@ -147,6 +161,58 @@ TEST_F(Agents, input_goes_to_the_worker_and_its_output_comes_back) {
   EXPECT_EQ(ended->worker, WorkerId{7});
   EXPECT_TRUE(WIFSIGNALED(ended->wait_status) && WTERMSIG(ended->wait_status) == SIGKILL);
   EXPECT_FALSE(ended->inside_item);
+}
+
+TEST_F(Agents, rank_0_and_a_worker_need_it_for_start_and_end_alone_where_they_share_memory) {
+  share_memory();
+  invite();
+  const auto hello = next<wire::Hello>();
+  ASSERT_TRUE(hello);
+  EXPECT_TRUE(hello->has_root_page);
+  const auto channel = root->open_for_neighbour(WorkerId{7});
+  ASSERT_TRUE(channel);
+  const std::vector<std::byte> identity(17, std::byte{0});
+  const wire::FrameHeader init(wire::FrameKind::init, identity.size());
+  root->write(WorkerId{7}, std::as_bytes(std::span(&init, 1)));
+  root->write(WorkerId{7}, identity);
+  root->flush(WorkerId{7});
+  say(wire::StartWorker{WorkerId{7}, false, *channel});
+  ASSERT_TRUE(next<wire::WorkerStarted>());
+  EXPECT_TRUE(test::until([&] {
+    root->poll(notes);
+    return notes.output[7].size() == sizeof(wire::FrameHeader);
+  }));
+  say(wire::KillWorker{WorkerId{7}, SIGKILL});
+  const auto ended = next<wire::WorkerEnded>();
+  ASSERT_TRUE(ended);
+  EXPECT_TRUE(WIFSIGNALED(ended->wait_status) && WTERMSIG(ended->wait_status) == SIGKILL);
+}
+
+TEST_F(Agents, a_worker_whose_memory_cannot_be_opened_has_failed_to_start) {
+  share_memory();
+  invite();
+  ASSERT_TRUE(next<wire::Hello>());
+  say(wire::StartWorker{WorkerId{7}, false, 0});  // no channel, whatever it is
+  const auto failed = next<wire::WorkerFailedToStart>();
+  ASSERT_TRUE(failed);
+  EXPECT_EQ(failed->worker, WorkerId{7});
+}
+
+TEST_F(Agents, of_another_name_space_of_processes_it_shares_no_memory) {
+  share_memory();
+  const auto& invitation = lifelines->invitation();
+  wire::Welcome welcome;
+  welcome.addresses = invitation.addresses;
+  welcome.port = invitation.port;
+  welcome.token.assign(invitation.token.begin(), invitation.token.end());
+  welcome.wakeup_pid = ::getpid();
+  welcome.wakeup_pid_space = base::own_pid_space() + 1;
+  welcome.host_page = root->place().page;
+  welcome.host_wake = root->place().wake;
+  say(welcome);
+  const auto hello = next<wire::Hello>();
+  ASSERT_TRUE(hello);
+  EXPECT_FALSE(hello->has_root_page);
 }
 
 TEST_F(Agents, dismissed_after_a_loss_it_says_so) {

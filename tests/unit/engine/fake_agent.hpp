@@ -61,6 +61,17 @@ class FakeAgent {
     accept();
     greet();
   }
+  /// As a rank of rank 0's node that shares its memory.
+  void join_as_neighbour(const std::string& host) {
+    accept();
+    wire::Hello hello;
+    hello.build = 1;
+    hello.host = host;
+    hello.pid = 100 + raw(rank_);
+    hello.workers = 2;
+    hello.has_root_page = true;
+    say(hello);
+  }
   void say(const wire::Message& message) {
     detail::Bytes bytes;
     wire::append(bytes, message);

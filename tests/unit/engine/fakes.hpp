@@ -3,8 +3,8 @@
 #include "engine/mailbox.hpp"
 #include "engine/rank_port.hpp"
 #include "engine/task_events.hpp"
-#include "wire/frame_reader.hpp"
 #include "wire/frame_headers.hpp"
+#include "wire/frame_reader.hpp"
 
 #include <rankpool/detail/result_receiver.hpp>
 
@@ -35,6 +35,7 @@ class FakePort final : public RankPort {
     std::string payload;
   };
 
+  [[nodiscard]] bool is_direct(WorkerId) const override { return direct; }
   void start(WorkerId worker, bool) override { started.push_back(raw(worker)); }
   void write(WorkerId worker, std::span<const std::byte> header, const detail::Gather& body,
              const detail::Ref<detail::ResultReceiver>& /*keep_alive*/) override {
@@ -70,6 +71,7 @@ class FakePort final : public RankPort {
   std::vector<std::uint64_t> forgotten_blobs;
   std::vector<std::pair<std::uint32_t, int>> killed;
   int flushes = 0;
+  bool direct = false;
 };
 
 /// Notes how each item ended, in a line: "0 value five", "1..3 failed ...".

@@ -1,9 +1,12 @@
 #include "engine/remote_ranks.hpp"
 
 #include "engine/input_queues.hpp"
+#include "engine/local_port.hpp"
+#include "keeper/keeper.hpp"
 #include "unit/engine/fake_agent.hpp"
 #include "unit/engine/fakes.hpp"
 
+#include <unistd.h>
 #include <csignal>
 #include <thread>
 
@@ -51,14 +54,15 @@ class Listener final : public RankListener {
 
 /// The root of a job of three ranks, and the two others.
 struct RemoteJob {
-  explicit RemoteJob(Rank root_rank = Rank{0}) : network(3, root_rank), transport(network.transport(root_rank)) {
+  explicit RemoteJob(Rank root_rank = Rank{0}, LocalPort* local = nullptr)
+      : network(3, root_rank), transport(network.transport(root_rank)) {
     LocalRankInfo own;
     own.build = 1;
     own.facts.rank = root_rank;
     own.facts.host = "root";
     own.allowance.cores = {0};
     own.allowance.limit = 1;
-    ranks.emplace(*transport, base::Settings{}, own, listener);
+    ranks.emplace(*transport, base::Settings{}, own, listener, local);
     for (const Rank rank : ranks->ranks()) agents.push_back(std::make_unique<FakeAgent>(network, rank));
   }
   bool polled_until(const std::function<bool()>& holds) {
@@ -273,6 +277,109 @@ TEST_F(Remote, a_rank_that_sleeps_is_rung_with_the_next_message_and_only_then) {
   EXPECT_TRUE(one().lifeline->poll(events));
   ASSERT_EQ(events.size(), 1U);
   EXPECT_EQ(events[0].kind, liveness::LifelineEvent::Kind::ring);
+}
+
+/// The first of the others is of the root's node and shares its memory; so could the second, which has another name.
+class WithNeighbour : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    job.one().join_as_neighbour("root");
+    job.two().join_as_neighbour("elsewhere");
+    ASSERT_TRUE(job.polled_until([&] { return job.ranks->assembled(); }));
+    job.listener.notes.clear();
+  }
+  /// Starts a worker of that rank; gives what the rank is told.
+  wire::StartWorker start(FakeAgent& agent, Rank rank, std::uint32_t worker) {
+    job.ranks->port(rank)->start(WorkerId{worker}, false);
+    job.ranks->port(rank)->flush();
+    const auto started = agent.taken_of<wire::StartWorker>();
+    return started.size() == 1 ? started[0] : wire::StartWorker{};
+  }
+  /// The worker's end of its channel.
+  static channel::Channel channel_of(const wire::StartWorker& start) {
+    return channel::Channel(channel::Channel::open_foreign(::getpid(), start.channel_fd));
+  }
+  static void show(channel::Channel& worker, const std::string& text) {
+    const std::uint64_t begin = worker.control().out_tail.value;
+    for (std::size_t i = 0; i < text.size(); ++i) *worker.out(begin + i) = static_cast<std::byte>(text[i]);
+    worker.control().out_tail.value = begin + text.size();
+  }
+
+  keeper::KeeperPair pair = keeper::make_keeper_pair();
+  host::WorkerHost host{std::move(pair.link)};
+  LocalPort local{host};
+  RemoteJob job{Rank{0}, &local};
+};
+
+TEST_F(WithNeighbour, what_is_written_goes_into_the_workers_memory_and_no_message) {
+  const auto started = start(job.one(), Rank{1}, 4);
+  ASSERT_GE(started.channel_fd, 0);
+  auto worker = channel_of(started);
+  RankPort* const port = job.ranks->port(Rank{1});
+  EXPECT_TRUE(port->is_direct(WorkerId{4}));
+  port->write(WorkerId{4}, bytes_of("head"), {bytes_of("body")}, {});
+  port->flush();
+  EXPECT_EQ(worker.control().in_tail.value, 8U);
+  EXPECT_EQ(text_of({worker.in(0), 8}), "headbody");
+  show(worker, "result");
+  host.poll(job.listener);
+  EXPECT_THAT(job.listener.taken(), ElementsAre("output 4 result"));
+  EXPECT_THAT(job.one().taken(), IsEmpty());
+}
+
+TEST_F(WithNeighbour, a_rank_of_another_host_name_is_none) {
+  EXPECT_EQ(start(job.two(), Rank{2}, 4).channel_fd, -1);
+  EXPECT_FALSE(job.ranks->port(Rank{2})->is_direct(WorkerId{4}));
+}
+
+TEST_F(WithNeighbour, start_and_end_of_its_workers_are_its_own_to_tell) {
+  auto worker = channel_of(start(job.one(), Rank{1}, 4));
+  job.one().say(wire::WorkerStarted{WorkerId{4}, 44});
+  ASSERT_TRUE(job.polled_until([&] { return !job.listener.notes.empty(); }));
+  show(worker, "last");
+  worker.control().progress = 1;
+  job.one().say(wire::WorkerEnded{WorkerId{4}, 44, SIGSEGV, false});
+  ASSERT_TRUE(job.polled_until([&] { return job.listener.notes.size() == 3; }));
+  EXPECT_THAT(job.listener.notes, ElementsAre("started 4 44", "output 4 last", "ended 4 11 inside"));
+  EXPECT_FALSE(job.ranks->port(Rank{1})->is_direct(WorkerId{4}));
+}
+
+TEST_F(WithNeighbour, what_its_workers_had_finished_comes_before_its_loss) {
+  auto worker = channel_of(start(job.one(), Rank{1}, 4));
+  show(worker, "finished");
+  job.one().lifeline.reset();
+  ASSERT_TRUE(job.polled_until([&] { return job.listener.notes.size() == 2; }));
+  EXPECT_THAT(job.listener.notes, ElementsAre("output 4 finished", "lost 1"));
+}
+
+TEST_F(WithNeighbour, is_told_to_kill_a_worker_and_one_that_makes_no_sense) {
+  auto worker = channel_of(start(job.one(), Rank{1}, 4));
+  job.ranks->port(Rank{1})->kill(WorkerId{4}, SIGTERM);
+  job.ranks->port(Rank{1})->flush();
+  EXPECT_THAT(job.one().taken_of<wire::KillWorker>(), ElementsAre(wire::KillWorker{WorkerId{4}, SIGTERM}));
+  worker.control().out_tail.value = UINT64_MAX;
+  host.poll(job.listener);
+  job.poll();
+  EXPECT_THAT(job.one().taken_of<wire::KillWorker>(), ElementsAre(wire::KillWorker{WorkerId{4}, SIGKILL}));
+}
+
+TEST_F(WithNeighbour, that_tells_of_output_which_is_read_here_is_lost) {
+  auto worker = channel_of(start(job.one(), Rank{1}, 4));
+  job.one().say(wire::Output{WorkerId{4}, bytes_of("false")});
+  ASSERT_TRUE(job.polled_until([&] { return !job.listener.notes.empty(); }));
+  EXPECT_THAT(job.listener.notes, ElementsAre("lost 1"));
+}
+
+TEST_F(WithNeighbour, a_broadcast_is_found_by_its_workers_where_rank_0_has_it) {
+  auto worker = channel_of(start(job.one(), Rank{1}, 4));
+  const std::uint64_t before = RemoteRanks::broadcast_bytes_sent();
+  auto blob = std::make_shared<channel::Blob>(9, 3);
+  ASSERT_TRUE(blob->append(bytes_of("abc")));
+  job.ranks->port(Rank{1})->give_blob(WorkerId{4}, 1, 9, blob);
+  job.poll();
+  EXPECT_GT(worker.control().side_in_tail.value, sizeof(wire::FrameHeader));
+  EXPECT_EQ(RemoteRanks::broadcast_bytes_sent(), before);
+  EXPECT_THAT(job.one().taken(), IsEmpty());
 }
 
 TEST_F(Remote, at_the_end_all_who_are_left_are_told_to_leave) {

@@ -91,7 +91,7 @@ class Tasks : public testing::Test {
   std::array<FakePort, 2> ports;
   Roster roster;
   Workers workers;
-  TaskDispatcher tasks{workers, roster, Rank{0}};
+  TaskDispatcher tasks{workers, roster};
   std::shared_ptr<PoolState> state = std::make_shared<PoolState>();
   std::shared_ptr<FakeEvents> events = std::make_shared<FakeEvents>();
   std::vector<std::string> notes;
@@ -305,15 +305,17 @@ TEST_F(Tasks, everything_fails_with_the_engine_and_so_does_what_comes_later) {
   EXPECT_THAT(late->why_broken()->text, HasSubstr("no more memory"));
 }
 
-TEST_F(Tasks, one_that_an_idle_worker_of_this_rank_can_have_at_once_goes_there) {
+TEST_F(Tasks, one_that_an_idle_worker_can_have_through_its_memory_goes_there_at_once) {
   open_ready(policy(1));
   SubmitWork command{kPool, WorkId{1}, {}, {}};
-  EXPECT_TRUE(tasks.goes_to_own_worker(command));
+  EXPECT_FALSE(tasks.can_go_inline(command)) << "its rank has to be sent a message";
+  ports[0].direct = true;
+  EXPECT_TRUE(tasks.can_go_inline(command));
   command.spec.items = 2;
-  EXPECT_FALSE(tasks.goes_to_own_worker(command));
+  EXPECT_FALSE(tasks.can_go_inline(command));
   submit(1);
   command.spec.items = 1;
-  EXPECT_FALSE(tasks.goes_to_own_worker(command)) << "its worker is busy";
+  EXPECT_FALSE(tasks.can_go_inline(command)) << "its worker is busy";
 }
 
 TEST_F(Tasks, the_events_of_a_task_tell_its_life) {
