@@ -1,5 +1,6 @@
 #include "parallel/driver.hpp"
 
+#include "parallel/numbers.hpp"
 #include "parallel/run_command.hpp"
 #include "parallel/settings.hpp"
 #include "parallel/shell_words.hpp"
@@ -16,8 +17,6 @@
 
 namespace rankpool::parallel {
 namespace {
-
-void say(const std::string& text) { std::fputs(("rankpool-parallel: " + text + "\n").c_str(), stderr); }
 
 double now_since_1970() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
@@ -57,6 +56,8 @@ CommandResult lost(const BrokenProcessPool& error) {
 
 }  // namespace
 
+void say(const std::string& text) { std::fputs(("rankpool-parallel: " + text + "\n").c_str(), stderr); }
+
 Driver::Driver(const Options& options, std::unique_ptr<Input> input, Template command)
     : options_(options),
       command_(std::move(command)),
@@ -79,6 +80,7 @@ int Driver::run() {
         options_.joblog, options_.resume == Resume::no ? Joblog::Open::anew : Joblog::Open::go_on, joblog_size_);
   }
   if (options_.stop_before) stop_at_ = job_end_time() - *options_.stop_before;
+  if (options_.give_back_idle_nodes) idle_nodes_.emplace(spool_folder(options_.tmpdir));
   open_executor();
   if (!options_.results.empty()) {
     results_ = make_results(options_.results, argument_names_, several_ranks_, options_.resume != Resume::no);
@@ -93,6 +95,7 @@ int Driver::run() {
       }
       if (running_.empty() && (phase_ != Phase::running || (input_ended_ && again_.empty()))) break;
       if (phase_ == Phase::stopping) break;
+      give_back_idle_nodes();
       auto event = events_.poll();
       if (!event) {
         printer_.flush();
@@ -210,6 +213,10 @@ void Driver::handle(Event event) {
 void Driver::handle_piece(const Piece& piece) {
   const auto job = running_.find(piece.seq);
   if (job == running_.end() || job->second.attempt != piece.attempt) return;
+  if (piece.stream == 0) {
+    job->second.rank = static_cast<int>(parse_number(piece.bytes).value_or(0));
+    return;
+  }
   printer_.printed(piece.seq, piece.stream, piece.bytes);
   auto& waiting = job->second.result;
   if (++job->second.pieces; waiting && waiting->pieces == job->second.pieces) ended(job, *std::exchange(waiting, {}));
@@ -322,6 +329,7 @@ Driver::Clock::time_point Driver::wake_up_at() const {
   auto until = Clock::time_point::max();
   if (options_.delay > 0 && running_.size() < slots_ && phase_ == Phase::running)
     until = std::max(next_start_, Clock::now());
+  if (idle_nodes_ && idle_nodes_->next() > Clock::now()) until = std::min(until, idle_nodes_->next());
   return until;
 }
 

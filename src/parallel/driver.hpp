@@ -3,6 +3,7 @@
 #include "parallel/command.hpp"
 #include "parallel/events.hpp"
 #include "parallel/halt.hpp"
+#include "parallel/idle_nodes.hpp"
 #include "parallel/item_queue.hpp"
 #include "parallel/joblog.hpp"
 #include "parallel/median.hpp"
@@ -22,6 +23,9 @@
 #include <vector>
 
 namespace rankpool::parallel {
+
+/// A line on standard error.
+void say(const std::string& text);
 
 /// Runs a list of commands: rank 0's side. As many commands are handed out as there are slots, and no more, so that
 /// none waits behind another while a worker is idle, and a halt is a halt. One that has failed and waits for a worker
@@ -50,6 +54,7 @@ class Driver {
     std::optional<CommandResult> result;  ///< waits for the rest of its pieces
     Future<CommandResult> future;         ///< empty once it has `returned`
     bool returned = false;
+    std::optional<int> rank;     ///< that it runs on, if workers tell
     std::vector<int> failed_on;  ///< ranks
     bool elsewhere = false;      ///< waits for a worker of a node where it has not failed
   };
@@ -87,6 +92,8 @@ class Driver {
   void say_halt(const std::string& command, bool failed);
   [[nodiscard]] Clock::time_point wake_up_at() const;
   void open_progress();
+  /// Once nothing is left that idle nodes could do.
+  void give_back_idle_nodes();
   [[nodiscard]] std::string tag_of(const Job& job) const;
 
   const Options& options_;
@@ -101,6 +108,7 @@ class Driver {
   std::unique_ptr<Results> results_;
   Printer printer_;
   std::optional<Progress> progress_;
+  std::optional<IdleNodes> idle_nodes_;
   Tally tally_;
   Median runtimes_;
   std::optional<Value<double>> time_limit_;

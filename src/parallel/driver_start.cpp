@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
+#include <set>
 #include <stdexcept>
 #include <utility>
 
@@ -95,6 +97,24 @@ std::vector<int> Driver::ranks_to_avoid(const Job& job) {
   return avoided;
 }
 
+void Driver::give_back_idle_nodes() {
+  const bool tail = phase_ == Phase::finishing || (input_ended_ && again_.empty());
+  if (!idle_nodes_ || !tail || running_.empty() || Clock::now() < idle_nodes_->next()) return;
+  std::map<int, std::string> hosts;
+  std::set<std::string> all;
+  for (const auto& rank : rankpool::ranks()) {
+    hosts[rank.rank] = rank.host;
+    if (rank.alive) all.insert(rank.host);
+  }
+  std::set<std::string> needed{hosts[0]};
+  for (const auto& [seq, job] : running_) {
+    if (!job.rank) return;
+    needed.insert(hosts[*job.rank]);
+  }
+  const std::string told = idle_nodes_->give_back(all, needed, Clock::now());
+  if (!told.empty()) say(told);
+}
+
 void Driver::start(Job job) {
   take_slot();
   const std::uint64_t seq = job.item.seq;
@@ -110,6 +130,7 @@ void Driver::start(Job job) {
   job.pieces = 0;
   job.result.reset();
   job.returned = false;
+  job.rank.reset();
   std::string head;
   if (options_.verbose) head = job.text + "\n";
   printer_.started(seq, options_.tag ? tag_of(job) : std::string(), head);
