@@ -58,16 +58,17 @@ void GroupDispatcher::start(const schedule::StartGroup& action, std::shared_ptr<
     const detail::Bytes bytes = wire::encode(plan);
     send(nursery.id, wire::FrameHeader(wire::FrameKind::serve_group, bytes.size()), {bytes.view()});
   }
+  for (std::size_t i = 0; i < group.members.size(); ++i) {
+    group.members[i].at = &workers_.rank(action.ranks[i]);
+    start_process(group.members[i].id, action.ranks[i], group, false);
+  }
+  // Whoever listens has to know the worker first.
   tell([&] {
     detail::Gather gather;
     const std::size_t head = group.receiver->gather(group.item, 1, gather);
     return ChunkSent{group.members.front().id, group.chunk,          group.work, group.item, 1,
                      size_of(gather) - head,   head_of(gather, head)};
   });
-  for (std::size_t i = 0; i < group.members.size(); ++i) {
-    group.members[i].at = &workers_.rank(action.ranks[i]);
-    start_process(group.members[i].id, action.ranks[i], group, false);
-  }
 }
 
 void GroupDispatcher::start_process(WorkerId id, Rank rank, const Group& group, bool nursery) {
