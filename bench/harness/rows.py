@@ -333,6 +333,54 @@ def watching(lab):
     return row
 
 
+def small_maps(lab):
+    row = Row("small maps, `map` and `to_vector`")
+    work = {"n": 16, "iterations": lab.iterations(190e-6), "rounds": lab.size(200, 20)}
+    runs = row.keep(lab.interleave({BARE: lab.bare("bench_small_maps", **work), TWO: lab.mpirun(2, "bench_small_maps", **work)}))
+    for ours, bar in ((BARE, 1.08), (TWO, 1.12)):
+        row.figure(runs, ours, "over_ideal", "16 tasks of 190 µs, over the ideal", at_most=bar)
+    noop = {"n": lab.cores, "iterations": 0, "rest-us": 0, "rounds": lab.size(5_000, 200)}
+    runs = row.keep(lab.interleave({BARE: lab.bare("bench_small_maps", **noop), TWO: lab.mpirun(2, "bench_small_maps", **noop)}))
+    row.figure(runs, BARE, "seconds", "one no-op for each worker, p50", " µs", 1e6, at_most=10)
+    row.figure(runs, TWO, "seconds", "one no-op for each worker, p50", " µs", 1e6)
+    return row
+
+
+def locked(lab):
+    row = Row("400,000 locked increments of one `Value` by four workers")
+    n = lab.size(400_000, 4_000)
+    four = "rankpool, mpirun -n 4"
+    runs = row.keep(lab.interleave({BARE: lab.bare("bench_locked", n=n), TWO: lab.mpirun(2, "bench_locked", n=n),
+                                    four: lab.mpirun(4, "bench_locked", n=n)}, 1 if lab.quick else min(3, lab.pairs)))
+    row.figure(runs, BARE, "seconds", "all of them", " s")
+    for ours in (TWO, four):
+        row.figure(runs, ours, "seconds", "all of them", " s", at_most=5)
+    return row
+
+
+def mpi_inside(lab):
+    row = Row("tasks of two ranks that return the size of their world; map on a CommExecutor")
+    n = lab.size(20, 3)
+    one, two, loop = "one at a time", "places for two", "mpirun -n 2 in a loop"
+    runs = row.keep(lab.interleave({
+        one: lab.bare("bench_groups", n=n, workers=2), two: lab.bare("bench_groups", n=n, workers=4),
+        loop: lab.mpirun(2, "rival_mpi_world_size")}))
+    for reports in runs.reports.get(loop, []):
+        reports["seconds"] = reports["wall_s"]
+    for ours in (one, two):
+        row.figure(runs, ours, "seconds", "a task", " ms", 1e3, **({"at_most": 100} if ours == one else {}))
+    row.figure(runs, loop, "seconds", "a run", " ms", 1e3)
+    row.faster(runs, one, loop, at_least=1.0)
+    row.faster(runs, two, loop, at_least=1.5)
+    for chunk, what in ((0, "default chunks"), (1, "chunks of one")):
+        work = {"n": lab.size(2_000_000 if chunk == 0 else 200_000, 20_000), "chunk": chunk}
+        comm, under_run = f"CommExecutor, {what}", f"run, {what}"
+        maps = row.keep(lab.interleave({comm: lab.mpirun(2, "bench_comm_map", way="comm", **work),
+                                        under_run: lab.mpirun(2, "bench_comm_map", way="run", **work)}))
+        row.faster(maps, comm, under_run, "items_per_s", at_least=0.95)
+    return row
+
+
 ROWS = {1: no_op_chunk_1, 2: no_op_default_chunks, 3: round_trip, 4: shortest_task, 5: payload, 6: values, 7: long_tasks,
         8: skewed_tasks, 9: idle, 10: start, 11: memory, 12: many_ranks,
-        13: commands, 14: watching}
+        13: commands, 14: watching, 15: small_maps, 16: mpi_inside, 17: locked}

@@ -8,6 +8,7 @@
 #include <rankpool/future.hpp>
 #include <rankpool/insights.hpp>
 #include <rankpool/map_results.hpp>
+#include <rankpool/mp_context.hpp>
 #include <rankpool/task_options.hpp>
 #include <rankpool/timeout.hpp>
 
@@ -57,6 +58,9 @@ struct ExecutorOptions {
   /// A worker process is replaced after so many tasks; a chunk of a map counts as one. Default: never. A remedy for
   /// tasks that leak memory. Below 1: std::invalid_argument.
   std::optional<int> max_tasks_per_child = std::nullopt;
+  /// How worker processes are launched. Default: `forkserver`. Take `spawn` where a library does not bear a fork. Error
+  /// for `in_rank` without CommExecutor.
+  MpContext mp_context = MpContext::forkserver;
 
   // -- failures
 
@@ -109,12 +113,20 @@ struct MapOptions {
 
   // -- each item, as in TaskOptions
 
+  /// What the items are called where `progress` gives no label, in traces, insights and the texts of errors. Default:
+  /// what the function is called.
+  std::string name = {};
   /// Processes that run an item together. Default: 1. Below 1, or more than the executor has workers:
   /// std::invalid_argument.
   int ranks = 1;
+  /// Of what waits the highest goes first; equal ones go in the order in which they were submitted. Default: 0.
+  int priority = 0;
   /// With OnWorkerDeath::replace: how often an item that was lost with its worker is tried again. Default: the
   /// executor's. Below 0: std::invalid_argument.
   std::optional<int> max_retries = std::nullopt;
+  /// How long each item may run: as ExecutorOptions::task_timeout, in place of it. At or below zero:
+  /// std::invalid_argument.
+  Timeout task_timeout = {};
 };
 
 /// How an executor is shut down: `executor.shutdown({.cancel_futures = true})`.
@@ -166,12 +178,8 @@ class ProcessPoolExecutor {
   /// @throws std::invalid_argument for options that make no sense; what the other form throws
   template <class F, class... Args>
   auto submit(TaskOptions options, F&& f, Args&&... args) {
-    detail::WorkOptions work;
     auto task = detail::group_or_plain<Args...>(std::forward<F>(f), options.ranks);
-    work.ranks = options.ranks;
-    detail::check_not_negative(options.max_retries, "max_retries");
-    work.max_retries = options.max_retries;
-    work.avoid_ranks = std::move(options.avoid_ranks);
+    const detail::WorkOptions work = detail::work_options(options);
     return detail::submit_task(*link_, &work, std::move(task), std::forward<Args>(args)...);
   }
 
@@ -263,6 +271,7 @@ class ProcessPoolExecutor {
     const detail::KeepAliveScope scope(config.keep_alives);
     if (options.initializer) detail::encode(config.initializer, options.initializer);
     config.max_tasks_per_child = options.max_tasks_per_child;
+    config.mp_context = options.mp_context;
     config.close_on_stop = options.on_stop == OnStop::finish_running;
     config.replace_lost_workers = options.on_worker_death == OnWorkerDeath::replace;
     config.max_retries = options.max_retries;
@@ -278,9 +287,7 @@ class ProcessPoolExecutor {
     request.timeout = options.timeout;
     request.unordered = options.unordered;
     request.progress = options.progress;
-    request.ranks = options.ranks;
-    detail::check_not_negative(options.max_retries, "max_retries");
-    request.max_retries = options.max_retries;
+    request.each = {options.name, options.ranks, options.priority, options.max_retries, options.task_timeout};
     return request;
   }
 

@@ -86,14 +86,16 @@ struct CloseComm {
   void operator()(CommSession* session) const noexcept { close_comm(session); }
 };
 using CommSessionPtr = std::unique_ptr<CommSession, CloseComm>;
-/// Collective. On the root the session; elsewhere it serves, and returns null when the root's is over.
-CommSessionPtr open_comm(MPI_Comm comm, int root);
+/// Collective. On the root the session; elsewhere it serves, and returns null when the root's is over. `context`: of
+/// the root's executor.
+CommSessionPtr open_comm(MPI_Comm comm, int root, MpContext context);
 }  // namespace detail
 
 struct CommOptions {
   /// The rank of the communicator whose tasks the others' workers run too. The same on all ranks.
   int root = 0;
-  /// What the executor is made with; only the root's counts.
+  /// What the executor is made with; only the root's counts. With `mp_context = MpContext::in_rank` the ranks run the
+  /// tasks themselves.
   ExecutorOptions executor = {};
 };
 
@@ -108,12 +110,19 @@ struct CommOptions {
 /// Elsewhere the constructor serves the root's tasks, returns when the root's destructor has shut the executor down,
 /// and it is false. The communicator is duplicated, so that the program's own messages on it stay its own. Meanwhile
 /// the root may use MPI itself only with MPI_THREAD_MULTIPLE.
+///
+/// With MpContext::in_rank each rank but the root runs tasks in its own MPI process, one at a time, on the thread that
+/// constructed it: they may use MPI, a GPU context, memory of that rank. `prepare` is not needed. The root is the
+/// executor and runs none, unless it is the only rank: then it does, one at a time, on a thread of its own, where MPI
+/// needs MPI_THREAD_SERIALIZED. What runs cannot be ended: terminating waits for it. A task that crashes takes its rank
+/// along.
 class CommExecutor {
  public:
-  /// @throws Error without `prepare`, if MPI is not initialised, if this process has a CommExecutor, if a rank does not
-  /// come for RANKPOOL_ARRIVE_WITHIN (600 s), or elsewhere than on the root if that is lost; std::invalid_argument
+  /// @throws Error without `prepare` (but for in_rank), if MPI is not initialised, if this process has a CommExecutor,
+  /// if a rank does not come for RANKPOOL_ARRIVE_WITHIN (600 s), or elsewhere than on the root if that is lost;
+  /// std::invalid_argument
   explicit CommExecutor(MPI_Comm comm, const CommOptions& options = {})
-      : session_(detail::open_comm(comm, options.root)) {
+      : session_(detail::open_comm(comm, options.root, options.executor.mp_context)) {
     if (session_) executor_.emplace(options.executor);
   }
   explicit CommExecutor(const boost::mpi::communicator& comm, const CommOptions& options = {})

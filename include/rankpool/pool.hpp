@@ -7,6 +7,7 @@
 #include <rankpool/detail/submit.hpp>
 #include <rankpool/errors.hpp>
 #include <rankpool/map_results.hpp>
+#include <rankpool/mp_context.hpp>
 #include <rankpool/timeout.hpp>
 
 #include <atomic>
@@ -42,6 +43,9 @@ struct PoolOptions {
   /// A worker process is replaced after so many tasks; a chunk counts as one. Default: never. A remedy for tasks that
   /// leak memory. Below 1: std::invalid_argument.
   std::optional<int> maxtasksperchild = std::nullopt;
+  /// How worker processes are launched. Default: `forkserver`. Take `spawn` where a library does not bear a fork. Error
+  /// for `in_rank`, which is for CommExecutor.
+  MpContext mp_context = MpContext::forkserver;
 
   // -- failures
 
@@ -202,6 +206,7 @@ class Pool {
     const detail::KeepAliveScope scope(config.keep_alives);
     if (options.initializer) detail::encode(config.initializer, options.initializer);
     config.max_tasks_per_child = options.maxtasksperchild;
+    config.mp_context = options.mp_context;
     config.replace_lost_workers = true;
     if (options.task_timeout.has_value()) config.task_timeout = options.task_timeout.value();
     return config;

@@ -10,6 +10,7 @@
 #include <rankpool/future.hpp>
 #include <rankpool/insights.hpp>
 #include <rankpool/map_results.hpp>
+#include <rankpool/mp_context.hpp>
 #include <rankpool/pool.hpp>
 #include <rankpool/progress.hpp>
 #include <rankpool/queue.hpp>

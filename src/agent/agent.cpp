@@ -27,37 +27,43 @@ constexpr std::size_t kMaxUnsent = 16 * kPiece;
 }  // namespace
 
 Agent::Agent(transport::Transport& transport, host::WorkerHost& host, AgentOptions options)
-    : transport_(transport), host_(host), options_(std::move(options)) {}
+    : transport_(transport),
+      host_(host),
+      options_(std::move(options)),
+      invited_until_(Clock::now() + pace::kAssembly) {}
 
 Agent::~Agent() = default;
 
 Ending Agent::run() {
-  const auto invited_until = Clock::now() + pace::kAssembly;
-  while (!ending_) {
-    const auto now = Clock::now();
-    bool any = take_messages();
-    // Workers wait when rank 0 or the wire cannot keep up.
-    const std::size_t unsent = transport_.unsent() + batch_.size();
-    if (unsent < kMaxUnsent) {
-      any |= host_.poll(*this, kMaxUnsent - unsent);
-      any |= host_.collect_unpublished(*this, now);
-    }
-    tell_taken();
-    send_batch();
-    any |= look_at_lifeline(now);
-    if (!lifeline_ && now > invited_until) {
-      base::log_error("rank 0 has not sent an invitation within " + std::to_string(pace::kAssembly.count()) + " s");
-      ending_ = Ending::rank_0_lost;
-    }
-    if (any) {
-      idler_.worked(now);
-      // A worker that shares our core has to make room before there is more to do.
-      if (host_.has_backlog()) ::sched_yield();
-    } else if (!idler_.look_again(now, host_.oversubscribed(), [&] { return host_.core_to_spare(); })) {
-      sleep();
-    }
-  }
+  while (!ending_) turn(Rest::allowed);
   return *ending_;
+}
+
+void Agent::turn(Rest rest) {
+  if (ending_) return;
+  const auto now = Clock::now();
+  bool any = take_messages();
+  // Workers wait when rank 0 or the wire cannot keep up.
+  const std::size_t unsent = transport_.unsent() + batch_.size();
+  if (unsent < kMaxUnsent) {
+    any |= host_.poll(*this, kMaxUnsent - unsent);
+    any |= host_.collect_unpublished(*this, now);
+  }
+  tell_taken();
+  send_batch();
+  any |= look_at_lifeline(now);
+  if (!lifeline_ && now > invited_until_) {
+    base::log_error("rank 0 has not sent an invitation within " + std::to_string(pace::kAssembly.count()) + " s");
+    ending_ = Ending::rank_0_lost;
+  }
+  if (any) {
+    idler_.worked(now);
+    // A worker that shares our core has to make room before there is more to do.
+    if (host_.has_backlog()) ::sched_yield();
+  } else if (rest == Rest::allowed && !ending_ &&
+             !idler_.look_again(now, host_.oversubscribed(), [&] { return host_.core_to_spare(); })) {
+    sleep();
+  }
 }
 
 /// Rank 0 and the transport say so: asking MPI would take longer.
@@ -111,7 +117,7 @@ void Agent::handle(const wire::Message& message, const std::shared_ptr<const det
   } else if (const auto* ready = std::get_if<wire::BlobReady>(&message)) {
     const auto found = blobs_.find(ready->id);
     if (found == blobs_.end() || !found->second.full()) throw wire::ProtocolError("a broadcast that is not there");
-    host::answer_with_place(host_, ready->worker, ready->request, found->second.place());
+    host::answer_with_place_of(host_, ready->worker, ready->request, found->second);
   } else if (const auto* forget = std::get_if<wire::ForgetBlob>(&message)) {
     blobs_.erase(forget->id);
   } else if (const auto* start = std::get_if<wire::StartWorker>(&message)) {
@@ -168,12 +174,13 @@ bool Agent::take_up_root(const wire::Welcome& welcome) {
 }
 
 void Agent::start(const wire::StartWorker& start) {
-  if (start.channel_fd < 0) return host_.start(start.worker, start.with_folders);
+  if (start.origin > base::kLastOrigin) throw wire::ProtocolError("a worker of unknown origin");
+  if (start.channel_fd < 0) return host_.start(start.worker, start.origin);
   const int channel = channel::Channel::open_foreign(root_pid_, start.channel_fd);
   if (channel < 0) {
     return worker_failed_to_start(start.worker, "rank 0's memory for it cannot be opened: " + base::error_text(errno));
   }
-  host_.start_for_root(start.worker, channel, start.with_folders);
+  host_.start_for_root(start.worker, channel, start.origin);
 }
 
 void Agent::tell_taken() {

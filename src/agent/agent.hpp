@@ -48,6 +48,13 @@ class Agent final : private host::HostListener {
   /// Serves until the job is over. Throws what it cannot go on after: `say_farewell` is to follow.
   Ending run();
 
+  /// Whether a turn in which there is nothing to do may end in sleep.
+  enum class Rest : std::uint8_t { none, allowed };
+  /// One look at all there is to do. Throws as `run` does.
+  void turn(Rest rest);
+  /// How it has ended, if it has: no turn follows.
+  [[nodiscard]] const std::optional<Ending>& ending() const noexcept { return ending_; }
+
  private:
   [[nodiscard]] bool nothing_under_way() const;
   bool take_messages();
@@ -83,6 +90,7 @@ class Agent final : private host::HostListener {
   bool rank_0_asleep_ = false;  ///< it has to be rung for the next message
   bool knows_we_sleep_ = false;
   std::optional<Ending> ending_;
+  const std::chrono::steady_clock::time_point invited_until_;
   std::map<std::uint64_t, channel::Blob> blobs_;  ///< broadcasts that this rank's workers use
   detail::Bytes batch_;
   std::vector<WorkerId> written_;

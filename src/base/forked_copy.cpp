@@ -10,7 +10,8 @@ bool g_copy = false;  // written where there is one thread only: right after a f
 }  // namespace
 
 void watch_for_copies() noexcept {
-  ::pthread_atfork(nullptr, nullptr, [] { g_copy = true; });
+  static const int watched = ::pthread_atfork(nullptr, nullptr, [] { g_copy = true; });
+  (void)watched;
 }
 
 bool is_forked_copy() noexcept { return g_copy; }

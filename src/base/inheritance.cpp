@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <algorithm>
+#include <climits>
 #include <cstdlib>
 #include <limits>
 
@@ -18,8 +19,12 @@ namespace {
 /// would get that number and be taken for a standard stream.
 std::array<bool, 3> g_closed_at_start{};
 
-__attribute__((constructor(101))) void look_at_standard_streams() {
+/// Where it was started: the program may have changed that before it is executed anew (keeper/spawned_worker.hpp).
+std::array<char, PATH_MAX> g_directory_at_start{};
+
+__attribute__((constructor(101))) void look_around_at_start() {
   for (int fd = 0; fd < 3; ++fd) g_closed_at_start[static_cast<std::size_t>(fd)] = ::fcntl(fd, F_GETFD) < 0;
+  if (::getcwd(g_directory_at_start.data(), g_directory_at_start.size()) == nullptr) g_directory_at_start[0] = '\0';
 }
 
 /// Sanitizers run a thread of their own in each process.
@@ -175,6 +180,8 @@ void give_descriptors(const Stock& stock, Heir heir, std::vector<int> own) {
     }
   }
 }
+
+const char* directory_at_start() noexcept { return g_directory_at_start.data(); }
 
 int count_other_threads() {
   DIR* const folder = ::opendir("/proc/self/task");

@@ -46,6 +46,9 @@ void give_signals(const Stock& stock, Heir heir);
 /// Gives it the descriptors of its column. `own`: what it needs besides; they stay open and are closed by exec.
 void give_descriptors(const Stock& stock, Heir heir, std::vector<int> own);
 
+/// The working directory when the program was started; empty if that could not be told.
+const char* directory_at_start() noexcept;
+
 /// Threads of this process besides the caller; 0 if that cannot be told.
 int count_other_threads();
 

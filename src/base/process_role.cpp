@@ -6,11 +6,13 @@ namespace rankpool::base {
 namespace {
 
 ProcessRole g_role = ProcessRole::program;
+thread_local ProcessRole t_role = ProcessRole::program;
 
 }  // namespace
 
 void set_process_role(ProcessRole role) noexcept { g_role = role; }
-ProcessRole process_role() noexcept { return g_role; }
+void set_thread_role(ProcessRole role) noexcept { t_role = role; }
+ProcessRole process_role() noexcept { return g_role == ProcessRole::program ? t_role : g_role; }
 
 }  // namespace rankpool::base
 

@@ -6,6 +6,8 @@ namespace rankpool::base {
 enum class ProcessRole { program, worker };
 
 void set_process_role(ProcessRole role) noexcept;
+/// For the calling thread alone.
+void set_thread_role(ProcessRole role) noexcept;
 [[nodiscard]] ProcessRole process_role() noexcept;
 
 }  // namespace rankpool::base

@@ -19,7 +19,6 @@ namespace rankpool::channel {
 namespace {
 
 constexpr std::size_t kControl = 4096;
-constexpr const char* kName = "rankpool channel";
 
 /// A process that the user's code forks has no place in it: what it does there by mistake ends it.
 void keep_from_forks(void* begin, std::size_t size) noexcept { ::madvise(begin, size, MADV_DONTFORK); }

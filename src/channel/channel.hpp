@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
@@ -12,11 +13,14 @@ namespace rankpool::channel {
 /// What worker processes share with their host: those of its own rank, and those of other ranks of its node whose
 /// channels it has.
 struct RankPage {
+  using Token = std::array<unsigned char, 16>;
+
   std::atomic<std::uint32_t> host_sleeping{0};
   std::atomic<std::uint32_t> keeper_events{0};  ///< messages the rank's own keeper has sent
   std::atomic<std::uint32_t> stop_requested{0};
   std::atomic<std::uint32_t> terminal_lines{0};  ///< kept for progress: who outlives the rank gives them back
   std::atomic<std::uint32_t> oversubscribed{0};  ///< who spins takes the core from somebody who has work
+  Token token{};  ///< by which a spawned worker knows that this is its page (keeper/spawned_worker.hpp)
 };
 
 /// The memory of a RankPage and the name by which others of the node know it.
@@ -74,6 +78,7 @@ class Channel {
   /// What a worker's main thread sleeps for, if it does.
   enum class SleepsFor : std::uint32_t { nothing = 0, input, room };
 
+  static constexpr const char* kName = "rankpool channel";
   static constexpr std::size_t kRing = 256 * 1024;
   static constexpr std::size_t kSideRing = 16 * 1024;
 

@@ -26,6 +26,13 @@ void check_positive(const std::optional<int>& number, const char* name) {
   if (number && *number < 1) throw std::invalid_argument(std::string(name) + " must be greater than 0");
 }
 
+bool is_open(const std::weak_ptr<engine::PoolState>& pool) {
+  const auto state = pool.lock();
+  if (!state) return false;
+  const std::lock_guard lock(state->mutex);
+  return !state->ended;
+}
+
 }  // namespace
 
 std::shared_ptr<Job> Job::current() {
@@ -52,6 +59,30 @@ void Job::warn_of_oversubscription(int workers) {
   base::log_warn(*text);
 }
 
+void Job::check_context(const detail::PoolConfig& config) {
+  if (config.mp_context != MpContext::in_rank) {
+    if (!engine_.in_rank()) return;
+    throw Error("the ranks of this CommExecutor are its workers (MpContext::in_rank): it can start no others");
+  }
+  if (!engine_.in_rank() || config.facade != detail::Facade::executor) {
+    throw Error(
+        "MpContext::in_rank is for the executor of a rankpool::CommExecutor (CommOptions::executor): nowhere else are "
+        "ranks free to run tasks");
+  }
+  const int ranks = engine_.roster().capacity();
+  if (ranks < 1) throw Error("MpContext::in_rank: no rank is left that could run tasks");
+  const auto refuse = [](bool asked, const char* what) {
+    if (asked) throw std::invalid_argument(std::string("MpContext::in_rank: ") + what);
+  };
+  refuse(config.task_timeout.has_value(), "there is no task_timeout, since a task could only be ended with its rank");
+  refuse(config.max_tasks_per_child.has_value(), "there is no max_tasks_per_child, since ranks cannot be replaced");
+  refuse(config.threads_per_worker != 1, "there is no threads_per_worker, since the ranks' threads are the program's");
+  if (config.max_workers && *config.max_workers > ranks) {
+    throw std::invalid_argument("MpContext::in_rank: max_workers is " + std::to_string(*config.max_workers) +
+                                ", and there are only " + std::to_string(ranks) + " ranks to run tasks");
+  }
+}
+
 std::shared_ptr<engine::PoolState> Job::open_pool(detail::PoolConfig config) {
   const bool executor = config.facade == detail::Facade::executor;
   check_positive(config.max_workers, executor ? "max_workers" : "processes");
@@ -61,12 +92,15 @@ std::shared_ptr<engine::PoolState> Job::open_pool(detail::PoolConfig config) {
   if (config.task_timeout && config.task_timeout->count() <= 0) {
     throw std::invalid_argument("task_timeout must be greater than 0");
   }
+  check_context(config);
   auto state = std::make_shared<engine::PoolState>();
   state->facade = config.facade;
   state->tally.opened(watch::Observer::now());
   state->threads_per_worker = config.threads_per_worker;
+  state->mp_context = config.mp_context;
   const int all = std::max(1, engine_.roster().capacity() / config.threads_per_worker);
   state->max_workers = config.max_workers.value_or(engine_.settings().max_workers.value_or(all));
+  if (engine_.in_rank()) state->max_workers = std::min(state->max_workers, all);
   const bool asked_for = config.max_workers || engine_.settings().max_workers || engine_.settings().workers;
   state->initializer = std::move(config.initializer);
   state->keep_alives = std::move(config.keep_alives);
@@ -82,6 +116,9 @@ std::shared_ptr<engine::PoolState> Job::open_pool(detail::PoolConfig config) {
   policy.task_timeout = config.task_timeout.value_or(schedule::Nanoseconds(0));
   const std::lock_guard lock(mutex_);
   if (closing_) throw ShutdownError("cannot make a new pool: the program is ending");
+  if (engine_.in_rank() && std::any_of(pools_.begin(), pools_.end(), [](const auto& pool) { return is_open(pool); })) {
+    throw Error("the ranks of this CommExecutor are its workers (MpContext::in_rank): one executor at a time has them");
+  }
   if (asked_for) warn_of_oversubscription(state->max_workers);
   state->id = PoolId{next_pool_++};
   pools_.push_back(state);

@@ -30,6 +30,8 @@ class Job {
   static void set_current(std::shared_ptr<Job> job);
 
  private:
+  /// What the context asks for can be had, and what else is asked for with it.
+  void check_context(const detail::PoolConfig& config);
   /// Says once that workers have to share cores, where these are somebody's to give: in a job, not on a laptop.
   void warn_of_oversubscription(int workers);
 

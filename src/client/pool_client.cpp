@@ -65,8 +65,13 @@ class EnginePoolClient final : public PoolClient {
   void submit(Ref<ResultReceiver> receiver) override { post(std::move(receiver), schedule::WorkSpec{}, nullptr); }
   std::shared_ptr<WorkControl> submit(Ref<ResultReceiver> receiver, const WorkOptions& options) override {
     if (options.ranks > 0) check_ranks(options.ranks);
+    if (options.task_timeout && state_->mp_context == MpContext::in_rank) {
+      throw std::invalid_argument(
+          "MpContext::in_rank: there is no task_timeout, since a task could only be ended with its rank");
+    }
     schedule::WorkSpec spec;
     spec.ranks = static_cast<std::uint32_t>(options.ranks);
+    spec.priority = options.priority;
     spec.max_retries = options.max_retries;
     spec.task_timeout = options.task_timeout;
     if (!options.avoid_ranks.empty()) spec.avoid = avoided(options);
@@ -116,6 +121,9 @@ class EnginePoolClient final : public PoolClient {
 
  private:
   void check_ranks(int ranks) const {
+    if (state_->mp_context == MpContext::in_rank) {
+      throw Error("tasks of several ranks need workers of their own: MpContext::in_rank has none");
+    }
     if (ranks > state_->max_workers) {
       throw std::invalid_argument("a task asks for " + std::to_string(ranks) + " ranks, and its executor has only " +
                                   std::to_string(state_->max_workers) + " workers");

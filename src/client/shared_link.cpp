@@ -15,12 +15,16 @@
 #include <cstring>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
 
 namespace rankpool::inline v0_2::detail {
 namespace {
+
+/// A worker that finds a broadcast's place given to another one asks again, so often at most.
+constexpr int kMostTries = 100;
 
 using client::Job;
 using wire::SharedAccess;
@@ -239,12 +243,19 @@ void shared_unlock(std::uint64_t id) { access().unlock(header_of(SharedOp::unloc
 
 void shared_blob(std::uint64_t id, const std::function<void(std::span<const std::byte>)>& use) {
   if (SharedAccess::of_worker() == nullptr) throw Error("a broadcast was used after its last handle had gone");
-  const Reply reply = ask(request(SharedOp::blob, id));
-  auto rest = reply.body();
-  const auto place = wire::take_plain<wire::BlobPlace>(rest);
-  if (!place) throw Error("a reply of rank 0 is too short");
-  const channel::MappedBlob blob(id, *place);
-  use(blob.bytes());
+  std::optional<channel::MappedBlob> blob;
+  for (int tries = 1; !blob; ++tries) {
+    const Reply reply = ask(request(SharedOp::blob, id));
+    auto rest = reply.body();
+    const auto place = wire::take_plain<wire::BlobPlace>(rest);
+    if (!place) throw Error("a reply of rank 0 is too short");
+    try {
+      blob.emplace(id, *place);
+    } catch (const channel::BlobNotThere&) {  // where many are asked for at once its descriptor is soon another's
+      if (tries == kMostTries) throw;
+    }
+  }
+  use(blob->bytes());
 }
 
 std::uint64_t broadcast_bytes_sent() noexcept { return engine::RemoteRanks::broadcast_bytes_sent(); }
@@ -288,6 +299,33 @@ void forget_shared(std::uint64_t id) {
     gone = std::move(found->second);
     detail::objects().kept.erase(found);
   }
+}
+
+namespace {
+
+/// What is known of broadcasts, from one root.
+struct Known {
+  std::map<std::uint64_t, std::weak_ptr<void>> states;
+  std::map<std::uint64_t, std::shared_ptr<void>> kept;
+};
+Known& known_aside() {
+  static Known* const aside = new Known;
+  return *aside;
+}
+/// Values end outside of the lock: their destructors are the user's.
+void exchange_known(Known& with) {
+  const std::lock_guard lock(detail::objects().mutex);
+  detail::objects().states.swap(with.states);
+  detail::objects().kept.swap(with.kept);
+}
+
+}  // namespace
+
+void put_objects_aside() { exchange_known(known_aside()); }
+
+void take_objects_back() {
+  exchange_known(known_aside());
+  known_aside() = Known{};
 }
 
 }  // namespace rankpool::client

@@ -16,6 +16,21 @@ void check_not_negative(const std::optional<int>& number, const char* name) {
   if (number && *number < 0) throw std::invalid_argument(std::string(name) + " must not be negative");
 }
 
+WorkOptions work_options(const TaskOptions& options) {
+  check_not_negative(options.max_retries, "max_retries");
+  WorkOptions work;
+  work.ranks = options.ranks;
+  work.priority = options.priority;
+  work.max_retries = options.max_retries;
+  work.avoid_ranks = options.avoid_ranks;
+  if (options.task_timeout.has_value()) {
+    work.task_timeout = options.task_timeout.value();
+    if (work.task_timeout->count() <= 0) throw std::invalid_argument("task_timeout must be greater than 0");
+  }
+  if (!options.name.empty()) work.label = std::make_shared<WorkLabel>(WorkLabel{options.name, std::nullopt});
+  return work;
+}
+
 MapHandedIn hand_in_map(PoolClient& pool, const MapRequest& request, const Ref<MapBase>& state, Bytes head,
                         KeepAlives keep_alives, std::unique_ptr<MapSource> source,
                         std::function<void()> when_complete) {
@@ -38,15 +53,13 @@ MapHandedIn hand_in_map(PoolClient& pool, const MapRequest& request, const Ref<M
   state->items().flush();
   state->appended();
   if (!in.rest) state->input_ended();
-  WorkOptions options;
+  WorkOptions options = work_options(request.each);
   options.items = got;
   options.open = in.rest != nullptr;
   options.chunk = static_cast<std::uint32_t>(std::min<std::uint64_t>(chunk, UINT32_MAX));
-  options.ranks = request.ranks;
-  options.max_retries = request.max_retries;
-  if (request.ranks > 0) options.chunk = 1;
+  if (options.ranks > 0) options.chunk = 1;
   options.item_bytes = got == 0 ? 0 : static_cast<std::size_t>(state->items().total_bytes() / got);
-  if (request.progress) options.label = std::make_shared<WorkLabel>(WorkLabel{{}, request.progress});
+  if (request.progress) options.label = std::make_shared<WorkLabel>(WorkLabel{request.each.name, request.progress});
   in.control = pool.submit(state, options);
   return in;
 }

@@ -33,6 +33,8 @@ struct EngineOptions {
   std::atomic<std::uint32_t>* terminal_lines = nullptr;
   /// Rank 0's own workers.
   std::shared_ptr<host::WorkerHost> host;
+  /// The ranks are their own workers, and no others are started (MpContext::in_rank).
+  bool in_rank = false;
   /// Called on the engine thread, the one that will use the transport; empty for a job of this one rank.
   std::function<transport::Transport*()> connect;
   /// Called on the engine thread at the very end: nobody uses the transport of `connect` any more.
@@ -65,6 +67,7 @@ class Engine final : private InlineDispatcher {
   [[nodiscard]] Mailbox& mailbox() noexcept { return mailbox_; }
   [[nodiscard]] const Roster& roster() const noexcept { return roster_; }
   [[nodiscard]] const base::Settings& settings() const noexcept { return options_.settings; }
+  [[nodiscard]] bool in_rank() const noexcept { return options_.in_rank; }
   [[nodiscard]] base::StartedBy started_by() const noexcept { return options_.started_by; }
 
  private:

@@ -2,11 +2,11 @@
 
 #include "base/cores.hpp"
 #include "engine/task_recorder.hpp"
-#include "wire/messages.hpp"
 
 #include <unistd.h>
 #include <algorithm>
 #include <csignal>
+#include <string_view>
 #include <utility>
 
 namespace rankpool::engine {
@@ -16,15 +16,14 @@ namespace {
 constexpr std::chrono::seconds kStart{60};
 /// MPI_Finalize waits for all ranks, and may run what users have attached to it.
 constexpr std::chrono::seconds kLeave{5};
-/// Rounds of exchange that may be open at a time; PMIx has one or two.
-constexpr std::size_t kMostFences = 64;
 
 }  // namespace
 
 // -- starting
 
 void GroupDispatcher::start(const schedule::StartGroup& action, std::shared_ptr<PoolState> pool,
-                            detail::Ref<detail::ResultReceiver> receiver, int cores) {
+                            detail::Ref<detail::ResultReceiver> receiver,
+                            std::shared_ptr<const detail::WorkLabel> label, int cores) {
   wire::GroupPlan plan;
   // Open MPI makes a number of the name: it is to be another one for every group of this user's on these nodes.
   plan.name =
@@ -45,6 +44,7 @@ void GroupDispatcher::start(const schedule::StartGroup& action, std::shared_ptr<
   group.item = action.item;
   group.pool = std::move(pool);
   group.receiver = std::move(receiver);
+  group.label = std::move(label);
   group.until = now_ + kStart;
   std::uint32_t next = raw(action.first_worker);
   for (Member& member : group.members) member.id = WorkerId{next++};
@@ -79,7 +79,8 @@ void GroupDispatcher::start_process(WorkerId id, Rank rank, const Group& group, 
     worker.tally = &group.pool->tally.worker_started(raw(id), raw(rank), at.facts.host, now_.count());
   }
   if (!nursery) tell([&] { return WorkerStarted{id, group.pool->id, rank}; });
-  if (RankPort* const port = workers_.port_to(at)) port->start(id, nursery);
+  const auto origin = nursery ? base::WorkerOrigin::forked_with_folders : origin_of(group.pool->mp_context);
+  if (RankPort* const port = workers_.port_to(at)) port->start(id, origin);
 }
 
 void GroupDispatcher::send(WorkerId id, const wire::FrameHeader& header, const detail::Gather& body,
@@ -110,14 +111,21 @@ void GroupDispatcher::send_task(Group& group, std::size_t number, const wire::Va
   chunk.chunk = raw(group.chunk);
   chunk.head = group.receiver->gather(group.item, 1, gather);
   const std::size_t size = size_of(gather);
+  const bool named = group.label && !group.label->name.empty();
   if (worker->tally != nullptr) {
     const std::uint64_t bytes = number == 0 ? size - chunk.head : 0;
-    group.pool->tally.sent(*worker->tally, raw(group.chunk), text_of(head_of(gather, chunk.head)), bytes, now_.count());
+    group.pool->tally.sent(*worker->tally, raw(group.chunk),
+                           named ? std::string_view(group.label->name) : text_of(head_of(gather, chunk.head)), bytes,
+                           now_.count());
+  }
+  if (named) {
+    const std::string& name = group.label->name;
+    send(id, wire::FrameHeader(wire::FrameKind::name, name.size()), {std::as_bytes(std::span(name))});
   }
   send(id, chunk.frame(size), gather, group.receiver);
 }
 
-// -- what nurseries say
+// -- frames
 
 bool GroupDispatcher::handle_frame(WorkerId id, const Worker& worker, const wire::FrameHeader& header,
                                    std::span<const std::byte> payload, detail::Bytes* owned) {
@@ -160,87 +168,6 @@ bool GroupDispatcher::handle_frame(WorkerId id, const Worker& worker, const wire
     default:
       return false;
   }
-}
-
-bool GroupDispatcher::handle_nursery(Group& group, std::size_t node, WorkerId id, const Worker& worker,
-                                     const wire::NurseryHeader& header, std::span<const std::byte> payload) {
-  switch (header.word) {
-    case wire::NurseryWord::environments:
-      return handle_environments(group, node, payload);
-    case wire::NurseryWord::failed:
-      cannot_start(group,
-                   losses_.no_groups_on(id, worker, {reinterpret_cast<const char*>(payload.data()), payload.size()}));
-      return true;
-    case wire::NurseryWord::fence:
-      return handle_fence(group, node, header.number, payload);
-    case wire::NurseryWord::data_wanted: {
-      if (header.rank >= group.members.size()) return false;
-      const auto there = std::find_if(group.nurseries.begin(), group.nurseries.end(), [&](const Nursery& nursery) {
-        return header.rank < nursery.first + std::uint64_t{nursery.ranks};
-      });
-      const wire::NurseryHeader question{wire::NurseryWord::asked, header.number, header.rank, node};
-      send(there->id, question.frame(0), {});
-      return true;
-    }
-    case wire::NurseryWord::data: {
-      if (header.node >= group.nurseries.size()) return false;
-      const wire::NurseryHeader answer{wire::NurseryWord::answer, header.number};
-      send(group.nurseries[static_cast<std::size_t>(header.node)].id, answer.frame(payload.size()), {payload});
-      return true;
-    }
-    case wire::NurseryWord::aborted: {
-      if (header.rank >= group.members.size()) return false;
-      const auto number = static_cast<std::size_t>(header.rank);
-      if (group.item_over) return true;
-      Member& member = group.members[number];
-      if (const Worker* const living = workers_.find(member.id)) member.pid = living->pid;
-      Worker as_it_was;
-      as_it_was.rank = member.at->facts.rank;
-      as_it_was.at = member.at;
-      as_it_was.pid = member.pid;
-      const auto loss = losses_.aborted(member.id, as_it_was, header.status, {number, group.members.size()});
-      group.fate.died(GroupFate::Death::aborted, loss, now_);
-      update(group);
-      return true;
-    }
-    default:
-      return false;
-  }
-}
-
-bool GroupDispatcher::handle_environments(Group& group, std::size_t node, std::span<const std::byte> payload) {
-  Nursery& nursery = group.nurseries[node];
-  std::vector<wire::Variables> environments;
-  try {
-    environments = wire::decode_environments(payload);
-  } catch (const wire::ProtocolError&) {
-    return false;
-  }
-  if (environments.size() != nursery.ranks || std::exchange(nursery.answered, true)) return false;
-  if (group.phase != Phase::starting || group.item_over) return true;
-  for (std::uint32_t i = 0; i < nursery.ranks; ++i) send_task(group, nursery.first + i, environments[i]);
-  return true;
-}
-
-/// What all have put forward is what all get: libpmix takes the parts asunder again.
-bool GroupDispatcher::handle_fence(Group& group, std::size_t node, std::uint64_t number,
-                                   std::span<const std::byte> part) {
-  auto& parts = group.fences[number];
-  if (group.fences.size() > kMostFences || !parts.try_emplace(node, part).second) return false;
-  if (parts.size() < group.nurseries.size()) return true;
-  detail::Gather all;
-  for (const auto& [from, bytes] : parts) all.push_back(bytes.view());
-  const auto header = wire::NurseryHeader{wire::NurseryWord::fence_done, number}.frame(size_of(all));
-  for (const Nursery& nursery : group.nurseries) send(nursery.id, header, all);
-  group.fences.erase(number);
-  return true;
-}
-
-void GroupDispatcher::cannot_start(Group& group, schedule::LossId loss) {
-  if (std::exchange(group.item_over, true)) return;
-  scheduler_.group_cannot_start(group.id, loss);
-  kill_members(group, SIGKILL);
-  update(group);
 }
 
 // -- what ranks do

@@ -44,9 +44,9 @@ class GroupDispatcher {
   GroupDispatcher(const GroupDispatcher&) = delete;
   GroupDispatcher& operator=(const GroupDispatcher&) = delete;
 
-  /// `receiver` has agreed to begin. `cores`: of the whole job.
+  /// `receiver` has agreed to begin. `label`: or null; `cores`: of the whole job.
   void start(const schedule::StartGroup& action, std::shared_ptr<PoolState> pool,
-             detail::Ref<detail::ResultReceiver> receiver, int cores);
+             detail::Ref<detail::ResultReceiver> receiver, std::shared_ptr<const detail::WorkLabel> label, int cores);
   void kill(GroupId group, int signal);
   [[nodiscard]] bool has(WorkerId worker) const { return group_of_.contains(worker); }
 
@@ -91,6 +91,7 @@ class GroupDispatcher {
     std::uint64_t item = 0;
     std::shared_ptr<PoolState> pool;
     detail::Ref<detail::ResultReceiver> receiver;
+    std::shared_ptr<const detail::WorkLabel> label;  ///< or null
     std::vector<Member> members;
     std::vector<Nursery> nurseries;
     GroupFate fate;
@@ -114,10 +115,12 @@ class GroupDispatcher {
             const detail::Ref<detail::ResultReceiver>& owner = {});
   void send_task(Group& group, std::size_t member, const wire::Variables& variables);
 
+  // group_nurseries.cpp
   bool handle_nursery(Group& group, std::size_t node, WorkerId id, const Worker& worker,
                       const wire::NurseryHeader& header, std::span<const std::byte> payload);
   bool handle_environments(Group& group, std::size_t node, std::span<const std::byte> payload);
   bool handle_fence(Group& group, std::size_t node, std::uint64_t number, std::span<const std::byte> part);
+  // group_dispatcher.cpp
   bool handle_outcome(Group& group, std::size_t member, const wire::OutcomeHeader& header,
                       std::span<const std::byte> payload, detail::Bytes* owned);
   bool handle_times(Group& group, std::size_t member, const wire::OutcomeHeader& header,

@@ -15,14 +15,14 @@ class LocalPort final : public RankPort {
   [[nodiscard]] host::WorkerHost& host() noexcept { return host_; }
 
   [[nodiscard]] bool is_direct(WorkerId) const override { return true; }
-  void start(WorkerId worker, bool with_folders) override { host_.start(worker, with_folders); }
+  void start(WorkerId worker, base::WorkerOrigin origin) override { host_.start(worker, origin); }
   void write(WorkerId worker, std::span<const std::byte> header, const detail::Gather& body,
              const detail::Ref<detail::ResultReceiver>& keep_alive) override;
   void write_side(WorkerId worker, std::span<const std::byte> bytes) override { host_.write_side(worker, bytes); }
   void give_blob(WorkerId worker, std::uint64_t request, std::uint64_t id,
                  std::shared_ptr<const channel::Blob> blob) override {
     (void)id;
-    host::answer_with_place(host_, worker, request, blob->place());
+    host::answer_with_place_of(host_, worker, request, *blob);
   }
   void forget_blob(std::uint64_t) override {}
   void kill(WorkerId worker, int signal) override { host_.kill(worker, signal); }

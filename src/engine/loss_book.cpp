@@ -132,13 +132,15 @@ const Loss* LossBook::find(schedule::LossId id) const {
   return &losses_[losses_.size() - 1 - age];
 }
 
-detail::FailurePtr LossBook::failure(schedule::Reason reason, schedule::LossId id) const {
+detail::FailurePtr LossBook::failure(schedule::Reason reason, schedule::LossId id, std::string_view name) const {
+  const std::string task = name.empty() ? std::string("task") : "task \"" + std::string(name) + "\"";
   auto failure = std::make_shared<detail::Failure>();
   const Loss* const loss = find(id);
   switch (reason) {
     case schedule::Reason::worker_lost:
       failure->kind = detail::Failure::Kind::terminated_worker;
-      failure->text = (loss != nullptr ? loss->text : std::string("the worker was lost")) + " while it ran this task";
+      failure->text = (loss != nullptr ? loss->text : std::string("the worker was lost")) + " while it ran " +
+                      (name.empty() ? "this " : "the ") + task;
       break;
     case schedule::Reason::pool_broken:
       failure->kind = detail::Failure::Kind::broken;
@@ -146,11 +148,11 @@ detail::FailurePtr LossBook::failure(schedule::Reason reason, schedule::LossId i
       break;
     case schedule::Reason::forced_stop:
       failure->kind = detail::Failure::Kind::broken;
-      failure->text = "the task was running when its workers were forcefully shut down";
+      failure->text = "the " + task + " was running when its workers were forcefully shut down";
       break;
     case schedule::Reason::task_timeout:
       failure->kind = detail::Failure::Kind::task_timeout;
-      failure->text = "the task ran past its task_timeout; its worker was killed";
+      failure->text = "the " + task + " ran past its task_timeout; its worker was killed";
       break;
     case schedule::Reason::cannot_start:
       failure->kind = detail::Failure::Kind::error;

@@ -15,6 +15,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace rankpool::engine {
 
@@ -43,7 +44,8 @@ class LossBook {
   schedule::LossId group_did_not_start(std::chrono::seconds within);
 
   /// Why items failed.
-  [[nodiscard]] detail::FailurePtr failure(schedule::Reason reason, schedule::LossId loss) const;
+  [[nodiscard]] detail::FailurePtr failure(schedule::Reason reason, schedule::LossId loss,
+                                           std::string_view name = {}) const;
   /// Why a pool broke.
   [[nodiscard]] detail::FailurePtr breakage(schedule::Breakage why, schedule::LossId loss) const;
 

@@ -6,6 +6,7 @@
 #include <rankpool/detail/bytes.hpp>
 #include <rankpool/detail/pool_client.hpp>
 #include <rankpool/detail/result_receiver.hpp>
+#include <rankpool/mp_context.hpp>
 
 #include <atomic>
 #include <condition_variable>
@@ -27,6 +28,7 @@ struct PoolState {
   detail::Bytes initializer;
   detail::KeepAlives
       keep_alives;  ///< shared objects whose handles the initializer holds; dropped by the engine when the pool ends
+  MpContext mp_context = MpContext::forkserver;
   bool announce_items = false;
   bool close_on_stop = false;
 

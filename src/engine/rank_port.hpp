@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/ids.hpp"
+#include "base/worker_origin.hpp"
 #include "channel/blob.hpp"
 #include "host/worker_host.hpp"
 
@@ -50,8 +51,7 @@ class RankPort {
   /// True if what is written to the worker goes straight into its memory: any thread that has the engine's part may
   /// write then.
   [[nodiscard]] virtual bool is_direct(WorkerId worker) const = 0;
-  /// `with_folders`: it has folders of its own, which go with it (keeper/folders.hpp).
-  virtual void start(WorkerId worker, bool with_folders) = 0;
+  virtual void start(WorkerId worker, base::WorkerOrigin origin) = 0;
   /// Appends `header` and then `body` to the worker's input. `keep_alive` owns the bytes of `body`.
   virtual void write(WorkerId worker, std::span<const std::byte> header, const detail::Gather& body,
                      const detail::Ref<detail::ResultReceiver>& keep_alive) = 0;

@@ -31,8 +31,8 @@ class RemoteRanks::Port final : public RankPort {
   Port(RemoteRanks& ranks, Peer& peer) : ranks_(ranks), peer_(peer) {}
 
   [[nodiscard]] bool is_direct(WorkerId worker) const override { return direct_.contains(raw(worker)); }
-  void start(WorkerId worker, bool with_folders) override {
-    wire::StartWorker message{worker, with_folders};
+  void start(WorkerId worker, base::WorkerOrigin origin) override {
+    wire::StartWorker message{worker, origin};
     if (peer_.is_neighbour) {
       if (const auto channel = host().open_for_neighbour(worker)) {
         message.channel_fd = *channel;
@@ -377,7 +377,7 @@ void RemoteRanks::assemble() {
       facts = {rank, hello.host, static_cast<pid_t>(hello.pid), static_cast<pid_t>(hello.keeper_pid)};
       peers_.at(rank).standing = Standing::member;
     }
-    facts.workers = workers;
+    facts.workers = rank != own_.facts.rank || own_.serves ? workers : 0;
     facts.cores_of_node = cores_of_node;
     listener_.rank_joined(facts);
   }

@@ -24,6 +24,7 @@ struct LocalRankInfo {
   std::uint64_t build = 0;
   RankFacts facts;
   base::CoreAllowance allowance;
+  bool serves = true;  ///< false: it runs no tasks (MpContext::in_rank)
 };
 
 /// All ranks but the root, seen from the root: messages over the transport, life and death over the lifelines. Engine

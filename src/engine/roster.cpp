@@ -14,7 +14,7 @@ std::vector<base::NodeLoad> Roster::loads(int workers) const {
   std::map<std::string, std::size_t> places;
   for (const RankInfo& rank : ranks_) {
     if (!rank.alive) continue;
-    living.join(Rank{rank.rank}, rank.workers);
+    if (rank.workers > 0) living.join(Rank{rank.rank}, rank.workers);
     const auto [place, fresh] = places.try_emplace(rank.host, loads.size());
     if (fresh) loads.push_back({rank.host, rank.rank, 0, 0, nodes_.at(rank.host).cores});
     ++loads[place->second].ranks;

@@ -46,7 +46,8 @@ void TaskDispatcher::handle(SubmitWork& command) {
     return WorkSubmitted{command.pool, command.work, command.spec.items, command.spec.open, command.label.get()};
   });
   pool->second->tally.submitted(command.spec.items);
-  works_.insert(raw(command.work), Work{std::move(command.receiver), pool->second.get(), std::move(command.label)});
+  works_.insert(raw(command.work), Work{std::move(command.receiver), pool->second.get(), std::move(command.label),
+                                        command.spec.task_timeout.has_value()});
   scheduler_.work_submitted(command.pool, command.work, command.spec);
 }
 
@@ -90,7 +91,7 @@ void TaskDispatcher::handle(ListenToTasks& command) {
 }
 
 bool TaskDispatcher::can_go_inline(const SubmitWork& command) {
-  if (command.spec.items != 1 || command.spec.open || command.spec.avoid) return false;
+  if (command.spec.items != 1 || command.spec.open || command.spec.task_timeout || command.spec.avoid) return false;
   const auto next = scheduler_.next_idle(command.pool);
   if (!next) return false;
   const Worker* const worker = workers_.find(*next);
@@ -121,6 +122,15 @@ void TaskDispatcher::send(WorkerId id, const Worker& worker, const wire::FrameHe
   }
 }
 
+/// What the task of the chunk that follows is called, if its user has given it a name.
+void TaskDispatcher::send_name(WorkerId id, const Worker& worker, std::string_view name) {
+  if (name.empty()) return;
+  const wire::FrameHeader header(wire::FrameKind::name, name.size());
+  if (RankPort* const port = workers_.port_to(*worker.at)) {
+    port->write(id, std::as_bytes(std::span(&header, 1)), {std::as_bytes(std::span(name))}, {});
+  }
+}
+
 void TaskDispatcher::execute(const schedule::SendChunk& action) {
   const Worker* const worker = workers_.find(action.worker);
   const Work* const work = works_.find(raw(action.work));
@@ -131,7 +141,7 @@ void TaskDispatcher::execute(const schedule::SendChunk& action) {
   }
   gather_.clear();
   wire::ChunkHeader header;
-  if (worker->pool->announce_items) header.flags = wire::FrameFlag::announce;
+  if (worker->pool->announce_items || work->limited) header.flags = wire::FrameFlag::announce;
   if (events_ && events_->wants_times()) header.flags = header.flags | wire::FrameFlag::timed;
   header.items = action.count;
   header.chunk = raw(action.chunk);
@@ -141,10 +151,10 @@ void TaskDispatcher::execute(const schedule::SendChunk& action) {
   last_sent_ = action.chunk;
   const auto head = head_of(gather_, header.head);
   const std::uint64_t bytes = size - header.head;
-  worker->pool->tally.sent(
-      *worker->tally, raw(action.chunk),
-      work->label && !work->label->name.empty() ? std::string_view(work->label->name) : text_of(head), bytes, now_);
+  const std::string_view name = work->given_name();
+  worker->pool->tally.sent(*worker->tally, raw(action.chunk), name.empty() ? text_of(head) : name, bytes, now_);
   tell([&] { return ChunkSent{action.worker, action.chunk, action.work, action.first, action.count, bytes, head}; });
+  send_name(action.worker, *worker, name);
   send(action.worker, *worker, header.frame(size), work->receiver);
 }
 
@@ -155,7 +165,7 @@ void TaskDispatcher::execute(const schedule::StartWorker& action) {
   if (pool == pools_.end() || port == nullptr) return;
   Worker& worker = workers_.add(action.worker, at, pool->second);
   worker.tally = &pool->second->tally.worker_started(raw(action.worker), raw(action.rank), at.facts.host, now_);
-  port->start(action.worker, false);
+  port->start(action.worker, origin_of(worker.pool->mp_context));
   const detail::Bytes payload = init_payload(action.worker, worker);
   gather_.assign(1, payload.view());
   send(action.worker, worker, wire::FrameHeader(wire::FrameKind::init, payload.size()), {});
@@ -189,7 +199,7 @@ void TaskDispatcher::execute(const schedule::FailItems& action) {
   if (work == nullptr) return;
   detail::FailurePtr why;
   if (action.reason == schedule::Reason::pool_broken) why = work->pool->why_broken();
-  if (!why) why = losses_.failure(action.reason, action.loss);
+  if (!why) why = losses_.failure(action.reason, action.loss, work->given_name());
   work->receiver->fail(action.first, action.count, why);
   if (is_known(action.first, action.count)) work->pool->tally.failed(outcome_of(action.reason), action.count);
   tell([&] { return ItemsFailed{action.work, action.first, action.count, action.reason}; });
@@ -250,7 +260,7 @@ void TaskDispatcher::execute(const schedule::StartGroup& action) {
   const Work* const work = works_.find(raw(action.work));
   if (pool == pools_.end() || work == nullptr) return;
   if (!work->receiver->begin(action.item, 1)) return scheduler_.group_declined(action.group);
-  groups_.start(action, pool->second, work->receiver, roster_.cores());
+  groups_.start(action, pool->second, work->receiver, work->label, roster_.cores());
 }
 
 void TaskDispatcher::execute(const schedule::KillGroup& action) { groups_.kill(action.group, action.signal); }

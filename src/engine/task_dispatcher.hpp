@@ -19,6 +19,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace rankpool::engine {
@@ -80,6 +81,8 @@ class TaskDispatcher {
     detail::Ref<detail::ResultReceiver> receiver;
     PoolState* pool = nullptr;  ///< outlives its works: a pool ends after them
     std::shared_ptr<const detail::WorkLabel> label;
+    bool limited = false;  ///< has a time limit of its own
+    [[nodiscard]] std::string_view given_name() const noexcept { return label ? label->name : std::string_view(); }
   };
 
   // task_dispatcher.cpp: what the scheduler decides
@@ -95,6 +98,7 @@ class TaskDispatcher {
   void execute(const schedule::PoolEnded& action);
   void execute(const schedule::StartGroup& action);
   void execute(const schedule::KillGroup& action);
+  void send_name(WorkerId id, const Worker& worker, std::string_view name);
   void send(WorkerId id, const Worker& worker, const wire::FrameHeader& header,
             const detail::Ref<detail::ResultReceiver>& owner);
 

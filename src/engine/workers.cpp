@@ -8,6 +8,11 @@
 
 namespace rankpool::engine {
 
+base::WorkerOrigin origin_of(MpContext context) noexcept {
+  // A rank that is its own worker does not look at it (launch/rank_as_worker.hpp).
+  return context == MpContext::spawn ? base::WorkerOrigin::spawned : base::WorkerOrigin::forked;
+}
+
 detail::Bytes init_payload(WorkerId id, const Worker& worker) {
   detail::Bytes payload;
   const std::string& host = worker.at->facts.host;

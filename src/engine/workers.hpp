@@ -33,6 +33,9 @@ struct Worker {
   wire::FrameReader side_reader;
 };
 
+/// How the workers of a pool with that context come to be.
+base::WorkerOrigin origin_of(MpContext context) noexcept;
+
 /// What a worker is told of itself first: number, rank and host, and behind them the initializer.
 detail::Bytes init_payload(WorkerId id, const Worker& worker);
 

@@ -114,11 +114,11 @@ WorkerHost::WorkerHost(std::unique_ptr<keeper::KeeperConnection> keeper)
     : impl_(std::make_unique<Impl>(std::move(keeper))) {}
 WorkerHost::~WorkerHost() = default;
 
-void WorkerHost::start(WorkerId worker, bool with_folders) {
+void WorkerHost::start(WorkerId worker, base::WorkerOrigin origin) {
   try {
     auto line = std::make_unique<HostEndpoint>(worker);
-    const std::int32_t how = with_folders ? keeper::KeeperMessage::kWithFolders : 0;
-    if (!impl_->keeper->send({keeper::KeeperMessage::Kind::spawn, raw(worker), how, 0}, line->channel().fd())) {
+    if (!impl_->keeper->send({keeper::KeeperMessage::Kind::spawn, raw(worker), static_cast<std::int32_t>(origin), 0},
+                             line->channel().fd())) {
       impl_->failed.emplace_back(worker, "the keeper is gone");
       return;
     }
@@ -298,9 +298,8 @@ bool WorkerHost::set_root(int page, int wake) {
          impl_->keeper->send({Kind::other_wake, 0, 0, 0}, wake);
 }
 
-void WorkerHost::start_for_root(WorkerId worker, int channel, bool with_folders) {
-  const std::int32_t how =
-      keeper::KeeperMessage::kForOtherHost | (with_folders ? keeper::KeeperMessage::kWithFolders : 0);
+void WorkerHost::start_for_root(WorkerId worker, int channel, base::WorkerOrigin origin) {
+  const std::int32_t how = keeper::KeeperMessage::kForOtherHost | static_cast<std::int32_t>(origin);
   if (impl_->keeper->send({keeper::KeeperMessage::Kind::spawn, raw(worker), how, 0}, channel)) {
     impl_->for_root.insert(raw(worker));
   } else {
@@ -346,9 +345,16 @@ void WorkerHost::awake(bool rung, bool by_keeper) {
   if (by_keeper) impl_->woken = true;
 }
 
-void answer_with_place(WorkerHost& host, WorkerId worker, std::uint64_t request, const wire::BlobPlace& place) {
-  const detail::Bytes reply = wire::shared_reply(wire::SharedStatus::done, std::as_bytes(std::span(&place, 1)));
-  const auto header = wire::CallHeader{wire::FrameKind::reply, request}.frame(reply.size());
+void answer_with_place_of(WorkerHost& host, WorkerId worker, std::uint64_t request, const channel::Blob& blob) {
+  detail::Bytes reply;
+  try {
+    const wire::BlobPlace place = blob.place();
+    reply = wire::shared_reply(wire::SharedStatus::done, std::as_bytes(std::span(&place, 1)));
+  } catch (const std::exception& e) {
+    const std::string why = base::explain(e);
+    reply = wire::shared_reply(wire::SharedStatus::error, std::as_bytes(std::span(why)));
+  }
+  const wire::FrameHeader header = wire::CallHeader{wire::FrameKind::reply, request}.frame(reply.size());
   host.write_side(worker, std::as_bytes(std::span(&header, 1)));
   host.write_side(worker, reply);
 }

@@ -1,6 +1,8 @@
 #pragma once
 
 #include "base/ids.hpp"
+#include "base/worker_origin.hpp"
+#include "channel/blob.hpp"
 #include "channel/channel.hpp"
 #include "wire/shared.hpp"
 
@@ -70,9 +72,8 @@ class WorkerHost {
   explicit WorkerHost(std::unique_ptr<keeper::KeeperConnection> keeper);
   ~WorkerHost();
 
-  /// Asks the keeper for a new worker process. `worker_started` or `worker_failed_to_start` follows. `with_folders`: it
-  /// has folders of its own, which go with it (keeper/folders.hpp).
-  void start(WorkerId worker, bool with_folders = false);
+  /// Asks the keeper for a new worker process. `worker_started` or `worker_failed_to_start` follows.
+  void start(WorkerId worker, base::WorkerOrigin origin = base::WorkerOrigin::forked);
   /// Appends bytes to the worker's input stream. What does not fit the channel at once is copied and sent on in `poll`.
   /// `bytes` need not outlive the call. Ignored if the worker is gone.
   void write(WorkerId worker, std::span<const std::byte> bytes);
@@ -112,7 +113,7 @@ class WorkerHost {
   bool set_root(int page, int wake);
   /// As `start`, with the channel that rank 0 has made; takes the descriptor. Start and end are told as ever, but not
   /// whether the worker was inside an item.
-  void start_for_root(WorkerId worker, int channel, bool with_folders);
+  void start_for_root(WorkerId worker, int channel, base::WorkerOrigin origin);
 
   /// Kills what is left of the workers and waits until they are gone, for two seconds at most: who uses this next finds
   /// none. May block.
@@ -154,7 +155,7 @@ class WorkerHost {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Answers a worker's request with where it finds a broadcast.
-void answer_with_place(WorkerHost& host, WorkerId worker, std::uint64_t request, const wire::BlobPlace& place);
+/// Answers a worker's request with where it finds the broadcast, or with why it cannot.
+void answer_with_place_of(WorkerHost& host, WorkerId worker, std::uint64_t request, const channel::Blob& blob);
 
 }  // namespace rankpool::host

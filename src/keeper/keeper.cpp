@@ -4,11 +4,13 @@
 #include "base/log.hpp"
 #include "base/memfd.hpp"
 #include "base/terminal_rescue.hpp"
+#include "keeper/spawned_worker.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -81,7 +83,7 @@ Received receive_message(int socket, KeeperMessage& message, int& fd) {
 
 }  // namespace
 
-KeeperConnection::~KeeperConnection() {
+KeeperSocket::~KeeperSocket() {
   // A process that the program has forked may hold the line, too: closing alone would tell the keeper nothing.
   if (control_identity_.is(control_)) {
     ::shutdown(control_, SHUT_RDWR);
@@ -91,16 +93,16 @@ KeeperConnection::~KeeperConnection() {
   keep_page_to_itself();
 }
 
-void KeeperConnection::keep_page_to_itself() noexcept {
+void KeeperSocket::keep_page_to_itself() noexcept {
   if (page_memory_ >= 0 && page_memory_identity_.is(page_memory_)) ::close(page_memory_);
   page_memory_ = -1;
 }
 
-bool KeeperConnection::send(const KeeperMessage& message, int fd) {
+bool KeeperSocket::send(const KeeperMessage& message, int fd) {
   return control_identity_.is(control_) && send_message(control_, message, fd);
 }
 
-std::optional<KeeperMessage> KeeperConnection::receive() {
+std::optional<KeeperMessage> KeeperSocket::receive() {
   KeeperMessage message;
   int fd = -1;
   switch (control_identity_.is(control_) ? receive_message(control_, message, fd) : Received::end) {
@@ -115,7 +117,7 @@ std::optional<KeeperMessage> KeeperConnection::receive() {
   return std::nullopt;
 }
 
-void KeeperConnection::take_rings() noexcept {
+void KeeperSocket::take_rings() noexcept {
   if (!wake_identity_.is(wake_)) {
     lost_ = true;
     return;
@@ -139,13 +141,14 @@ KeeperPair make_keeper_pair() {
   if (page == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "shared memory");
   for (int* const fd : {&ends[0], &ends[1], &wakeup[0], &wakeup[1], &memory}) *fd = base::to_high_number(*fd);
   auto* const shared = new (page) channel::RankPage;
+  if (::getrandom(shared->token.data(), shared->token.size(), 0) < 0)
+    throw std::system_error(errno, std::generic_category(), "random bytes");
   KeeperPair pair;
-  pair.link = std::make_unique<KeeperConnection>(ends[0], wakeup[0], shared, memory);
-  pair.keeper = std::make_unique<Keeper>(ends[1], wakeup[1], shared);
+  pair.link = std::make_unique<KeeperSocket>(ends[0], wakeup[0], shared, memory);
+  pair.keeper = std::make_unique<Keeper>(ends[1], wakeup[1], shared, memory);
   pair.link_end = ends[0];
   pair.keeper_end = ends[1];
   pair.wakeup_end = wakeup[1];
-  pair.page_memory = memory;
   return pair;
 }
 
@@ -157,7 +160,6 @@ void KeeperPair::keep_link() {
 
 void KeeperPair::keep_keeper() {
   ::close(link_end);
-  ::close(page_memory);
   // The end of the wakeup that the rank reads stays open here: no worker is to die of writing to it after the rank.
   (void)link.release();
 }
@@ -271,12 +273,13 @@ int Keeper::kill_overdue() {
 
 void Keeper::take_other_page(int fd) {
   if (other_.page != nullptr) ::munmap(std::exchange(other_.page, nullptr), channel::kRankPageSize);
+  if (other_.page_memory >= 0) ::close(std::exchange(other_.page_memory, -1));
   struct stat facts {};
   if (::fstat(fd, &facts) == 0 && facts.st_size >= static_cast<off_t>(channel::kRankPageSize)) {
     void* const page = ::mmap(nullptr, channel::kRankPageSize, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (page != MAP_FAILED) other_.page = static_cast<channel::RankPage*>(page);
   }
-  ::close(fd);
+  other_.page_memory = base::to_high_number(fd);
 }
 
 void Keeper::take_other_wake(int fd) {
@@ -291,7 +294,8 @@ void Keeper::spawn(std::uint32_t worker, int fd, std::int32_t how) {
     return report({KeeperMessage::Kind::spawn_failed, worker, ENXIO, 0});
   }
   std::optional<Folders> folders;
-  if ((how & KeeperMessage::kWithFolders) != 0) {
+  const auto origin = static_cast<base::WorkerOrigin>(how & ~KeeperMessage::kForOtherHost);
+  if (origin == base::WorkerOrigin::forked_with_folders) {
     folders = Folders::make();
     if (!folders) {
       const int error = errno;
@@ -305,7 +309,7 @@ void Keeper::spawn(std::uint32_t worker, int fd, std::int32_t how) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != keeper) ::_exit(1);
     if (folders) Folders::own() = folders->leave();
-    become_worker(fd, host);
+    become_worker(fd, origin, host);
   }
   const int error = errno;
   ::close(fd);
@@ -319,12 +323,17 @@ void Keeper::spawn(std::uint32_t worker, int fd, std::int32_t how) {
   report({KeeperMessage::Kind::spawned, worker, pid, 0});
 }
 
-void Keeper::become_worker(int channel, const Host& host) {
+void Keeper::become_worker(int channel, base::WorkerOrigin origin, const Host& host) {
   ::setsid();
   base::give_signals(duties_.stock, base::Heir::worker);
   ::prctl(PR_SET_NAME, "rankpool-worker");  // no space: see keep()
-  base::give_descriptors(duties_.stock, base::Heir::worker, {channel, host.wake});
+  const bool spawned = origin == base::WorkerOrigin::spawned;
+  if (spawned) channel = base::to_high_number(channel);  // its `main` has the usual ones to itself
+  std::vector<int> own{channel, host.wake};
+  if (spawned) own.push_back(host.page_memory);
+  base::give_descriptors(duties_.stock, base::Heir::worker, own);
   try {
+    if (spawned) execute_program({channel, host.page_memory, host.wake}, *host.page);
     duties_.worker_main(channel::Channel(channel), host.page, host.wake);
   } catch (const std::exception& e) {
     base::log_error("a worker cannot start: " + base::explain(e));

@@ -1,13 +1,19 @@
 #include "agent/agent.hpp"
+#include "base/forked_copy.hpp"
 #include "base/log.hpp"
 #include "client/callbacks.hpp"
 #include "client/job.hpp"
 #include "engine/stop_signals.hpp"
 #include "launch/local_rank_info.hpp"
 #include "launch/prepare.hpp"
+#include "launch/rank_as_worker.hpp"
+#include "launch/start.hpp"
+#include "launch/task_hooks.hpp"
 #include "transport/mpi_transport.hpp"
 
 #include <rankpool/errors.hpp>
+#include <rankpool/mp_context.hpp>
+#include <rankpool/run.hpp>
 
 #define OMPI_SKIP_MPICXX 1  // the C++ bindings of old are not ours to warn about
 #include <mpi.h>
@@ -15,6 +21,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <unistd.h>
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <memory>
@@ -22,6 +29,7 @@
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace rankpool::inline v0_2::detail {
 
@@ -36,7 +44,7 @@ struct CloseComm {
   void operator()(CommSession* session) const noexcept { close_comm(session); }
 };
 using CommSessionPtr = std::unique_ptr<CommSession, CloseComm>;
-CommSessionPtr open_comm(MPI_Comm comm, int root);
+CommSessionPtr open_comm(MPI_Comm comm, int root, MpContext context);
 
 }  // namespace rankpool::inline v0_2::detail
 
@@ -58,19 +66,37 @@ std::chrono::seconds patience() {
   return seconds > 0 ? std::chrono::seconds(seconds) : kGiveUpAfter;
 }
 
-/// Waits until all ranks of the communicator are here, and for none for ever.
-void await_all(MPI_Comm comm) {
+/// What all ranks know of each other once they are here.
+struct Gathered {
+  MpContext context = MpContext::forkserver;  ///< the root's
+  std::optional<int> unprepared;              ///< one of the ranks that have not called `prepare`
+};
+
+/// Waits until all ranks of the communicator are here, and for none for ever. `context`: on the root.
+Gathered gather_all(MPI_Comm comm, bool is_root, int rank, MpContext context, bool prepared) {
+  // The collective may stay open when this gives up: its buffers then have to stay as well.
+  struct Buffers {
+    int own[2];
+    int all[2];
+  };
+  auto buffers = std::make_unique<Buffers>();
+  auto& [own, all] = *buffers;
+  own[0] = all[0] = is_root ? static_cast<int>(context) : 0;
+  own[1] = all[1] = prepared ? -1 : rank;
   MPI_Request request = MPI_REQUEST_NULL;
-  if (MPI_Ibarrier(comm, &request) != MPI_SUCCESS) throw Error("CommExecutor: MPI_Ibarrier failed");
+  if (MPI_Iallreduce(own, all, 2, MPI_INT, MPI_MAX, comm, &request) != MPI_SUCCESS) {
+    throw Error("CommExecutor: MPI_Iallreduce failed");
+  }
   const auto begin = Clock::now();
   const auto limit = patience();
   bool said = false;
   while (true) {
     int done = 0;
     if (MPI_Test(&request, &done, MPI_STATUS_IGNORE) != MPI_SUCCESS) throw Error("CommExecutor: MPI_Test failed");
-    if (done != 0) return;
+    if (done != 0) break;
     const auto waited = Clock::now() - begin;
     if (waited > limit) {
+      (void)buffers.release();
       throw Error("CommExecutor: not all ranks of the communicator have made one within " +
                   std::to_string(limit.count()) + " s");
     }
@@ -84,6 +110,7 @@ void await_all(MPI_Comm comm) {
       ::poll(nullptr, 0, 1);
     }
   }
+  return {static_cast<MpContext>(all[0]), all[1] < 0 ? std::nullopt : std::optional(all[1])};
 }
 
 /// So long ranks that are told that it is over may take to say that they know.
@@ -103,43 +130,87 @@ bool part(MPI_Comm comm) {
   return done != 0;
 }
 
-/// The keeper and its workers are this executor's until it is over.
+/// What `prepare` has made is this executor's until it is over, and no other is made meanwhile.
 class Lease {
  public:
-  explicit Lease(Prepared& from) : from_(&from) {
-    if (from.in_use.exchange(true)) throw Error("this process has a CommExecutor already: one at a time");
+  Lease() {
+    if (taken().exchange(true)) throw Error("this process has a CommExecutor already: one at a time");
+    held_ = true;
   }
-  Lease(Lease&& other) noexcept : from_(std::exchange(other.from_, nullptr)) {}
+  Lease(Lease&& other) noexcept : held_(std::exchange(other.held_, false)) {}
   Lease& operator=(Lease&&) = delete;
   ~Lease() {
-    if (from_ == nullptr) return;
-    from_->host->end_all();
-    from_->in_use.store(false);
+    if (!held_) return;
+    if (Prepared* const own = prepared()) own->host->end_all();
+    taken().store(false);
   }
-  [[nodiscard]] Prepared& operator*() const noexcept { return *from_; }
-  Prepared* operator->() const noexcept { return from_; }
 
  private:
-  Prepared* from_;
+  static std::atomic<bool>& taken() {
+    static std::atomic<bool> taken{false};
+    return taken;
+  }
+  bool held_ = false;
 };
 
-engine::LocalRankInfo facts_of(const Prepared& own, int rank) {
-  engine::LocalRankInfo facts = local_rank_info(own.keeper.pid);
-  facts.facts.rank = Rank{rank};
-  if (own.settings.workers) facts.facts.workers = *own.settings.workers;
-  return facts;
+/// This rank, and what its workers are.
+struct Place {
+  MPI_Comm comm = MPI_COMM_NULL;
+  Rank root{};
+  Rank rank{};
+  int size = 1;
+  bool in_rank = false;
+  base::Settings settings;
+
+  [[nodiscard]] bool is_root() const noexcept { return rank == root; }
+  [[nodiscard]] engine::LocalRankInfo facts() const {
+    const Prepared* const own = prepared();
+    engine::LocalRankInfo facts = local_rank_info(in_rank || own == nullptr ? 0 : own->keeper.pid);
+    facts.facts.rank = rank;
+    if (settings.workers) facts.facts.workers = *settings.workers;
+    if (in_rank) facts.facts.workers = 1;
+    facts.serves = !in_rank || !is_root() || size == 1;
+    return facts;
+  }
+};
+
+Place place_in(MPI_Comm comm, int root, MpContext context) {
+  Place place;
+  place.comm = comm;
+  place.root = Rank{root};
+  int rank = 0;
+  MPI_Comm_rank(comm, &rank);
+  MPI_Comm_size(comm, &place.size);
+  place.rank = Rank{rank};
+  if (root < 0 || root >= place.size) {
+    throw std::invalid_argument("the root of a CommExecutor is rank " + std::to_string(root) +
+                                " of a communicator of " + std::to_string(place.size));
+  }
+  const bool has_prepared = prepared() != nullptr;
+  Gathered all{context, has_prepared ? std::nullopt : std::optional(rank)};
+  if (place.size > 1) all = gather_all(comm, place.is_root(), rank, context, has_prepared);
+  place.in_rank = all.context == MpContext::in_rank;
+  if (all.unprepared && !place.in_rank) {
+    throw Error(
+        "a CommExecutor needs rankpool::prepare(argc, argv), first thing in main() and before MPI is initialised" +
+        (*all.unprepared == rank ? std::string() : ": rank " + std::to_string(*all.unprepared) + " has not called it"));
+  }
+  if (has_prepared) {
+    place.settings = prepared()->settings;
+  } else {
+    std::vector<std::string> warnings;
+    place.settings = start_settings(warnings);
+    for (const auto& warning : warnings) base::log_warn(warning);
+    base::watch_for_copies();
+  }
+  return place;
 }
 
-/// Elsewhere than on the root: serves until the root's executor is over.
-void serve(Lease& lease, MPI_Comm comm, int root) {
-  transport::MpiTransport transport(comm, Rank{root});
-  agent::AgentOptions options;
-  options.settings = lease->settings;
-  options.hello = hello_of(facts_of(*lease, raw(transport.rank())), lease->settings);
-  agent::Agent agent(transport, *lease->host, std::move(options));
-  switch (agent.run()) {
+/// The agent of this rank is through.
+void leave(agent::Ending how, const Place& place, transport::MpiTransport& transport) {
+  switch (how) {
     case agent::Ending::dismissed:
-      if (part(comm)) transport.close();
+      if (part(place.comm)) transport.close();
       return;
     case agent::Ending::dismissed_with_loss:
       return;
@@ -150,19 +221,72 @@ void serve(Lease& lease, MPI_Comm comm, int root) {
   }
 }
 
+agent::AgentOptions agent_options(const Place& place) {
+  agent::AgentOptions options;
+  options.settings = place.settings;
+  options.hello = hello_of(place.facts(), place.settings);
+  if (place.in_rank) options.hello.workers = 1;
+  return options;
+}
+
+/// Elsewhere than on the root: serves until the root's executor is over.
+void serve(const Place& place) {
+  transport::MpiTransport transport(place.comm, place.root);
+  agent::Agent agent(transport, *prepared()->host, agent_options(place));
+  leave(agent.run(), place, transport);
+}
+
+void serve_channel(channel::Channel channel, RankAsWorker& own, worker::HostTurns& turns, worker::Extent extent) {
+  const RoleInRank role(own.page(), extent);
+  try {
+    worker::serve_in_rank(std::move(channel), &own.page(), turns, extent, hooks_in_rank());
+  } catch (const worker::HostGone&) {
+  }
+  own.ended();
+}
+
+/// The same with this process as the worker: agent and tasks take turns on this thread.
+void serve_in_rank(const Place& place) {
+  transport::MpiTransport transport(place.comm, place.root);
+  auto link = std::make_unique<RankAsWorker>();
+  RankAsWorker& own = *link;
+  host::WorkerHost host(std::move(link));
+  agent::Agent agent(transport, host, agent_options(place));
+  AgentTurns turns(agent, own);
+  while (!agent.ending()) {
+    agent.turn(agent::Agent::Rest::allowed);
+    if (auto channel = own.take_started()) serve_channel(std::move(*channel), own, turns, worker::Extent::process);
+  }
+  leave(*agent.ending(), place, transport);
+}
+
+/// The root's own workers, if there are any: those of its keeper, or itself where no other rank runs tasks.
+std::shared_ptr<host::WorkerHost> host_of_root(const Place& place) {
+  if (!place.in_rank) return prepared()->host;
+  if (place.size > 1) return std::make_shared<host::WorkerHost>(std::make_unique<RankAsWorker>());
+  auto itself = std::make_shared<RankAsWorker*>(nullptr);
+  auto link = std::make_unique<RankAsWorker>([itself](channel::Channel channel) {
+    ThreadTurns turns(**itself);
+    serve_channel(std::move(channel), **itself, turns, worker::Extent::thread);
+  });
+  *itself = link.get();
+  return std::make_shared<host::WorkerHost>(std::move(link));
+}
+
 /// On the root: the job that all ranks of the communicator make up for a while.
 class RootSession final : public detail::CommSession {
  public:
-  RootSession(Lease lease, MPI_Comm comm, int root, int size) : lease_(std::move(lease)) {
+  RootSession(Lease lease, const Place& place) : lease_(std::move(lease)) {
     engine::EngineOptions options;
-    options.settings = lease_->settings;
-    options.own = facts_of(*lease_, root);
+    options.settings = place.settings;
+    options.own = place.facts();
+    options.in_rank = place.in_rank;
     options.started_by = base::started_by(base::environment);
-    options.host = lease_->host;
-    if (size > 1) {
-      options.connect = [this, comm, root] { return &transport_.emplace(comm, Rank{root}); };
-      options.disconnect = [this, comm](bool rank_lost) {
-        if (!rank_lost && part(comm)) transport_->close();
+    options.host = host_of_root(place);
+    if (place.size > 1) {
+      options.connect = [this, place] { return &transport_.emplace(place.comm, place.root); };
+      options.disconnect = [this, place](bool rank_lost) {
+        if (!rank_lost && part(place.comm)) transport_->close();
       };
     }
     job_ = std::make_shared<client::Job>(std::move(options));
@@ -202,13 +326,11 @@ namespace rankpool::inline v0_2::detail {
 
 void close_comm(CommSession* session) noexcept { delete session; }
 
-CommSessionPtr open_comm(MPI_Comm comm, int root) {
+CommSessionPtr open_comm(MPI_Comm comm, int root, MpContext context) {
   using namespace launch;
   if (in_worker()) throw Error("pools cannot be used inside a task");
-  Prepared* const own = prepared();
-  if (own == nullptr) {
-    throw Error(
-        "a CommExecutor needs rankpool::prepare(argc, argv), first thing in main() and before MPI is initialised");
+  if (client::Job::current()) {
+    throw Error("a CommExecutor cannot be made inside of rankpool::run(), nor while this process has another");
   }
   int initialized = 0;
   int finalized = 0;
@@ -216,18 +338,10 @@ CommSessionPtr open_comm(MPI_Comm comm, int root) {
   MPI_Finalized(&finalized);
   if (initialized == 0 || finalized != 0) throw Error("a CommExecutor needs MPI to be initialised");
   if (comm == MPI_COMM_NULL) throw std::invalid_argument("a CommExecutor was given no communicator");
-  int rank = 0;
-  int size = 0;
-  MPI_Comm_rank(comm, &rank);
-  MPI_Comm_size(comm, &size);
-  if (root < 0 || root >= size) {
-    throw std::invalid_argument("the root of a CommExecutor is rank " + std::to_string(root) +
-                                " of a communicator of " + std::to_string(size));
-  }
-  Lease lease(*own);
-  if (size > 1) await_all(comm);
-  if (rank == root) return CommSessionPtr(new RootSession(std::move(lease), comm, root, size));
-  serve(lease, comm, root);
+  Lease lease;
+  const Place place = place_in(comm, root, context);
+  if (place.is_root()) return CommSessionPtr(new RootSession(std::move(lease), place));
+  place.in_rank ? serve_in_rank(place) : serve(place);
   return nullptr;
 }
 

@@ -46,6 +46,7 @@ void prepare(int argc, char** argv);
 
 void prepare(int /*argc*/, char** /*argv*/) {
   using namespace launch;
+  serve_if_spawned("prepare");
   int initialized = 0;
   MPI_Initialized(&initialized);
   if (initialized != 0) throw Error("rankpool::prepare() has to be called before MPI is initialised");

@@ -5,7 +5,6 @@
 #include "launch/keeper_process.hpp"
 
 #include <sys/types.h>
-#include <atomic>
 #include <memory>
 
 namespace rankpool::launch {
@@ -16,7 +15,6 @@ struct Prepared {
   std::shared_ptr<host::WorkerHost> host;  ///< this process's own workers
   KeeperProcess keeper{};
   pid_t owner = 0;  ///< the process that called it
-  std::atomic<bool> in_use{false};
 };
 
 /// Null before `prepare`.

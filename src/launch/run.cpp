@@ -61,6 +61,7 @@ void warn_of_uncoordinated() {
 namespace rankpool::inline v0_2::detail {
 
 int run_main(int argc, char** argv, const std::function<int(int, char**)>& main) {
+  launch::serve_if_spawned("run");
   launch::claim_start("run");
   if (!main) throw Error("rankpool::run() was given an empty function");
   std::cout.flush();

@@ -2,7 +2,9 @@
 
 #include "base/limits.hpp"
 #include "base/log.hpp"
+#include "keeper/spawned_worker.hpp"
 #include "launch/launched.hpp"
+#include "launch/report.hpp"
 #include "launch/thread_libraries.hpp"
 #include "liveness/socket_tools.hpp"
 
@@ -12,7 +14,9 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 #include <atomic>
+#include <cstdio>
 #include <exception>
+#include <iostream>
 #include <utility>
 
 namespace rankpool::launch {
@@ -44,6 +48,26 @@ std::string thread_warning(const std::string& call, int number) {
 }
 
 }  // namespace
+
+void serve_if_spawned(const char* name) {
+  try {
+    auto own = keeper::take_handover();
+    if (!own) return;
+    claim_start(name);
+    ::prctl(PR_SET_NAME, "rankpool-worker");  // exec has taken that away
+    std::cout.flush();
+    std::fflush(nullptr);
+    std::vector<std::string> warnings;  // have been given where the program was started
+    start_settings(warnings);
+    note_thread_numbers();
+    base::give_signals(base::take_stock(), base::Heir::worker);
+    take_report_variable();
+    serve_tasks(std::move(own->channel), own->page, own->wake);
+  } catch (const std::exception& e) {
+    base::log_error("a worker cannot start: " + base::explain(e));
+  }
+  ::_exit(1);
+}
 
 void claim_start(const char* name) {
   static std::atomic<const char*> used{nullptr};

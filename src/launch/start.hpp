@@ -12,6 +12,8 @@
 /// What `run` and `prepare` have in common.
 namespace rankpool::launch {
 
+/// In a worker that its keeper has spawned this is where it serves: it does not return.
+void serve_if_spawned(const char* name);
 /// Either of them starts a program, and once: throws Error otherwise, and inside a task.
 void claim_start(const char* name);
 /// Reads the settings and puts those of the log in force.

@@ -18,6 +18,7 @@
 #include <unistd.h>
 #include <cstring>
 #include <string>
+#include <utility>
 
 namespace rankpool::inline v0_2 {
 namespace {
@@ -47,6 +48,15 @@ bool stop_requested() noexcept {
 }  // namespace rankpool::inline v0_2
 
 namespace rankpool::launch {
+namespace {
+
+void note_identity(worker::Identity identity) {
+  g_worker.id = static_cast<int>(identity.worker);
+  g_worker.rank = identity.rank;
+  g_worker.host = std::move(identity.host);
+}
+
+}  // namespace
 
 void become_worker(const channel::RankPage& page) {
   base::set_process_role(base::ProcessRole::worker);
@@ -55,14 +65,43 @@ void become_worker(const channel::RankPage& page) {
   g_worker.pid = ::getpid();
 }
 
+RoleInRank::RoleInRank(const channel::RankPage& page, worker::Extent extent) : extent_(extent) {
+  g_page = &page;
+  g_worker.pid = ::getpid();
+  if (extent_ == worker::Extent::process) {
+    client::put_objects_aside();
+    base::set_process_role(base::ProcessRole::worker);
+  } else {
+    base::set_thread_role(base::ProcessRole::worker);
+  }
+}
+
+RoleInRank::~RoleInRank() {
+  if (extent_ == worker::Extent::process) {
+    base::set_process_role(base::ProcessRole::program);
+    client::take_objects_back();
+  } else {
+    base::set_thread_role(base::ProcessRole::program);
+  }
+  g_page = nullptr;
+}
+
+const worker::WorkerHooks& hooks_in_rank() {
+  static const worker::WorkerHooks hooks = [] {
+    worker::WorkerHooks own = task_hooks();
+    own.set_identity = note_identity;
+    return own;
+  }();
+  return hooks;
+}
+
 const worker::WorkerHooks& task_hooks() {
   static const worker::WorkerHooks hooks = [] {
     worker::WorkerHooks own;
     own.set_identity = [](worker::Identity identity) {
-      g_worker.id = static_cast<int>(identity.worker);
-      g_worker.rank = identity.rank;
-      g_worker.host = std::move(identity.host);
-      limit_threads(static_cast<int>(identity.threads));
+      const auto threads = static_cast<int>(identity.threads);
+      note_identity(std::move(identity));
+      limit_threads(threads);
     };
     own.run_initializer = [](std::span<const std::byte> encoded) {
       const auto initializer = detail::decode_or_explain<Function<void()>>(encoded, "the initializer");

@@ -8,6 +8,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -21,8 +23,8 @@ struct Range {
   std::uint32_t batched = 1;  ///< chunks of the size that the caller chose
 };
 
-/// What a pool has still to hand out: works in the order in which they came, and before them what was handed out to a
-/// worker that was lost. Chunks are cut here.
+/// What a pool has still to hand out: works by priority, and of one priority in the order in which they came; before
+/// them all what was handed out to a worker that was lost. Chunks are cut here.
 class Backlog {
  public:
   explicit Backlog(WorkTable& works) : works_(works) {}
@@ -33,6 +35,10 @@ class Backlog {
   /// Items that have ever come, and of these how many wait no longer.
   [[nodiscard]] std::uint64_t come() const noexcept { return come_; }
   [[nodiscard]] std::uint64_t gone() const noexcept { return come_ - items_; }
+  /// Items that wait and go before a work of that priority that comes now.
+  [[nodiscard]] std::uint64_t before(int priority) const noexcept;
+  /// Whether any item waits whose priority is higher.
+  [[nodiscard]] bool any_above(int priority) const noexcept;
   /// Whether more than `few` chunks wait; of the works that are not first each counts as one.
   [[nodiscard]] bool more_chunks_than(std::uint64_t few, Crew crew) const;
 
@@ -62,12 +68,26 @@ class Backlog {
   [[nodiscard]] std::uint32_t size_of_next(WorkId work, std::uint64_t waiting, Crew crew) const;
   void tidy();
 
+  /// Works of one priority.
+  struct Line {
+    std::deque<WorkId> works;  ///< singles, and others while `ManyItems::queued`; may name what was withdrawn since
+    std::uint64_t items = 0;   ///< that wait
+    int priority = 0;
+  };
+  [[nodiscard]] Line& line_of(int priority);
+  /// The line whose front goes next; null if there is none.
+  [[nodiscard]] Line* next_line() noexcept;
+  [[nodiscard]] const Line* next_line() const noexcept { return const_cast<Backlog*>(this)->next_line(); }
+  void pop(Line& line);
+
   WorkTable& works_;
   std::uint64_t items_ = 0;
   std::uint64_t come_ = 0;
   std::deque<Range> given_back_;
-  std::deque<WorkId> queue_;  ///< singles, and others while `ManyItems::queued`; may name what was withdrawn since
-  std::size_t withdrawn_ = 0;
+  Line usual_;                                     ///< of priority 0
+  std::map<int, Line, std::greater<int>> others_;  ///< not empty
+  std::size_t in_line_ = 0;                        ///< works in all of them
+  std::size_t withdrawn_ = 0;                      ///< of these
 };
 
 }  // namespace rankpool::schedule

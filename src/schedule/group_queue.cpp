@@ -8,14 +8,17 @@ void GroupQueue::append(WorkId work, std::uint64_t behind) {
   ManyItems* const many = works_.find_many(work);
   if (many == nullptr || many->queued) return;
   many->queued = true;
-  queue_.push_back({work, behind});
+  const int priority = many->priority;
+  const auto lower =
+      std::find_if(queue_.begin(), queue_.end(), [&](const InLine& one) { return one.priority < priority; });
+  queue_.insert(lower, {work, behind, priority});
 }
 
 void GroupQueue::give_back(WorkId work, std::uint64_t item) { given_back_.push_back({work, item, 1}); }
 
 GroupQueue::Next GroupQueue::next_of(WorkId work, std::uint64_t item) {
   const ManyItems* const many = works_.find_many(work);
-  return {work, item, many == nullptr ? 1 : many->ranks};
+  return {work, item, many == nullptr ? 1 : many->ranks, many == nullptr ? 0 : many->priority};
 }
 
 std::optional<GroupQueue::Next> GroupQueue::at(std::size_t nth, std::uint64_t gone) {

@@ -13,7 +13,7 @@
 
 namespace rankpool::schedule {
 
-/// The groups of a pool that wait for places, in the order in which they came.
+/// The groups of a pool that wait for places, by priority and then in the order in which they came.
 ///
 /// A group waits behind the items that came before it, and is overtaken by what came later only while its reserve
 /// grows: each piece of work that takes a place on its nodes makes it larger by one, until it is as large as the group.
@@ -25,6 +25,7 @@ class GroupQueue {
     WorkId work{};
     std::uint64_t item = 0;
     std::size_t ranks = 0;
+    int priority = 0;
   };
 
   [[nodiscard]] bool empty() const noexcept { return given_back_.empty() && queue_.empty(); }
@@ -51,6 +52,7 @@ class GroupQueue {
   struct InLine {
     WorkId work{};
     std::uint64_t behind = 0;
+    int priority = 0;
   };
   [[nodiscard]] Next next_of(WorkId work, std::uint64_t item);
   [[nodiscard]] std::vector<Range> rest_of(WorkId work);

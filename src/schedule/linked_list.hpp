@@ -27,6 +27,18 @@ class LinkedList {
     (tail_ != nullptr ? (tail_->*link).next : head_) = &element;
     tail_ = &element;
   }
+  /// Behind all that `goes_before` it, looked for from the back.
+  template <class GoesBefore>
+  void insert(T& element, GoesBefore&& goes_before) noexcept {
+    T* before = tail_;
+    while (before != nullptr && !goes_before(*before, element)) before = (before->*link).previous;
+    if (before == nullptr) return push_front(element);
+    if (before == tail_) return push_back(element);
+    T* const behind = (before->*link).next;
+    (element.*link) = {behind, before, true};
+    (before->*link).next = &element;
+    (behind->*link).previous = &element;
+  }
   void remove(T& element) noexcept {
     const ListHook<T> old = element.*link;
     (old.previous != nullptr ? (old.previous->*link).next : head_) = old.next;

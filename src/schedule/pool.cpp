@@ -30,7 +30,7 @@ void Pool::submitted(WorkId work, const WorkSpec& spec) {
   common_.works.add(work, id_, spec);
   ++works_;
   if (spec.ranks > 0 && spec.items > 0) {
-    queue_.append(work, backlog_.come());
+    queue_.append(work, backlog_.gone() + backlog_.before(spec.priority));
   } else if (spec.avoid && spec.items == 1 && !spec.open) {
     common_.works.find_many(work)->next = 1;
     run_elsewhere({work, 0, 1}, {});
@@ -57,7 +57,7 @@ void Pool::extended(WorkId work, std::uint64_t more) {
   more = std::min(more, kNoEnd - many->items);
   many->items += more;
   if (many->ranks > 0) {
-    queue_.append(work, backlog_.come());
+    queue_.append(work, backlog_.gone() + backlog_.before(many->priority));
   } else {
     backlog_.append(work, more);
   }
@@ -259,10 +259,12 @@ void Pool::chunk_left(Worker& worker) {
 }
 
 void Pool::item_began(Worker& worker) {
-  if (policy_.task_timeout <= Nanoseconds{0} || worker.chunks.empty()) return;
+  if (worker.chunks.empty()) return;
   stop_timer(worker);
-  worker.item_began = common_.now;
-  timed_.push_back(worker);
+  const Nanoseconds limit = time_limit_of(worker.chunks.front().work);
+  if (limit <= Nanoseconds{0}) return;
+  worker.runs_out = common_.now + limit;
+  timed_.insert(worker, [](const Worker& a, const Worker& b) { return a.runs_out <= b.runs_out; });
 }
 
 void Pool::items_ended(Worker& worker, std::uint32_t count) {

@@ -165,6 +165,8 @@ class Pool {
   [[nodiscard]] std::optional<Time> next_group_limit() const noexcept;
   void tick_groups();
   [[nodiscard]] int retries_of(WorkId work);
+  /// Zero for none.
+  [[nodiscard]] Nanoseconds time_limit_of(WorkId work);
 
   // pool_elsewhere.cpp: items that are not to run where they have failed
   [[nodiscard]] bool has_other_nodes(const std::vector<NodeId>& than) const;
@@ -222,7 +224,7 @@ class Pool {
   ReadyWorkers ready_;
   int wanted_ = 0;           ///< workers; fewer than the policy says where they cannot be had
   int failed_in_a_row_ = 0;  ///< workers that ended before they were ready, none having become so meanwhile
-  LinkedList<Worker, &Worker::by_deadline> timed_;  ///< the longest running item first
+  LinkedList<Worker, &Worker::by_deadline> timed_;  ///< whose item runs out first is first
   std::optional<Time> patience_ends_;               ///< when those that ignore a signal get SIGKILL
 };
 

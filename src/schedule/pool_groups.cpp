@@ -21,6 +21,11 @@ int Pool::retries_of(WorkId work) {
   return many == nullptr ? policy_.max_retries : many->max_retries.value_or(policy_.max_retries);
 }
 
+Nanoseconds Pool::time_limit_of(WorkId work) {
+  const ManyItems* const many = common_.works.find_many(work);
+  return many == nullptr ? policy_.task_timeout : many->task_timeout.value_or(policy_.task_timeout);
+}
+
 int Pool::vacant_places() const noexcept {
   int vacant = 0;
   for (const auto& [id, group] : groups_) vacant += group.vacant;
@@ -51,6 +56,7 @@ void Pool::serve_groups() {
   waiting_on_.clear();
   fail_if_too_large();
   while (const auto first = queue_.at(0, backlog_.gone())) {
+    if (backlog_.any_above(first->priority)) break;  // these go first
     const auto nodes = places();
     if (begin_group(*first, nodes)) continue;
     waiting_on_ = nodes_to_wait_on(nodes, first->ranks);
@@ -195,8 +201,7 @@ void Pool::end_group_item(Group& group, const Ending& how) {
 void Pool::group_began(GroupId id) {
   const auto found = groups_.find(id);
   if (found == groups_.end() || found->second.item_ended || found->second.runs_out) return;
-  const ManyItems* const many = common_.works.find_many(found->second.work);
-  const Nanoseconds limit = many == nullptr ? policy_.task_timeout : many->task_timeout.value_or(policy_.task_timeout);
+  const Nanoseconds limit = time_limit_of(found->second.work);
   if (limit > Nanoseconds{0}) found->second.runs_out = common_.now + limit;
 }
 

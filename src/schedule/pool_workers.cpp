@@ -291,6 +291,8 @@ void Pool::rank_lost(Rank rank, LossId loss) {
   }
   if (breaks) kill_all(SIGKILL);
   if (alive() == 0) wanted_ = std::max(std::min(policy_.max_workers, common_.ranks.capacity()), 1);
+  // Where the root runs no tasks the last rank that does may be gone.
+  if (takes_chunks() && alive() == 0 && common_.ranks.capacity() == 0) break_up(Breakage::rank_lost, loss, {});
   update();
 }
 
@@ -305,7 +307,7 @@ std::optional<Time> Pool::next_deadline() const noexcept {
   if (all_from_ && common_.now < *all_from_) next = next ? std::min(*next, *all_from_) : all_from_;
   if (!timed_.empty()) {
     // The limit itself is still within it.
-    const Time runs_out = timed_.front()->item_began + policy_.task_timeout + Nanoseconds{1};
+    const Time runs_out = timed_.front()->runs_out + Nanoseconds{1};
     next = next ? std::min(*next, runs_out) : runs_out;
   }
   if (const auto runs_out = next_group_limit()) next = next ? std::min(*next, *runs_out) : runs_out;
@@ -315,7 +317,7 @@ std::optional<Time> Pool::next_deadline() const noexcept {
 void Pool::tick() {
   const Time now = common_.now;
   tick_groups();
-  while (!timed_.empty() && now - timed_.front()->item_began > policy_.task_timeout) timed_out(*timed_.front());
+  while (!timed_.empty() && now > timed_.front()->runs_out) timed_out(*timed_.front());
   if (all_from_ && now >= *all_from_ && !backlog_.empty() && ready_.idle() != nullptr) update();
   if (patience_ends_ && now >= *patience_ends_) {
     patience_ends_.reset();

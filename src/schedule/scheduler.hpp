@@ -41,7 +41,9 @@ struct WorkSpec {
   std::uint32_t max_chunk = 1U << 16U;
   /// Not 0: each item is run by so many fresh processes together, a group, and takes as many workers' places.
   std::uint32_t ranks = 0;
-  /// In place of the pool's; groups only.
+  /// Of what waits the highest goes first.
+  int priority = 0;
+  /// In place of the pool's.
   std::optional<int> max_retries = std::nullopt;
   std::optional<Nanoseconds> task_timeout = std::nullopt;
   /// Ranks on whose nodes a single item is run only while no other node has a worker of the pool; null for none.

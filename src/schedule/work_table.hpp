@@ -24,6 +24,7 @@ struct ManyItems {
   std::uint32_t chunk = 0;
   std::uint32_t max_chunk = 1;
   std::uint32_t ranks = 0;  ///< not 0: each item is a group
+  int priority = 0;
   std::optional<int> max_retries;
   std::optional<Nanoseconds> task_timeout;
   std::shared_ptr<const std::vector<Rank>> avoid;  ///< ranks on whose nodes it is not run if others can
@@ -37,7 +38,7 @@ struct ManyItems {
 /// All works that have not ended.
 ///
 /// A program may have millions of them pending, nearly all of a single item. Such a one is just 12 bytes here and 8 in
-/// its pool's queue; what more items need stands elsewhere.
+/// its pool's queue; what more items need, or one with options of its own, stands elsewhere.
 class WorkTable {
  public:
   enum class Single : std::uint32_t {
@@ -59,6 +60,10 @@ class WorkTable {
   /// Of an entry that is no single.
   [[nodiscard]] ManyItems& many(const Entry& entry) noexcept { return many_[entry.state - kOffset]; }
   [[nodiscard]] ManyItems* find_many(WorkId work) noexcept;
+  [[nodiscard]] int priority_of(WorkId work) noexcept {
+    const ManyItems* const many = find_many(work);
+    return many == nullptr ? 0 : many->priority;
+  }
   void erase(WorkId work);
   /// Those of a pool that are no singles.
   [[nodiscard]] std::vector<WorkId> many_of(PoolId pool) const;

@@ -98,11 +98,11 @@ struct Worker {
   Placing placing = Placing::own;
   std::uint32_t chunks_given = 0;  ///< in its life
   std::uint32_t member = 0;        ///< its place in the pool's list
-  Time item_began{0};
-  Time had_last{0};               ///< when it was through with a chunk
-  ListHook<Worker> among_equals;  ///< of the ready workers with as many chunks (ReadyWorkers)
-  ListHook<Worker> by_deadline;   ///< of the workers whose item has a time limit
-  ChunkRing chunks;               ///< the first is the one it works on
+  Time runs_out{0};                ///< of the item that it is at, while `by_deadline` is linked
+  Time had_last{0};                ///< when it was through with a chunk
+  ListHook<Worker> among_equals;   ///< of the ready workers with as many chunks (ReadyWorkers)
+  ListHook<Worker> by_deadline;    ///< of the workers whose item has a time limit
+  ChunkRing chunks;                ///< the first is the one it works on
 };
 
 }  // namespace rankpool::schedule

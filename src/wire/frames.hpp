@@ -36,6 +36,7 @@ enum class FrameKind : std::uint8_t {
   nursery,      ///< NurseryHeader, both ways
   // of whoever runs tasks
   times,  ///< OutcomeHeader: when the first of the items began and each ended, by the worker's clock in nanoseconds
+  name,   ///< engine to worker: what the task of the next chunk is called, as its user has it; payload: text
   // on no wire
   dropped,  ///< what a FrameReader makes of a frame for which there is no memory
 };

@@ -125,7 +125,7 @@ void fields(Each& each, auto& message) {
   } else if constexpr (std::is_same_v<M, ForgetBlob>) {
     each(message.id);
   } else if constexpr (std::is_same_v<M, StartWorker>) {
-    each(message.with_folders), each(message.channel_fd);
+    each(message.origin), each(message.channel_fd);
   } else if constexpr (std::is_same_v<M, KillWorker>) {
     each(message.signal);
   } else if constexpr (std::is_same_v<M, Quit>) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/ids.hpp"
+#include "base/worker_origin.hpp"
 
 #include <rankpool/detail/bytes.hpp>
 
@@ -38,7 +39,7 @@ struct Welcome {
 };
 struct StartWorker {
   WorkerId worker{};
-  bool with_folders = false;     ///< it is to have folders of its own, which go with it
+  base::WorkerOrigin origin = base::WorkerOrigin::forked;
   std::int32_t channel_fd = -1;  ///< of rank 0, which has its channel; else the agent makes one
   bool operator==(const StartWorker&) const = default;
 };

@@ -15,6 +15,10 @@ namespace {}  // namespace
 
 detail::Bytes SideClient::ask(std::span<const std::byte> request) {
   if (base::is_forked_copy()) throw Error(base::copy_complaint("a shared object"));
+  if (rings_.takes_turns() && std::this_thread::get_id() != main_) {
+    throw Error(
+        "with MpContext::in_rank only the main thread of a task can use shared objects: it serves their replies");
+  }
   std::uint64_t number = 0;
   {
     const std::lock_guard lock(sending_);
@@ -111,6 +115,10 @@ void SideClient::forget_noted() {
 
 template <class Ready>
 void SideClient::await(Ready&& ready) {
+  if (rings_.takes_turns()) {
+    hooks_.before_sleep();
+    return rings_.await_turns(ready);
+  }
   if (rings_.spin_until(ready)) return;
   if (std::this_thread::get_id() == main_) hooks_.before_sleep();
   auto& control = channel_.control();

@@ -44,25 +44,35 @@ constexpr std::uint32_t kLongestStride = 256;
 
 class Worker final : public detail::TaskContext {
  public:
-  Worker(channel::Channel channel, channel::RankPage* page, int wake, const WorkerHooks& hooks)
-      : rings_(std::move(channel), page, wake),
+  Worker(channel::Channel channel, channel::RankPage* page, int wake, const WorkerHooks& hooks,
+         HostTurns* turns = nullptr)
+      : rings_(std::move(channel), page, wake, turns),
         hooks_(hooks),
         side_(rings_, {[this] { publish_open(); }, [this](std::uint64_t id) { forget_shared(id); }}) {
+    if (turns == nullptr) heap_.emplace();
     progress_ = &rings_.control().progress;
-    wire::SharedAccess::install(&shared_);
     g_this = this;
-    ::pthread_atfork(nullptr, nullptr, [] { g_this->become_copy(); });
+    static const int watched = ::pthread_atfork(nullptr, nullptr, [] {
+      if (g_this != nullptr) g_this->become_copy();
+    });
+    (void)watched;
     base::watch_for_copies();
   }
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+  ~Worker() { g_this = nullptr; }
+
+  [[nodiscard]] SharedAccess& shared() noexcept { return shared_; }
 
   /// What was decoded of a broadcast may be large, and there will hardly be another use for so much.
   void forget_shared(std::uint64_t id) {
     hooks_.forget_shared(id);
-    if (heap_.has_grown()) heap_.give_back();
+    if (heap_ && heap_->has_grown()) heap_->give_back();
   }
 
-  [[noreturn]] void run() {
-    while (true) {
+  /// Until it is told to stop.
+  void run() {
+    while (!stopped_) {
       FrameHeader header;
       await_frame();
       std::memcpy(&header, rings_.input(), sizeof header);
@@ -115,10 +125,10 @@ class Worker final : public detail::TaskContext {
       if (side_.pending()) side_.take_notices();
       if (rings_.available() >= sizeof(FrameHeader)) return;
       const auto ready = [&] { return rings_.available() >= sizeof(FrameHeader) || side_.pending(); };
-      if (!heap_.has_grown()) {
+      if (!heap_ || !heap_->has_grown()) {
         rings_.await(ready);
       } else if (!rings_.await_for(KeptHeap::kRest, ready)) {
-        heap_.give_back();
+        heap_->give_back();
       }
     }
   }
@@ -219,6 +229,7 @@ class Worker final : public detail::TaskContext {
   /// What the task is called; empty if that cannot be told. Called while an exception is handled.
   [[nodiscard]] std::string task() const {
     try {
+      if (!given_name_.empty()) return given_name_;
       return name_ == nullptr ? std::string() : name_(callable_);
     } catch (...) {
       return {};
@@ -246,14 +257,17 @@ class Worker final : public detail::TaskContext {
         hooks_.serve_group(plan, line);
         ::_exit(0);
       }
+      case FrameKind::name:
+        next_name_.assign(reinterpret_cast<const char*>(payload.data()), payload.size());
+        return;
       case FrameKind::join_group:
         hooks_.join_group(payload);
         in_group_ = true;
         return;
       case FrameKind::stop:
         if (in_group_) hooks_.leave_group();
-        std::fflush(nullptr);
-        ::_exit(0);
+        stopped_ = true;
+        return;
       default:
         ::_exit(70);
     }
@@ -334,6 +348,7 @@ class Worker final : public detail::TaskContext {
     if (count_ > 1 && items_before <= 1) rings_.wake_host();  // it is to collect_unpublished from time to time
     if (!has_the_next()) rings_.ring_if_owed();
     name_ = nullptr;
+    given_name_ = std::exchange(next_name_, std::string());
     unwanted_ = wire::has(header.flags, FrameFlag::announce_only);
     announce_ = wire::has(header.flags, FrameFlag::announce) || unwanted_;
     timed_ = wire::has(header.flags, FrameFlag::timed);
@@ -372,7 +387,7 @@ class Worker final : public detail::TaskContext {
     if (!has_the_next()) control.chunk_items.store(0, std::memory_order_release);
     const bool wait = short_chunk && has_the_next() && control.defer_wakeup.load(std::memory_order_seq_cst) != 0;
     if (!wait) rings_.wake_host();
-    heap_.chunk_ended(begin + busy);
+    if (heap_) heap_->chunk_ended(begin + busy);
   }
   /// The frame behind the chunk that the worker is at has come, its beginning at least.
   [[nodiscard]] bool has_the_next() { return rings_.input_end() >= frame_end_ + sizeof(FrameHeader); }
@@ -419,11 +434,14 @@ class Worker final : public detail::TaskContext {
 
   WorkerEndpoint rings_;
   const WorkerHooks& hooks_;
-  KeptHeap heap_;
+  std::optional<KeptHeap> heap_;  ///< none in a rank, whose heap is the program's
   SideClient side_;
   SharedAccess shared_{side_};
   std::atomic<std::uint64_t> nobodys_progress_{0};
   bool in_group_ = false;
+  bool stopped_ = false;
+  std::string next_name_;        ///< of the task of the next chunk, if its user has given it one
+  std::string given_name_;       ///< of the task of this chunk
   bool unwanted_ = false;        ///< what the items of the chunk return
   std::uint64_t frame_end_ = 0;  ///< of the frame that is being served, in the input
   std::uint64_t chunk_ = 0;
@@ -450,6 +468,24 @@ class Worker final : public detail::TaskContext {
 void worker_main(channel::Channel channel, channel::RankPage* page, int wake, const WorkerHooks& hooks) {
   std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
   Worker worker(std::move(channel), page, wake, hooks);
+  wire::SharedAccess::install(&worker.shared());
+  worker.run();
+  std::fflush(nullptr);
+  ::_exit(0);
+}
+
+void serve_in_rank(channel::Channel channel, channel::RankPage* page, HostTurns& turns, Extent extent,
+                   const WorkerHooks& hooks) {
+  Worker worker(std::move(channel), page, -1, hooks, &turns);
+  // On the root shared objects are reached as its other threads reach them.
+  struct Installed {
+    ~Installed() { wire::SharedAccess::install(nullptr); }
+  };
+  std::optional<Installed> installed;
+  if (extent == Extent::process) {
+    wire::SharedAccess::install(&worker.shared());
+    installed.emplace();
+  }
   worker.run();
 }
 

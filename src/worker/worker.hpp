@@ -1,6 +1,7 @@
 #pragma once
 
 #include "channel/channel.hpp"
+#include "worker/host_turns.hpp"
 
 #include <rankpool/detail/bytes.hpp>
 #include <rankpool/detail/task_context.hpp>
@@ -41,5 +42,14 @@ struct WorkerHooks {
 
 /// Serves one channel until it is told to stop. The whole life of a worker process.
 [[noreturn]] void worker_main(channel::Channel channel, channel::RankPage* page, int wake, const WorkerHooks& hooks);
+
+/// What a worker is that has no process of its own (MpContext::in_rank).
+enum class Extent : std::uint8_t {
+  process,  ///< all of a rank that serves: whoever asks for shared objects there is a task
+  thread,   ///< one thread of the root
+};
+/// The same in a process that goes on when it is told to stop. What `turns.wait` throws comes out.
+void serve_in_rank(channel::Channel channel, channel::RankPage* page, HostTurns& turns, Extent extent,
+                   const WorkerHooks& hooks);
 
 }  // namespace rankpool::worker

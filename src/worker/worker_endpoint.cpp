@@ -14,10 +14,11 @@ constexpr int kLostDescriptor = 71;
 
 }  // namespace
 
-WorkerEndpoint::WorkerEndpoint(channel::Channel channel, channel::RankPage* page, int wake)
+WorkerEndpoint::WorkerEndpoint(channel::Channel channel, channel::RankPage* page, int wake, HostTurns* turns)
     : channel_(std::move(channel)),
       page_(page),
       wake_(wake),
+      turns_(turns),
       wake_identity_(wake),
       stretch_(channel::Channel::stretch()),
       spin_(channel::Channel::on_one_core() ? std::chrono::microseconds(0) : pace::kWorkerSpin) {

@@ -2,6 +2,7 @@
 
 #include "base/own_descriptor.hpp"
 #include "channel/channel.hpp"
+#include "worker/host_turns.hpp"
 
 #include <rankpool/detail/bytes.hpp>
 
@@ -29,7 +30,8 @@ class WorkerEndpoint {
  public:
   using Clock = std::chrono::steady_clock;
 
-  WorkerEndpoint(channel::Channel channel, channel::RankPage* page, int wake);
+  /// `turns`: in place of wake-ups and sleeps, or null.
+  WorkerEndpoint(channel::Channel channel, channel::RankPage* page, int wake, HostTurns* turns = nullptr);
   WorkerEndpoint(const WorkerEndpoint&) = delete;
   WorkerEndpoint& operator=(const WorkerEndpoint&) = delete;
 
@@ -97,13 +99,23 @@ class WorkerEndpoint {
   /// Looks for a moment and then sleeps until `ready()`, which comes true by what the host does.
   template <class Ready>
   void await(Ready&& ready, channel::Channel::SleepsFor what = channel::Channel::SleepsFor::input) {
+    if (turns_ != nullptr) return await_turns(ready);
     if (spin_until(ready)) return;
     ring_if_owed();
     sleep_until(ready, what);
   }
+  template <class Ready>
+  void await_turns(Ready&& ready) {
+    while (!ready()) turns_->wait();
+  }
+  [[nodiscard]] bool takes_turns() const noexcept { return turns_ != nullptr; }
   /// The same for input, for so long at most: false if it was in vain.
   template <class Ready>
   [[nodiscard]] bool await_for(std::chrono::nanoseconds limit, Ready&& ready) {
+    if (turns_ != nullptr) {
+      await_turns(ready);
+      return true;
+    }
     if (spin_until(ready)) return true;
     ring_if_owed();
     return sleep_until(ready, channel::Channel::SleepsFor::input, Clock::now() + limit);
@@ -127,6 +139,7 @@ class WorkerEndpoint {
   }
   /// If it sleeps. Any thread.
   void wake_host() {
+    if (turns_ != nullptr) return turns_->look();
     if (page_->host_sleeping.load(std::memory_order_seq_cst) != 0) ring_host();
   }
 
@@ -157,6 +170,7 @@ class WorkerEndpoint {
   channel::Channel channel_;
   channel::RankPage* const page_;
   const int wake_;
+  HostTurns* const turns_;
   const base::DescriptorIdentity wake_identity_;
   const std::size_t stretch_;
   const std::chrono::microseconds spin_;

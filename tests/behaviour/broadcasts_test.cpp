@@ -69,6 +69,23 @@ TEST_F(Broadcasts, sixty_four_mebibytes_for_four_workers_are_sent_to_each_rank_o
   EXPECT_LE(sent, others.size() * (count * 8 + 1000));
 }
 
+// A process may have a thousand files open, or far fewer.
+TEST_F(Broadcasts, ten_thousand_live_ones_work_and_hold_few_descriptors) {
+  ProcessPoolExecutor executor(4);
+  const auto descriptors = [] {
+    const std::filesystem::directory_iterator all("/proc/self/fd");
+    return std::distance(begin(all), end(all));
+  };
+  const auto before = descriptors();
+  std::vector<Broadcast<int>> all;
+  for (int i = 0; i < 10'000; ++i) all.push_back(rankpool::broadcast(i));
+  EXPECT_LE(descriptors(), before + 130);
+  int next = 0;
+  for (const int value : executor.map([](Broadcast<int> one) { return *one; }, all)) ASSERT_EQ(value, next++);
+  EXPECT_EQ(next, 10'000);
+  EXPECT_LE(descriptors(), before + 130);
+}
+
 std::size_t resident(int) {
   std::ifstream file("/proc/self/statm");
   std::size_t pages = 0;

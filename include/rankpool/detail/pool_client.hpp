@@ -4,6 +4,7 @@
 #include <rankpool/detail/keep_alives.hpp>
 #include <rankpool/detail/result_receiver.hpp>
 #include <rankpool/insights.hpp>
+#include <rankpool/mp_context.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -25,6 +26,7 @@ struct PoolConfig {
   Bytes initializer;       ///< an encoded Function<void()>, or empty
   KeepAlives keep_alives;  ///< shared objects whose handles it holds
   std::optional<int> max_tasks_per_child;
+  MpContext mp_context = MpContext::forkserver;
   bool replace_lost_workers = false;
   int max_retries = 0;
   std::optional<std::chrono::nanoseconds> task_timeout;
@@ -45,6 +47,7 @@ struct WorkOptions {
   std::size_t item_bytes = 0;  ///< mean encoded size of an item: bounds the chunks that the library chooses
   std::shared_ptr<const WorkLabel> label = nullptr;
   int ranks = 0;  ///< processes for each item, which make up an MPI job of their own; 0: it is no such task
+  int priority = 0;
   std::optional<int> max_retries;                        ///< in place of the pool's
   std::optional<std::chrono::nanoseconds> task_timeout;  ///< in place of the pool's
   std::vector<int> avoid_ranks;                          ///< whose nodes run it only if no other can

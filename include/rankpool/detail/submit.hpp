@@ -5,6 +5,7 @@
 #include <rankpool/detail/pool_client.hpp>
 #include <rankpool/future.hpp>
 #include <rankpool/map_results.hpp>
+#include <rankpool/task_options.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -62,9 +63,11 @@ struct MapRequest {
   Timeout timeout;
   bool unordered = false;
   std::optional<std::string> progress;
-  int ranks = 0;  ///< 0: no task of several ranks
-  std::optional<int> max_retries;
+  TaskOptions each = {.ranks = 0};  ///< `ranks` 0: no task of several ranks
 };
+/// As a task's or an item's options are handed in.
+/// @throws std::invalid_argument for what makes no sense
+WorkOptions work_options(const TaskOptions& options);
 
 /// Throw std::invalid_argument for a number that is given and wrong.
 void check_positive(const std::optional<int>& number, const char* name);

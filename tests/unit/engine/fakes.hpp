@@ -36,7 +36,7 @@ class FakePort final : public RankPort {
   };
 
   [[nodiscard]] bool is_direct(WorkerId) const override { return direct; }
-  void start(WorkerId worker, bool) override { started.push_back(raw(worker)); }
+  void start(WorkerId worker, base::WorkerOrigin) override { started.push_back(raw(worker)); }
   void write(WorkerId worker, std::span<const std::byte> header, const detail::Gather& body,
              const detail::Ref<detail::ResultReceiver>& /*keep_alive*/) override {
     std::string payload;

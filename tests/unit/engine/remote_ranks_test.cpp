@@ -142,7 +142,7 @@ TEST_F(Remote, the_end_of_a_lifeline_is_the_loss_of_a_rank_and_told_once) {
   EXPECT_THAT(listener.notes, ElementsAre("lost 1"));
   EXPECT_EQ(listener.ends[0].text, "connection closed");
   EXPECT_EQ(listener.ends[0].wait_status, std::nullopt);
-  ranks->port(Rank{1})->start(WorkerId{1}, false);
+  ranks->port(Rank{1})->start(WorkerId{1}, base::WorkerOrigin::forked);
   ranks->port(Rank{1})->flush();
   EXPECT_THAT(one().taken(), IsEmpty());
 }
@@ -183,7 +183,7 @@ TEST_F(Remote, a_rank_that_makes_no_sense_is_lost) {
 TEST_F(Remote, what_is_written_goes_in_one_message_at_the_flush) {
   join_all();
   RankPort& port = *ranks->port(Rank{1});
-  port.start(WorkerId{3}, false);
+  port.start(WorkerId{3}, base::WorkerOrigin::forked);
   const std::string header = "header";
   const std::string body = "body";
   port.write(WorkerId{3}, bytes_of(header), {bytes_of(body)}, {});
@@ -271,7 +271,7 @@ TEST_F(Remote, a_rank_that_sleeps_is_rung_with_the_next_message_and_only_then) {
   std::this_thread::sleep_for(20ms);
   poll();
   EXPECT_FALSE(one().lifeline->poll(events));
-  ranks->port(Rank{1})->start(WorkerId{1}, false);
+  ranks->port(Rank{1})->start(WorkerId{1}, base::WorkerOrigin::forked);
   ranks->port(Rank{1})->flush();
   std::this_thread::sleep_for(20ms);
   EXPECT_TRUE(one().lifeline->poll(events));
@@ -290,7 +290,7 @@ class WithNeighbour : public ::testing::Test {
   }
   /// Starts a worker of that rank; gives what the rank is told.
   wire::StartWorker start(FakeAgent& agent, Rank rank, std::uint32_t worker) {
-    job.ranks->port(rank)->start(WorkerId{worker}, false);
+    job.ranks->port(rank)->start(WorkerId{worker}, base::WorkerOrigin::forked);
     job.ranks->port(rank)->flush();
     const auto started = agent.taken_of<wire::StartWorker>();
     return started.size() == 1 ? started[0] : wire::StartWorker{};
