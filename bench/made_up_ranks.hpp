@@ -30,7 +30,9 @@ class Port final : public engine::RankPort {
  public:
   explicit Port(std::vector<Running>& running) : running_(running) {}
   [[nodiscard]] bool is_direct(WorkerId /*worker*/) const override { return false; }
-  void start(WorkerId worker, bool fresh) override { wire::append(batch_, wire::StartWorker{worker, fresh}); }
+  void start(WorkerId worker, base::WorkerOrigin origin) override {
+    wire::append(batch_, wire::StartWorker{worker, origin});
+  }
   void write(WorkerId worker, std::span<const std::byte> bytes, const detail::Gather& body,
              const detail::Ref<detail::ResultReceiver>& /*keep_alive*/) override {
     wire::FrameHeader header;

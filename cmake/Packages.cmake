@@ -48,7 +48,10 @@ set(CPACK_DEBIAN_DEV_PACKAGE_SUGGESTS libboost-mpi-dev) # rankpool/mpi.hpp
 if(BUILD_SHARED_LIBS)
   string(APPEND CPACK_DEBIAN_DEV_PACKAGE_DEPENDS ", librankpool${soname_version} (= ${PROJECT_VERSION}-${CPACK_DEBIAN_PACKAGE_RELEASE})")
 else()
-  string(APPEND CPACK_DEBIAN_DEV_PACKAGE_DEPENDS ", libopenmpi-dev")
+  string(APPEND CPACK_DEBIAN_DEV_PACKAGE_DEPENDS ", libopenmpi-dev, zlib1g-dev")
+  if(RANKPOOL_HAS_ISAL)
+    string(APPEND CPACK_DEBIAN_DEV_PACKAGE_DEPENDS ", libisal-dev")
+  endif()
 endif()
 
 set(CPACK_DEBIAN_TOOLS_PACKAGE_NAME rankpool-tools)

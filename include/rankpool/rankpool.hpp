@@ -12,6 +12,7 @@
 #include <rankpool/map_results.hpp>
 #include <rankpool/mp_context.hpp>
 #include <rankpool/pool.hpp>
+#include <rankpool/progress.hpp>
 #include <rankpool/queue.hpp>
 #include <rankpool/run.hpp>
 #include <rankpool/serialization.hpp>

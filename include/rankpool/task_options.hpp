@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace rankpool::inline v0_2 {
 
@@ -24,6 +25,10 @@ struct TaskOptions {
   std::optional<int> max_retries = std::nullopt;
   /// How long it may run: as ExecutorOptions::task_timeout, in place of it. At or below zero: std::invalid_argument.
   Timeout task_timeout = {};
+  /// Ranks on whose nodes it is run only where no other node has a worker of the executor: those where it has failed.
+  /// It waits for a worker elsewhere while what comes after it is run. Default: none, any worker will do. With `ranks`
+  /// for several: std::invalid_argument.
+  std::vector<int> avoid_ranks = {};
 };
 
 }  // namespace rankpool::inline v0_2

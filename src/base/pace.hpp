@@ -107,6 +107,18 @@ inline constexpr nanoseconds kLockKept = microseconds(100);
 
 static_assert(kLockKept < kLockRun);
 
+// -- watching
+/// How long the engine bears an observer that takes no events (its disk hangs) before they are dropped.
+inline constexpr seconds kWatcherStuck{1};
+/// While events come, the observer reads them so often: a wake-up for each would cost the engine more than all else.
+inline constexpr milliseconds kReadEvents{20};
+/// How long a thread that has all its results waits for the last line about them.
+inline constexpr milliseconds kLastLine{500};
+/// A job that is killed loses no more than this of its trace.
+inline constexpr milliseconds kFlushTrace{500};
+/// So often progress is drawn anew on a terminal.
+inline constexpr milliseconds kDrawProgress{100};
+
 // -- beginning and end
 /// How long rank 0 may take to invite a rank after MPI_Init, and ranks to greet.
 inline constexpr seconds kAssembly{60};

@@ -74,6 +74,7 @@ class EnginePoolClient final : public PoolClient {
     spec.priority = options.priority;
     spec.max_retries = options.max_retries;
     spec.task_timeout = options.task_timeout;
+    if (!options.avoid_ranks.empty()) spec.avoid = avoided(options);
     spec.items = options.items;
     spec.open = options.open;
     spec.chunk = options.chunk;
@@ -129,6 +130,12 @@ class EnginePoolClient final : public PoolClient {
     }
     static const std::string trouble = group::trouble();
     if (!trouble.empty()) throw Error("tasks of several ranks cannot run here: " + trouble);
+  }
+  static std::shared_ptr<const std::vector<Rank>> avoided(const WorkOptions& options) {
+    if (options.ranks > 0) throw std::invalid_argument("avoid_ranks is not for tasks of several ranks");
+    std::vector<Rank> ranks;
+    for (const int rank : options.avoid_ranks) ranks.push_back(Rank{rank});
+    return std::make_shared<const std::vector<Rank>>(std::move(ranks));
   }
   [[nodiscard]] engine::Mailbox& mailbox() { return job_->engine().mailbox(); }
   static void refuse_copies() {

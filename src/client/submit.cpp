@@ -22,6 +22,7 @@ WorkOptions work_options(const TaskOptions& options) {
   work.ranks = options.ranks;
   work.priority = options.priority;
   work.max_retries = options.max_retries;
+  work.avoid_ranks = options.avoid_ranks;
   if (options.task_timeout.has_value()) {
     work.task_timeout = options.task_timeout.value();
     if (work.task_timeout->count() <= 0) throw std::invalid_argument("task_timeout must be greater than 0");

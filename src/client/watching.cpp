@@ -32,7 +32,10 @@ watch::ProgressMode mode_of(base::ProgressSetting setting) {
 
 Watching::Watching(base::Settings settings, std::string host, bool launched, std::atomic<std::uint32_t>* terminal_lines)
     : settings_(std::move(settings)), host_(std::move(host)), launched_(launched), terminal_lines_(terminal_lines) {
-  if (!settings_.trace.empty() || settings_.progress == base::ProgressSetting::all) start(!settings_.trace.empty());
+  if (!settings_.trace.empty() || settings_.progress == base::ProgressSetting::all) {
+    start(!settings_.trace.empty());
+    listening_ = observer_ != nullptr;
+  }
 }
 
 void Watching::start(bool trace) {
@@ -51,6 +54,7 @@ void Watching::start(bool trace) {
     output_ = std::make_unique<watch::StderrOutput>(launched_, terminal_lines_);
     auto progress = std::make_unique<watch::ProgressReader>(*output_, mode_of(settings_.progress));
     progress->on_finished([own = observer.get()](std::uint64_t work) { own->finished(work); });
+    progress_ = progress.get();
     observer->add(std::move(progress));
     anybody = true;
   }
@@ -63,18 +67,28 @@ void Watching::start(bool trace) {
 bool Watching::want_progress(engine::Mailbox& mailbox) {
   if (settings_.progress == base::ProgressSetting::off) return false;
   const std::lock_guard lock(mutex_);
-  if (observer_) return true;
-  start(false);
-  mailbox.post(engine::ListenToTasks{events_});
+  if (!observer_) start(false);
+  if (!std::exchange(listening_, true)) mailbox.post(engine::ListenToTasks{events_});
   return true;
 }
 
-void Watching::await_last_line(WorkId work) {
+std::optional<std::uint64_t> Watching::show(std::shared_ptr<const watch::ToldProgress> told) {
+  if (settings_.progress == base::ProgressSetting::off) return std::nullopt;
+  const std::lock_guard lock(mutex_);
+  if (!observer_) start(false);
+  // Works are counted from 0.
+  const std::uint64_t number = UINT64_MAX - told_++;
+  progress_->add(number, std::move(told));
+  observer_->ring().interrupt();
+  return number;
+}
+
+void Watching::await_last_line(std::uint64_t number) {
   {
     const std::lock_guard lock(mutex_);
     if (!observer_) return;
   }
-  observer_->await_finished(raw(work));
+  observer_->await_finished(number);
 }
 
 void Watching::end() {

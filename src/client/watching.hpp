@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 namespace rankpool::client {
@@ -26,8 +27,12 @@ class Watching {
   [[nodiscard]] std::shared_ptr<engine::TaskEvents> events() const { return events_; }
   /// Before work with a progress label is submitted. False if nothing will be shown.
   [[nodiscard]] bool want_progress(engine::Mailbox& mailbox);
+  /// Shows what the program tells itself. Returns the number by which its last line is awaited, or nothing if it will
+  /// not be shown.
+  [[nodiscard]] std::optional<std::uint64_t> show(std::shared_ptr<const watch::ToldProgress> told);
   /// The owner of that work has all its results: returns when its last line is written.
-  void await_last_line(WorkId work);
+  void await_last_line(WorkId work) { await_last_line(raw(work)); }
+  void await_last_line(std::uint64_t number);
   /// After the engine's end: all that is left is written.
   void end();
 
@@ -41,6 +46,9 @@ class Watching {
   std::mutex mutex_;
   std::unique_ptr<watch::StderrOutput> output_;
   std::unique_ptr<watch::Observer> observer_;
+  watch::ProgressReader* progress_ = nullptr;  ///< the observer's
+  bool listening_ = false;                     ///< the engine tells of tasks
+  std::uint64_t told_ = 0;                     ///< so many were shown that are no works
   std::shared_ptr<engine::TaskEvents> events_;
 };
 

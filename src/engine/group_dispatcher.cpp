@@ -58,16 +58,17 @@ void GroupDispatcher::start(const schedule::StartGroup& action, std::shared_ptr<
     const detail::Bytes bytes = wire::encode(plan);
     send(nursery.id, wire::FrameHeader(wire::FrameKind::serve_group, bytes.size()), {bytes.view()});
   }
+  for (std::size_t i = 0; i < group.members.size(); ++i) {
+    group.members[i].at = &workers_.rank(action.ranks[i]);
+    start_process(group.members[i].id, action.ranks[i], group, false);
+  }
+  // Whoever listens has to know the worker first.
   tell([&] {
     detail::Gather gather;
     const std::size_t head = group.receiver->gather(group.item, 1, gather);
     return ChunkSent{group.members.front().id, group.chunk,          group.work, group.item, 1,
                      size_of(gather) - head,   head_of(gather, head)};
   });
-  for (std::size_t i = 0; i < group.members.size(); ++i) {
-    group.members[i].at = &workers_.rank(action.ranks[i]);
-    start_process(group.members[i].id, action.ranks[i], group, false);
-  }
 }
 
 void GroupDispatcher::start_process(WorkerId id, Rank rank, const Group& group, bool nursery) {
@@ -102,6 +103,10 @@ void GroupDispatcher::send_task(Group& group, std::size_t number, const wire::Va
   detail::Gather gather;
   wire::ChunkHeader chunk;
   chunk.flags = number == 0 ? wire::FrameFlag::announce : wire::FrameFlag::announce_only;
+  if (number == 0 && events_ && events_->wants_times()) {
+    chunk.flags = chunk.flags | wire::FrameFlag::timed;
+    group.timed = true;
+  }
   chunk.items = 1;
   chunk.chunk = raw(group.chunk);
   chunk.head = group.receiver->gather(group.item, 1, gather);
@@ -158,6 +163,8 @@ bool GroupDispatcher::handle_frame(WorkerId id, const Worker& worker, const wire
     case wire::FrameKind::error:
     case wire::FrameKind::skipped:
       return handle_outcome(*group, *number, wire::OutcomeHeader::of(header), payload, owned);
+    case wire::FrameKind::times:
+      return handle_times(*group, *number, wire::OutcomeHeader::of(header), payload);
     default:
       return false;
   }
@@ -168,7 +175,10 @@ bool GroupDispatcher::handle_frame(WorkerId id, const Worker& worker, const wire
 bool GroupDispatcher::handle_outcome(Group& group, std::size_t number, const wire::OutcomeHeader& header,
                                      std::span<const std::byte> payload, detail::Bytes* owned) {
   if (header.chunk != raw(group.chunk) || header.items > 1) return false;
-  if (header.items == 0) return true;  // the end of the chunk
+  if (header.items == 0) {  // the end of the chunk
+    if (number == 0) tell_chunk_done(group);
+    return true;
+  }
   Member& member = group.members[number];
   if (member.outcome || header.first != 0) return false;
   member.outcome.emplace(Outcome{header.kind, {}});
@@ -181,6 +191,27 @@ bool GroupDispatcher::handle_outcome(Group& group, std::size_t number, const wir
   }
   update(group);
   return true;
+}
+
+bool GroupDispatcher::handle_times(Group& group, std::size_t number, const wire::OutcomeHeader& header,
+                                   std::span<const std::byte> payload) {
+  if (header.chunk != raw(group.chunk) || header.first != 0 || header.items != 1 || number != 0 || !group.timed ||
+      payload.size() != 2 * sizeof(std::uint64_t)) {
+    return false;
+  }
+  group.times = detail::Bytes(payload);
+  return true;
+}
+
+/// Of an item that was given out, once the first process has told its times, or will not any more.
+void GroupDispatcher::tell_chunk_done(Group& group) {
+  const auto busy = std::exchange(group.busy, std::nullopt);
+  if (!busy) return;
+  const WorkerId first = group.members.front().id;
+  if (group.times) {
+    tell([&] { return ItemTimes{first, group.chunk, group.work, group.item, 1, group.times->view()}; });
+  }
+  tell([&] { return ChunkDone{first, group.chunk, *busy}; });
 }
 
 void GroupDispatcher::worker_ended(WorkerId id, const Worker& worker, const host::WorkerEnd& end) {
@@ -228,6 +259,7 @@ void GroupDispatcher::lost_with_rank(WorkerId id, schedule::LossId loss) {
 void GroupDispatcher::gone(WorkerId id, Group& group) {
   if (const auto number = member_number(group, id)) {
     group.members[*number].gone = true;
+    if (*number == 0) tell_chunk_done(group);
     tell([&] { return WorkerGone{id, group.phase == Phase::starting || group.phase == Phase::running}; });
   }
   if (const auto number = nursery_number(group, id)) group.nurseries[*number].gone = true;
@@ -312,7 +344,8 @@ void GroupDispatcher::give_out(Group& group, std::size_t number) {
     }
   }
   tell([&] { return ItemsEnded{first, group.chunk, group.work, group.item, 1, how, bytes}; });
-  tell([&] { return ChunkDone{first, group.chunk, busy}; });
+  group.busy = busy;
+  if (number != 0 || !group.timed || group.times) tell_chunk_done(group);
   scheduler_.group_item_ended(group.id);
 }
 

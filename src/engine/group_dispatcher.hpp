@@ -101,6 +101,9 @@ class GroupDispatcher {
     std::optional<Time> until;  ///< when patience with its phase ends
     bool item_over = false;     ///< it has an outcome, or somebody else has seen to that
     bool nurseries_killed = false;
+    bool timed = false;                         ///< the first process tells when it began and ended
+    std::optional<detail::Bytes> times;         ///< what it has told
+    std::optional<schedule::Nanoseconds> busy;  ///< for a ChunkDone that waits for its times
     std::map<std::uint64_t, std::map<std::size_t, detail::Bytes>> fences;  ///< parts that have come, by node
   };
 
@@ -120,6 +123,9 @@ class GroupDispatcher {
   // group_dispatcher.cpp
   bool handle_outcome(Group& group, std::size_t member, const wire::OutcomeHeader& header,
                       std::span<const std::byte> payload, detail::Bytes* owned);
+  bool handle_times(Group& group, std::size_t member, const wire::OutcomeHeader& header,
+                    std::span<const std::byte> payload);
+  void tell_chunk_done(Group& group);
   void cannot_start(Group& group, schedule::LossId loss);
 
   /// What follows from what has happened. The group may be gone afterwards.

@@ -91,7 +91,7 @@ void TaskDispatcher::handle(ListenToTasks& command) {
 }
 
 bool TaskDispatcher::can_go_inline(const SubmitWork& command) {
-  if (command.spec.items != 1 || command.spec.open || command.spec.task_timeout) return false;
+  if (command.spec.items != 1 || command.spec.open || command.spec.task_timeout || command.spec.avoid) return false;
   const auto next = scheduler_.next_idle(command.pool);
   if (!next) return false;
   const Worker* const worker = workers_.find(*next);

@@ -197,7 +197,8 @@ class WakeChannel::Impl {
     own.page = base::open_foreign_memfd(place.pid, place.fd, name_of(place.number));
     if (own.page < 0) return false;
     struct stat facts {};
-    if (::fstat(own.page, &facts) != 0 || facts.st_size < static_cast<off_t>(page_size(raw(rank) + std::size_t{1}))) {
+    if (::fstat(own.page, &facts) != 0 ||
+        facts.st_size < static_cast<off_t>(page_size(static_cast<std::size_t>(raw(rank)) + 1))) {
       return false;
     }
     if (!own.map(static_cast<std::size_t>(facts.st_size)) || !own.make_pipe()) return false;

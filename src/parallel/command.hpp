@@ -24,10 +24,11 @@ struct CommandSettings {
   OutputMode output = OutputMode::group;
   double timeout = 0;           ///< seconds; 0: none
   bool timeout_varies = false;  ///< a percentage: a Value has the limit
+  bool tell_rank = false;       ///< a piece of no stream tells where a command runs
 
   template <class Archive>
   void serialize(Archive& archive, unsigned) {
-    archive& shell& env& unset& tmpdir& workdir& output& timeout& timeout_varies;
+    archive& shell& env& unset& tmpdir& workdir& output& timeout& timeout_varies& tell_rank;
   }
 };
 
@@ -81,7 +82,7 @@ struct CommandResult {
 struct Piece {
   std::uint64_t seq = 0;
   std::uint32_t attempt = 0;
-  int stream = 1;  ///< 1 or 2
+  int stream = 1;  ///< 1 or 2; 0: `bytes` is the rank that the command runs on
   std::string bytes;
 
   template <class Archive>

@@ -1,5 +1,6 @@
 #include "parallel/driver.hpp"
 
+#include "parallel/numbers.hpp"
 #include "parallel/run_command.hpp"
 #include "parallel/settings.hpp"
 #include "parallel/shell_words.hpp"
@@ -16,8 +17,6 @@
 
 namespace rankpool::parallel {
 namespace {
-
-void say(const std::string& text) { std::fputs(("rankpool-parallel: " + text + "\n").c_str(), stderr); }
 
 double now_since_1970() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
@@ -57,13 +56,14 @@ CommandResult lost(const BrokenProcessPool& error) {
 
 }  // namespace
 
+void say(const std::string& text) { std::fputs(("rankpool-parallel: " + text + "\n").c_str(), stderr); }
+
 Driver::Driver(const Options& options, std::unique_ptr<Input> input, Template command)
     : options_(options),
       command_(std::move(command)),
       argument_names_(input->names()),
       items_(std::move(input), needs_total(options), [this] { events_.post(InputCame{}); }),
       printer_(options, spool_folder(options.tmpdir), {STDOUT_FILENO, STDERR_FILENO}),
-      progress_(options.progress, ::isatty(STDERR_FILENO) != 0, Clock::now()),
       tally_(options.halt) {}
 
 Driver::~Driver() = default;
@@ -80,15 +80,22 @@ int Driver::run() {
         options_.joblog, options_.resume == Resume::no ? Joblog::Open::anew : Joblog::Open::go_on, joblog_size_);
   }
   if (options_.stop_before) stop_at_ = job_end_time() - *options_.stop_before;
+  if (options_.give_back_idle_nodes) idle_nodes_.emplace(spool_folder(options_.tmpdir));
   open_executor();
   if (!options_.results.empty()) {
     results_ = make_results(options_.results, argument_names_, several_ranks_, options_.resume != Resume::no);
   }
+  open_progress();
   try {
     while (true) {
       start_what_can_be();
+      if (phase_ == Phase::finishing) finish_running();
+      if (progress_ && options_.progress == Options::Progress::progress) {
+        progress_->set_note(std::to_string(running_.size()) + " running");
+      }
       if (running_.empty() && (phase_ != Phase::running || (input_ended_ && again_.empty()))) break;
       if (phase_ == Phase::stopping) break;
+      give_back_idle_nodes();
       auto event = events_.poll();
       if (!event) {
         printer_.flush();
@@ -96,7 +103,6 @@ int Driver::run() {
         event = events_.wait(wake_up_at());
       }
       if (event) handle(std::move(*event));
-      show_progress(false);
     }
     printer_.flush();
   } catch (...) {
@@ -109,7 +115,7 @@ int Driver::run() {
     executor_->shutdown();
   }
   if (joblog_) joblog_->sync();
-  show_progress(true);
+  progress_.reset();
   if (printer_.reader_gone()) return 128 + SIGPIPE;
   if (stop_signal_ != 0) return 128 + stop_signal_;
   return tally_.exit_status();
@@ -168,7 +174,6 @@ void Driver::open_executor() {
     places = std::min(places, std::max(static_cast<int>(items_.wait_for(static_cast<std::size_t>(places))), 1));
   }
   slots_ = static_cast<std::size_t>(std::max(places, 1));
-  for (int slot = 1; slot <= static_cast<int>(slots_); ++slot) free_slots_.push(slot);
   pieces_ = std::make_unique<PieceReader>(events_);
   CommandSettings settings = settings_of(options_);
   if (settings.timeout_varies) time_limit_.emplace(0.0);
@@ -179,8 +184,13 @@ void Driver::open_executor() {
   executor_.emplace(executor);
 }
 
+void Driver::open_progress() {
+  if (options_.progress == Options::Progress::none) return;
+  progress_.emplace("commands", items_.total());
+}
+
 void Driver::start_what_can_be() {
-  while (phase_ == Phase::running && running_.size() < slots_) {
+  while (phase_ == Phase::running && running_.size() < slots_ + waiting_elsewhere()) {
     if (stop_at_ && now_since_1970() >= *stop_at_) {
       say("the end of the Slurm job is near (--stop-before): no new commands");
       stop_signal_ = SIGTERM;
@@ -194,77 +204,6 @@ void Driver::start_what_can_be() {
   }
 }
 
-std::optional<Driver::Job> Driver::next_job() {
-  Job job;
-  if (!again_.empty()) {
-    job = std::move(again_.front());
-    again_.pop_front();
-    job.slot = free_slots_.top();
-    if (command_.has_slot()) job.text = command_.render(job.item.arguments, job.item.seq, job.slot);
-    return job;
-  }
-  while (!input_ended_) {
-    switch (items_.take(job.item)) {
-      case ItemQueue::State::ended:
-        input_ended_ = true;
-        return std::nullopt;
-      case ItemQueue::State::none_yet:
-        return std::nullopt;
-      case ItemQueue::State::some:
-        break;
-    }
-    job.slot = free_slots_.top();
-    job.text = command_.render(job.item.arguments, job.item.seq, job.slot);
-    if (is_to_be_run(job)) return job;
-    ++skipped_;
-  }
-  return std::nullopt;
-}
-
-bool Driver::is_to_be_run(const Job& job) {
-  using Verdict = History::Verdict;
-  const std::uint64_t seq = job.item.seq;
-  if (!history_.knows(seq)) return true;
-  Verdict verdict = history_.verdict(seq, job.text);
-  // The number of a slot is another each time.
-  for (int slot = 1; command_.has_slot() && verdict == Verdict::changed && slot <= static_cast<int>(slots_); ++slot) {
-    verdict = history_.verdict(seq, command_.render(job.item.arguments, seq, slot));
-  }
-  if (verdict != Verdict::changed) return verdict == Verdict::failed && options_.resume == Resume::failed_too;
-  if (options_.resume == Resume::force) return true;
-  std::string before;
-  JoblogFile file(options_.joblog);
-  while (const auto entry = file.next()) {
-    if (entry->seq == seq) before = entry->command;
-  }
-  throw std::runtime_error("command " + std::to_string(seq) + " has changed since the joblog " + options_.joblog +
-                           " was written: there it is\n  " + before + "\nand now it is\n  " + job.text +
-                           "\nUse --resume=force to run what has changed, or another joblog.");
-}
-
-void Driver::start(Job job) {
-  free_slots_.pop();
-  const std::uint64_t seq = job.item.seq;
-  next_start_ =
-      Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(options_.delay));
-  Command command;
-  command.seq = seq;
-  command.attempt = ++job.attempt;
-  command.slot = job.slot;
-  command.text = job.text;
-  command.has_block = options_.pipe;
-  command.block = job.item.block;
-  job.pieces = 0;
-  job.result.reset();
-  std::string head;
-  if (options_.verbose) head = job.text + "\n";
-  printer_.started(seq, options_.tag ? tag_of(job) : std::string(), head);
-  auto future = executor_->submit(run_command, std::move(command));
-  job.future = future;
-  running_.insert_or_assign(seq, std::move(job));
-  future.add_done_callback([this, seq](const Future<CommandResult>& done) { events_.post(CommandDone{seq, done}); });
-}
-
 void Driver::handle(Event event) {
   if (auto* const done = std::get_if<CommandDone>(&event)) return handle_result(done->seq, std::move(done->future));
   if (const auto* const piece = std::get_if<Piece>(&event)) return handle_piece(*piece);
@@ -274,6 +213,10 @@ void Driver::handle(Event event) {
 void Driver::handle_piece(const Piece& piece) {
   const auto job = running_.find(piece.seq);
   if (job == running_.end() || job->second.attempt != piece.attempt) return;
+  if (piece.stream == 0) {
+    job->second.rank = static_cast<int>(parse_number(piece.bytes).value_or(0));
+    return;
+  }
   printer_.printed(piece.seq, piece.stream, piece.bytes);
   auto& waiting = job->second.result;
   if (++job->second.pieces; waiting && waiting->pieces == job->second.pieces) ended(job, *std::exchange(waiting, {}));
@@ -283,6 +226,7 @@ void Driver::handle_result(std::uint64_t seq, Future<CommandResult> future) {
   const auto job = running_.find(seq);
   if (job == running_.end() || job->second.future != future) return;
   job->second.future = {};
+  job->second.returned = true;
   try {
     CommandResult result = std::move(future).result();
     if (result.pieces > job->second.pieces) {
@@ -327,8 +271,14 @@ void Driver::ended(std::map<std::uint64_t, Job>::iterator job, CommandResult res
   const bool failed = end.status() != 0;
   if (end.exit_code == -1 && end.signal != 0) say("this command was ended because it ran too long: " + own.text);
   if (failed && static_cast<int>(own.attempt) < options_.tries && phase_ == Phase::running) {
+    own.failed_on.push_back(end.rank);
+    if (progress_) progress_->retried();
     again_.push_back(std::move(own));
     return;
+  }
+  if (progress_) {
+    failed ? progress_->failed() : progress_->advance();
+    progress_->set_total(items_.total());
   }
   if (joblog_) joblog_->write(joblog_line(seq, end, own.item.block.size(), own.text));
   printer_.printed(seq, 1, result.out);
@@ -359,6 +309,15 @@ void Driver::say_halt(const std::string& command, bool failed) {
   if (!failed && options_.halt.what != Halt::What::fail) say("this command succeeded:\n" + command);
 }
 
+void Driver::finish_running() {
+  for (const auto& job : std::exchange(again_, {})) printer_.dropped(job.item.seq);
+  for (auto job = running_.begin(); job != running_.end();) {
+    const bool waits = !job->second.returned && job->second.future.cancel();
+    if (waits) printer_.dropped(job->first);
+    job = waits ? running_.erase(job) : std::next(job);
+  }
+}
+
 void Driver::stop_now() {
   running_.clear();
   if (!executor_) return;
@@ -370,19 +329,8 @@ Driver::Clock::time_point Driver::wake_up_at() const {
   auto until = Clock::time_point::max();
   if (options_.delay > 0 && running_.size() < slots_ && phase_ == Phase::running)
     until = std::max(next_start_, Clock::now());
-  if (const auto next = progress_.next()) until = std::min(until, *next);
+  if (idle_nodes_ && idle_nodes_->next() > Clock::now()) until = std::min(until, idle_nodes_->next());
   return until;
-}
-
-Count Driver::count() { return {tally_.done() + skipped_, tally_.failed(), running_.size(), items_.total()}; }
-
-void Driver::show_progress(bool last) {
-  const auto next = progress_.next();
-  if (!next) return;
-  const auto now = Clock::now();
-  if (!last && now < *next) return;
-  const std::string text = last ? progress_.finish(count(), now) : progress_.update(count(), now);
-  std::fputs(text.c_str(), stderr);
 }
 
 std::string Driver::tag_of(const Job& job) const {

@@ -3,12 +3,12 @@
 #include "parallel/command.hpp"
 #include "parallel/events.hpp"
 #include "parallel/halt.hpp"
+#include "parallel/idle_nodes.hpp"
 #include "parallel/item_queue.hpp"
 #include "parallel/joblog.hpp"
 #include "parallel/median.hpp"
 #include "parallel/options.hpp"
 #include "parallel/printer.hpp"
-#include "parallel/progress.hpp"
 #include "parallel/results.hpp"
 #include "parallel/template.hpp"
 
@@ -24,8 +24,12 @@
 
 namespace rankpool::parallel {
 
+/// A line on standard error.
+void say(const std::string& text);
+
 /// Runs a list of commands: rank 0's side. As many commands are handed out as there are slots, and no more, so that
-/// none waits behind another while a worker is idle, and a halt is a halt.
+/// none waits behind another while a worker is idle, and a halt is a halt. One that has failed and waits for a worker
+/// of another node takes no slot meanwhile.
 ///
 ///     ItemQueue ──► next_job ──► start ──► (executor) ──► Events ──► ended ──► Joblog, Results, Printer, Tally
 ///     (thread)                     ▲                                   │
@@ -48,7 +52,11 @@ class Driver {
     std::uint32_t attempt = 0;
     std::uint64_t pieces = 0;             ///< that have come
     std::optional<CommandResult> result;  ///< waits for the rest of its pieces
-    Future<CommandResult> future;
+    Future<CommandResult> future;         ///< empty once it has `returned`
+    bool returned = false;
+    std::optional<int> rank;     ///< that it runs on, if workers tell
+    std::vector<int> failed_on;  ///< ranks
+    bool elsewhere = false;      ///< waits for a worker of a node where it has not failed
   };
   enum class Phase {
     running,
@@ -62,6 +70,12 @@ class Driver {
   /// Commands that can run at a time on the ranks that live.
   [[nodiscard]] int count_places() const;
   void start_what_can_be();
+  /// Places that stay free for now: those of commands that wait for another node.
+  [[nodiscard]] std::size_t waiting_elsewhere();
+  /// Ranks of nodes where the command has failed more often than on others.
+  [[nodiscard]] static std::vector<int> ranks_to_avoid(const Job& job);
+  [[nodiscard]] int next_slot() const;
+  void take_slot();
   /// The next one that is to be run, if there is one by now.
   std::optional<Job> next_job();
   [[nodiscard]] bool is_to_be_run(const Job& job);
@@ -71,12 +85,15 @@ class Driver {
   void handle_result(std::uint64_t seq, Future<CommandResult> future);
   void handle_signal(int signal);
   void ended(std::map<std::uint64_t, Job>::iterator job, CommandResult result);
+  /// No new commands: forgets those that wait for a worker.
+  void finish_running();
   /// Ends what runs and forgets it.
   void stop_now();
   void say_halt(const std::string& command, bool failed);
   [[nodiscard]] Clock::time_point wake_up_at() const;
-  [[nodiscard]] Count count();
-  void show_progress(bool last);
+  void open_progress();
+  /// Once nothing is left that idle nodes could do.
+  void give_back_idle_nodes();
   [[nodiscard]] std::string tag_of(const Job& job) const;
 
   const Options& options_;
@@ -90,17 +107,19 @@ class Driver {
   std::unique_ptr<Joblog> joblog_;
   std::unique_ptr<Results> results_;
   Printer printer_;
-  Progress progress_;
+  std::optional<Progress> progress_;
+  std::optional<IdleNodes> idle_nodes_;
   Tally tally_;
   Median runtimes_;
   std::optional<Value<double>> time_limit_;
   bool several_ranks_ = false;
 
   std::size_t slots_ = 1;
+  int slot_numbers_ = 0;  ///< as many have been given out at a time
   std::priority_queue<int, std::vector<int>, std::greater<>> free_slots_;
   std::deque<Job> again_;  ///< to be tried once more
   std::map<std::uint64_t, Job> running_;
-  std::uint64_t skipped_ = 0;
+  std::size_t elsewhere_ = 0;  ///< of `running_`: those that may still wait for another node
   Clock::time_point next_start_{};
   std::optional<double> stop_at_;  ///< seconds since 1970: no new commands then
   Phase phase_ = Phase::running;

@@ -57,6 +57,7 @@ Running:
   --env NAME              give the variable to commands on other nodes, too; _ is all of them
   --tmpdir DIR            for what commands print, until it is shown ($TMPDIR, /tmp)
   --stop-before T         start nothing when less than T is left of the Slurm job's time limit
+  --give-back-idle-nodes  give nodes back to Slurm once nothing is left for them
 
 Output:
   -k, --keep-order        in the order of the list

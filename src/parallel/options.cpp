@@ -137,6 +137,7 @@ std::vector<Option> running_options() {
       text(0, {"tmpdir"}, &O::tmpdir),
       text(0, {"hostfile"}, &O::hostfile),
       parsed(0, {"stop-before"}, duration, parse_seconds, [](O& o, double s) { o.stop_before = s; }),
+      flag(0, {"give-back-idle-nodes"}, [](O& o) { o.give_back_idle_nodes = true; }),
   };
 }
 

@@ -86,6 +86,7 @@ struct Options {
   std::string tmpdir;
   std::string hostfile;
   std::optional<double> stop_before;  ///< seconds of the Slurm job's time limit that are left over
+  bool give_back_idle_nodes = false;
 
   // Output.
   OutputMode output = OutputMode::group;

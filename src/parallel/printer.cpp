@@ -51,6 +51,13 @@ void Printer::finished(std::uint64_t seq) {
   }
 }
 
+void Printer::dropped(std::uint64_t seq) {
+  const auto found = entries_.find(seq);
+  if (found == entries_.end()) return;
+  found->second = Entry{};
+  finished(seq);
+}
+
 void Printer::advance() {
   while (!order_.empty()) {
     const auto first = entries_.find(order_.front());

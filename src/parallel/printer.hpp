@@ -29,6 +29,8 @@ class Printer {
   void printed(std::uint64_t seq, int stream, std::string_view bytes);
   /// Its output is complete.
   void finished(std::uint64_t seq);
+  /// It is not run again: what it has printed is not shown.
+  void dropped(std::uint64_t seq);
   /// What a command has printed to a stream, until `finished`; with --results.
   [[nodiscard]] const Spool::Stream& held(std::uint64_t seq, int stream) const;
 

@@ -55,6 +55,7 @@ class CommandRunner {
     result_ = {};
     result_.end.host = this_worker().host;
     result_.end.rank = this_worker().rank;
+    if (settings_.tell_rank) pieces_.put({command.seq, command.attempt, 0, std::to_string(this_worker().rank)});
     const int block = command.has_block ? block_file(command.block) : -1;
     if (settings_.output == OutputMode::line_buffer) {
       run_with_pipes(block);

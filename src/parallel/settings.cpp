@@ -60,6 +60,7 @@ CommandSettings settings_of(const Options& options) {
   settings.tmpdir = options.tmpdir;
   if (!options.workdir.empty()) settings.workdir = std::filesystem::absolute(options.workdir).string();
   settings.output = options.output;
+  settings.tell_rank = options.give_back_idle_nodes;
   if (options.timeout) {
     settings.timeout_varies = options.timeout->kind == TimeLimit::Kind::percent_of_median;
     if (!settings.timeout_varies) settings.timeout = options.timeout->value;

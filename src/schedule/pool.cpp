@@ -31,6 +31,9 @@ void Pool::submitted(WorkId work, const WorkSpec& spec) {
   ++works_;
   if (spec.ranks > 0 && spec.items > 0) {
     queue_.append(work, backlog_.gone() + backlog_.before(spec.priority));
+  } else if (spec.avoid && spec.items == 1 && !spec.open) {
+    common_.works.find_many(work)->next = 1;
+    run_elsewhere({work, 0, 1}, {});
   } else if (spec.items > 0) {
     backlog_.append(work, spec.items);
   }
@@ -73,7 +76,8 @@ void Pool::cancelled(WorkId work) {
   WorkTable::Entry* const entry = common_.works.find(work);
   if (entry == nullptr) return;
   const ManyItems* const of_groups = common_.works.find_many(work);
-  const auto ranges = of_groups != nullptr && of_groups->ranks > 0 ? queue_.withdraw(work) : backlog_.withdraw(work);
+  auto ranges = of_groups != nullptr && of_groups->ranks > 0 ? queue_.withdraw(work) : backlog_.withdraw(work);
+  withdraw_elsewhere(work, ranges);
   if (entry->single() == Single::no) {
     ManyItems& many = common_.works.many(*entry);
     many.cancelled = true;
@@ -138,6 +142,7 @@ void Pool::seal_all_open() {
 
 void Pool::end_backlog(const Ending& how) {
   for (const Range& range : backlog_.withdraw_all()) end_items(range, how);
+  for (const Elsewhere& one : std::exchange(elsewhere_, {})) end_items(one.item, how);
   for (const Range& range : queue_.withdraw_all()) end_items(range, how);
 }
 
@@ -175,21 +180,28 @@ void Pool::end_work(WorkId work) {
 
 void Pool::feed() {
   if (!queue_.empty() || !kept_.empty()) serve_groups();
+  if (!elsewhere_.empty()) feed_elsewhere();
   while (!backlog_.empty()) {
     Worker* const worker = worker_for_next();
-    if (worker == nullptr) return;
+    if (worker == nullptr) break;
     const auto chunk = next_chunk();
-    if (!chunk) return;
+    if (!chunk) break;
     hand(*worker, *chunk);
-    if (!waiting_on_.empty() && waited_for(*worker)) {
-      queue_.overtaken(1);
-      keep_places(waiting_on_);
-    }
+    overtake_groups(*worker);
   }
 }
 
+/// The first group in line waits for the worker that something else was handed to.
+void Pool::overtake_groups(const Worker& worker) {
+  if (waiting_on_.empty() || !waited_for(worker)) return;
+  queue_.overtaken(1);
+  keep_places(waiting_on_);
+}
+
 std::optional<WorkerId> Pool::next_idle() const noexcept {
-  if (phase_ != Phase::open || !backlog_.empty() || !queue_.empty() || lacks_workers()) return {};
+  if (phase_ != Phase::open || !backlog_.empty() || !elsewhere_.empty() || !queue_.empty() || lacks_workers()) {
+    return {};
+  }
   const Worker* const worker = ready_.idle();
   return worker == nullptr ? std::nullopt : std::optional(worker->id);
 }

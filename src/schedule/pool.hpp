@@ -15,6 +15,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -98,6 +99,16 @@ class Pool {
     LossId loss = LossId::none;
   };
   using ItemKey = std::pair<WorkId, std::uint64_t>;
+  /// What an item has behind it whose workers were lost.
+  struct Tried {
+    int times = 0;
+    std::vector<NodeId> on;
+  };
+  /// An item that waits for a worker of another node than these.
+  struct Elsewhere {
+    Range item;
+    std::vector<NodeId> avoid;
+  };
   /// A group that has processes. They run in the places of workers, which rest meanwhile.
   struct Group {
     WorkId work{};
@@ -111,6 +122,7 @@ class Pool {
 
   // pool.cpp: works, and who gets what
   void feed();
+  void overtake_groups(const Worker& worker);
   /// Where workers share cores, a work's first items go to a few of them, since to wake all costs more than short items
   /// are worth. Not for long: they may be long, or wait for each other. True: no idle worker is to be woken for now.
   [[nodiscard]] bool is_probing(Crew crew);
@@ -156,6 +168,14 @@ class Pool {
   /// Zero for none.
   [[nodiscard]] Nanoseconds time_limit_of(WorkId work);
 
+  // pool_elsewhere.cpp: items that are not to run where they have failed
+  [[nodiscard]] bool has_other_nodes(const std::vector<NodeId>& than) const;
+  void run_elsewhere(const Range& item, std::vector<NodeId> failed_on);
+  void feed_elsewhere();
+  void hand_to_idle_elsewhere();
+  void hand_to_busy_elsewhere();
+  void withdraw_elsewhere(WorkId work, std::vector<Range>& to);
+
   // pool_workers.cpp: their lives
   [[nodiscard]] int count(WorkerState state) const noexcept { return counts_[static_cast<std::size_t>(state)]; }
   [[nodiscard]] int alive() const noexcept;
@@ -192,7 +212,8 @@ class Pool {
   std::vector<NodeId> waiting_on_;   ///< where the first in line waits for places
   std::vector<Worker*> kept_;        ///< whose places are kept for it
   std::uint64_t works_ = 0;          ///< that have not ended
-  std::map<ItemKey, int> retries_;   ///< of items that were tried before, and only of these
+  std::deque<Elsewhere> elsewhere_;
+  std::map<ItemKey, Tried> retries_;  ///< of items that were tried before, and only of these
   LookAhead look_ahead_;
   std::optional<Time> all_from_;  ///< when it ceases to feel its way; none: it does not
   bool dirty_ = false;            ///< among `Common::dirty`

@@ -242,12 +242,12 @@ void Pool::group_ended(GroupId id, LossId loss) {
   if (!group.item_ended) {
     const ItemKey key{group.work, group.item};
     const auto tried = retries_.find(key);
-    const int tries = tried == retries_.end() ? 0 : tried->second;
+    const int tries = tried == retries_.end() ? 0 : tried->second.times;
     if (!policy_.replace_lost_workers) {
       break_up(Breakage::worker_lost, loss, {}, {id});
       kill_all(SIGKILL);
     } else if (tries < retries_of(group.work)) {
-      retries_[key] = tries + 1;
+      retries_[key].times = tries + 1;
       common_.actions.emplace_back(RetryItem{group.work, group.item, loss});
       queue_.give_back(group.work, group.item);
     } else {

@@ -46,7 +46,7 @@ bool Pool::lacks_workers() const noexcept {
   if (!takes_chunks() || alive() + vacant_places() >= wanted_) return false;
   // A closed pool needs no more than can still be given something to do.
   const auto coming = static_cast<std::uint64_t>(count(WorkerState::starting));
-  return phase_ == Phase::open || coming < backlog_.items() || !queue_.empty();
+  return phase_ == Phase::open || coming < backlog_.items() + elsewhere_.size() || !queue_.empty();
 }
 
 void Pool::start_missing() {
@@ -221,11 +221,13 @@ void Pool::take_back(Worker& worker, bool inside, const Ending& item_inside) {
     const Range item{rest.work, rest.first, 1};
     give_back({rest.work, rest.first + 1, rest.count - 1});
     const auto tried = retries_.find({item.work, item.first});
-    const int tries = tried == retries_.end() ? 0 : tried->second;
+    const int tries = tried == retries_.end() ? 0 : tried->second.times;
     if (item_inside.reason == Reason::worker_lost && tries < retries_of(item.work)) {
-      retries_[{item.work, item.first}] = tries + 1;
+      Tried& now_tried = retries_[{item.work, item.first}];
+      now_tried.times = tries + 1;
+      now_tried.on.push_back(common_.ranks.node(worker.rank));
       common_.actions.emplace_back(RetryItem{item.work, item.first, item_inside.loss});
-      backlog_.give_back(item);  // cancelled or not: it had begun
+      run_elsewhere(item, now_tried.on);  // cancelled or not: it had begun
     } else {
       end_items(item, item_inside);
     }

@@ -27,6 +27,16 @@ class ReadyWorkers {
   void remove(Worker& worker);
 
   [[nodiscard]] Worker* idle() const;
+  /// The same among the ranks that fit. Looks at each rank.
+  template <class Fits>
+  [[nodiscard]] Worker* idle_where(const Fits& fits) const {
+    const RankShare* best = nullptr;
+    for (const RankShare& share : ranks_) {
+      if (share.idle.empty() || (best != nullptr && best->busy <= share.busy)) continue;
+      if (fits(share.idle.front()->rank)) best = &share;
+    }
+    return best == nullptr ? nullptr : best->idle.front();
+  }
   /// Workers that hold chunks.
   [[nodiscard]] std::size_t busy() const noexcept { return busy_; }
   /// One with the fewest chunks of those that hold at least one.

@@ -46,6 +46,8 @@ struct WorkSpec {
   /// In place of the pool's.
   std::optional<int> max_retries = std::nullopt;
   std::optional<Nanoseconds> task_timeout = std::nullopt;
+  /// Ranks on whose nodes a single item is run only while no other node has a worker of the pool; null for none.
+  std::shared_ptr<const std::vector<Rank>> avoid = nullptr;
 };
 
 /// Why items ended without an outcome.

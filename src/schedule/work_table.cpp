@@ -7,7 +7,7 @@ namespace rankpool::schedule {
 void WorkTable::add(WorkId work, PoolId pool, const WorkSpec& spec) {
   Entry entry{pool, 0};
   if (spec.items == 1 && !spec.open && spec.ranks == 0 && spec.priority == 0 && !spec.max_retries &&
-      !spec.task_timeout) {
+      !spec.task_timeout && !spec.avoid) {
     entry.set(Single::queued);
     entries_.insert(raw(work), entry);
     return;
@@ -30,6 +30,7 @@ void WorkTable::add(WorkId work, PoolId pool, const WorkSpec& spec) {
   many.priority = spec.priority;
   many.max_retries = spec.max_retries;
   many.task_timeout = spec.task_timeout;
+  many.avoid = spec.avoid;
   many.used = true;
   many.open = spec.open;
   entry.state = place + kOffset;
@@ -46,6 +47,7 @@ void WorkTable::erase(WorkId work) {
   if (entry == nullptr) return;
   if (entry->single() == Single::no) {
     many(*entry).used = false;
+    many(*entry).avoid.reset();
     free_.push_back(entry->state - kOffset);
   }
   entries_.erase(raw(work));

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <deque>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -26,6 +27,7 @@ struct ManyItems {
   int priority = 0;
   std::optional<int> max_retries;
   std::optional<Nanoseconds> task_timeout;
+  std::shared_ptr<const std::vector<Rank>> avoid;  ///< ranks on whose nodes it is not run if others can
   bool used = false;
   bool open = false;
   bool queued = false;

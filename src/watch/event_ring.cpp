@@ -1,5 +1,7 @@
 #include "watch/event_ring.hpp"
 
+#include "base/pace.hpp"
+
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -7,13 +9,9 @@
 #include <chrono>
 #include <cstring>
 #include <ctime>
-#include <thread>
 
 namespace rankpool::watch {
 namespace {
-
-/// How long a writer bears a reader that takes nothing.
-constexpr std::chrono::seconds kPatience{1};
 
 void futex(std::atomic<std::uint32_t>& word, int operation, std::uint32_t value, const timespec* time) noexcept {
   ::syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(&word), operation, value, time, nullptr, 0);
@@ -62,7 +60,7 @@ void EventRing::append(const Event& event, std::span<const std::uint64_t> words)
 bool EventRing::await_room(std::size_t words) noexcept {
   const std::uint64_t head = head_.load(std::memory_order_relaxed);
   const auto room = [&] {
-    const std::uint64_t tail = tail_.load(std::memory_order_acquire);
+    const std::uint64_t tail = tail_.load(std::memory_order_seq_cst);
     if (tail != seen_tail_) given_up_ = false;
     seen_tail_ = tail;
     return capacity_ - static_cast<std::size_t>(head - tail) >= words;
@@ -70,15 +68,28 @@ bool EventRing::await_room(std::size_t words) noexcept {
   if (room()) return true;
   auto last_taken = std::chrono::steady_clock::now();
   while (!given_up_) {
-    wake();
-    std::this_thread::sleep_for(std::chrono::microseconds(100));
+    // Either the reader sees that we wait, or we see what it has taken.
     const std::uint64_t before = seen_tail_;
+    writer_waits_.store(1, std::memory_order_seq_cst);
+    if (!room()) {
+      wake();
+      const timespec patience{pace::kWatcherStuck.count(), 0};
+      futex(writer_waits_, FUTEX_WAIT_PRIVATE, 1, &patience);
+    }
+    writer_waits_.store(0, std::memory_order_relaxed);
     if (room()) return true;
     const auto now = std::chrono::steady_clock::now();
     if (seen_tail_ != before) last_taken = now;
-    given_up_ = now - last_taken > kPatience;
+    given_up_ = now - last_taken >= pace::kWatcherStuck;
   }
   return false;
+}
+
+void EventRing::tell_of_room() noexcept {
+  tail_.store(tail_.load(std::memory_order_relaxed), std::memory_order_seq_cst);
+  if (writer_waits_.load(std::memory_order_seq_cst) == 0) return;
+  writer_waits_.store(0, std::memory_order_seq_cst);
+  futex(writer_waits_, FUTEX_WAKE_PRIVATE, 1, nullptr);
 }
 
 void EventRing::copy_in(std::uint64_t at, const void* from, std::size_t words) noexcept {

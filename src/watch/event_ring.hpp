@@ -18,7 +18,7 @@ namespace rankpool::watch {
 ///
 /// One thread at a time appends (the engine, or who does its work while it sleeps), one reads. Nothing is ever
 /// overwritten: a full ring makes the writer wait, so that a trace is complete; if the reader then takes nothing for
-/// `kPatience` (a hanging disk), the events are dropped and counted, because the job must go on.
+/// `pace::kWatcherStuck` (a hanging disk), the events are dropped and counted, because the job must go on.
 class EventRing {
  public:
   /// 16 MiB, of which only what is used is touched: the times of two million tasks.
@@ -39,6 +39,7 @@ class EventRing {
   template <class Take>
   std::size_t read(Take&& take) {
     std::size_t events = 0;
+    std::uint64_t told = tail_.load(std::memory_order_relaxed);
     const std::uint64_t head = head_.load(std::memory_order_acquire);
     std::uint64_t tail = tail_.load(std::memory_order_relaxed);
     while (tail != head) {
@@ -52,6 +53,10 @@ class EventRing {
       tail_.store(tail, std::memory_order_release);
       take(event, std::span<const std::uint64_t>(scratch_));
       ++events;
+      if (tail - told >= capacity_ / 16 || tail == head) {
+        tell_of_room();
+        told = tail;
+      }
     }
     return events;
   }
@@ -70,6 +75,7 @@ class EventRing {
   static constexpr std::size_t kEventWords = sizeof(Event) / sizeof(std::uint64_t);
 
   bool await_room(std::size_t words) noexcept;
+  void tell_of_room() noexcept;
   void wake() noexcept;
   void copy_in(std::uint64_t at, const void* from, std::size_t words) noexcept;
   void copy_out(std::uint64_t at, void* to, std::size_t words) const noexcept;
@@ -84,6 +90,7 @@ class EventRing {
   alignas(64) std::atomic<std::uint64_t> tail_{0};
   alignas(64) std::atomic<std::uint32_t> asleep_{0};  ///< futex of the reader: an Until, or 0
   std::atomic<bool> interrupted_{false};
+  std::atomic<std::uint32_t> writer_waits_{0};  ///< futex of the writer: 1 while it waits for room
 };
 
 }  // namespace rankpool::watch

@@ -1,6 +1,7 @@
 #include "watch/observer.hpp"
 
 #include "base/log.hpp"
+#include "base/pace.hpp"
 #include "base/thread_without_signals.hpp"
 
 #include <pthread.h>
@@ -13,12 +14,9 @@
 namespace rankpool::watch {
 namespace {
 
-/// While events come, they are read in batches: a wake-up for each would cost the engine more than all else.
-constexpr Time kNap = 20 * kMillisecond;
+constexpr Time kNap = std::chrono::nanoseconds(pace::kReadEvents).count();
 /// Without events and without anything to draw.
 constexpr Time kSleep = 3600 * kSecond;
-/// How long a thread that has all its results waits for the last line about them.
-constexpr std::chrono::milliseconds kPatience{500};
 
 }  // namespace
 
@@ -97,7 +95,7 @@ void Observer::finished(std::uint64_t work) {
 void Observer::await_finished(std::uint64_t work) {
   ring_.interrupt();
   std::unique_lock lock(mutex_);
-  changed_.wait_for(lock, kPatience, [&] { return ended_ || finished_.contains(work); });
+  changed_.wait_for(lock, pace::kLastLine, [&] { return ended_ || finished_.contains(work); });
   finished_.erase(work);
 }
 

@@ -25,9 +25,9 @@ std::string formatted(const char* format, double value) {
   return text.data();
 }
 
-/// ", 2 failed, 1 lost, 1 retried"
-std::string trouble(const Progress& progress) {
-  std::string text;
+/// ", 3 running, 2 failed, 1 lost, 1 retried"
+std::string rest_of(const Progress& progress) {
+  std::string text = progress.note().empty() ? "" : ", " + progress.note();
   const auto add = [&](std::uint64_t count, const char* what) {
     if (count != 0) text += ", " + std::to_string(count) + " " + what;
   };
@@ -72,6 +72,8 @@ Progress::Progress(std::string label, Time begin) : label_(printable(label)), be
 
 void Progress::set_label(std::string label) { label_ = printable(label); }
 
+void Progress::set_note(const std::string& note) { note_ = cut_to_width(printable(note), kLongestLabel); }
+
 void Progress::note(Time now) {
   if (now - samples_.back().when < sample_every_) return;
   samples_.push_back({now, ended_});
@@ -99,7 +101,8 @@ void Progress::cancelled(std::uint64_t count, Time now) {
 }
 
 void Progress::finish(Time now) {
-  open_ = false;
+  // All that has ended is all there was.
+  if (std::exchange(open_, false)) total_ = std::max(total_, ended());
   finished_ = now;
 }
 
@@ -119,8 +122,8 @@ double Progress::rate(Time now) const {
 std::optional<Time> Progress::left(Time now) const {
   if (finished_ || open_ || ended_ == 0) return std::nullopt;
   const double per_second = rate(now);
-  if (per_second <= 0 || ended_ > total_) return std::nullopt;
-  const double seconds = static_cast<double>(total_ - ended_) / per_second;
+  if (per_second <= 0 || ended() > total_) return std::nullopt;
+  const double seconds = static_cast<double>(total_ - ended()) / per_second;
   constexpr double longest = 1e9;
   return static_cast<Time>(std::min(seconds, longest) * 1e9);
 }
@@ -162,17 +165,17 @@ std::string bar_line(const Progress& progress, Time now, std::size_t columns, bo
     times += "<" + (left ? time_text(*left) : std::string("?"));
   }
   const std::string rate = rate_text(progress.rate(now));
-  const std::string bad = trouble(progress);
+  const std::string rest_text = rest_of(progress);
 
-  const std::string all = " " + count + " [" + times + ", " + rate + bad + "]";
+  const std::string all = " " + count + " [" + times + ", " + rate + rest_text + "]";
   const std::size_t without_bar = text_width(name + part + all);
   if (total && without_bar + 2 + kShortestBar <= columns) {
     const std::size_t room = std::min(columns - without_bar - 2, kLongestBar);
     return name + part + "|" + bar(part_of(progress), room, utf8) + "|" + all;
   }
   const std::string gap = total ? " " : "";
-  for (const std::string& rest : {gap + count + " [" + times + ", " + rate + bad + "]",
-                                  gap + count + " [" + times + bad + "]", gap + count + bad, gap + count}) {
+  for (const std::string& rest : {gap + count + " [" + times + ", " + rate + rest_text + "]",
+                                  gap + count + " [" + times + rest_text + "]", gap + count + rest_text, gap + count}) {
     if (text_width(name + part + rest) <= columns) return name + part + rest;
   }
   return cut_to_width(total ? part : count, columns, utf8);
@@ -190,7 +193,7 @@ std::string log_line(const Progress& progress, Time now) {
   }
   line += ", " + rate_text(progress.rate(now)) + ", " + time_text(progress.gone(now)) + " gone";
   if (const auto left = progress.left(now)) line += ", " + time_text(*left) + " left";
-  return line + trouble(progress);
+  return line + rest_of(progress);
 }
 
 void LogPace::printed(Time now) {

@@ -23,9 +23,17 @@ class Progress {
   void add_items(std::uint64_t more) noexcept { total_ += more; }
   /// More may be added; the number is not known yet.
   void set_open(bool open) noexcept { open_ = open; }
+  void set_total(std::optional<std::uint64_t> total) noexcept {
+    open_ = !total;
+    total_ = total.value_or(0);
+  }
+  /// They need not be done: they have ended, and do not count in the rate.
+  void skip(std::uint64_t count) noexcept { skipped_ += count; }
+  /// Shown behind the rate.
+  void set_note(const std::string& note);
   void ended(Outcome outcome, std::uint64_t count, Time now);
   void cancelled(std::uint64_t count, Time now);
-  void retried() noexcept { ++retried_; }
+  void retried(std::uint64_t count = 1) noexcept { retried_ += count; }
   void finish(Time now);
 
   [[nodiscard]] const std::string& label() const noexcept { return label_; }
@@ -34,11 +42,12 @@ class Progress {
     return open_ ? std::nullopt : std::optional<std::uint64_t>(total_);
   }
   /// Items that have ended, one way or another.
-  [[nodiscard]] std::uint64_t ended() const noexcept { return ended_; }
+  [[nodiscard]] std::uint64_t ended() const noexcept { return ended_ + skipped_; }
   [[nodiscard]] std::uint64_t failed() const noexcept { return failed_; }
   [[nodiscard]] std::uint64_t lost() const noexcept { return lost_; }
   [[nodiscard]] std::uint64_t retried() const noexcept { return retried_; }
   [[nodiscard]] std::uint64_t cancelled() const noexcept { return cancelled_; }
+  [[nodiscard]] const std::string& note() const noexcept { return note_; }
   [[nodiscard]] bool finished() const noexcept { return finished_.has_value(); }
   [[nodiscard]] Time gone(Time now) const noexcept { return finished_.value_or(now) - begin_; }
   /// Items a second over the last half of the time, or all of it once finished.
@@ -54,9 +63,11 @@ class Progress {
   void note(Time now);
 
   std::string label_;
+  std::string note_;
   Time begin_;
   std::uint64_t total_ = 0;
-  std::uint64_t ended_ = 0;
+  std::uint64_t ended_ = 0;  ///< but for the skipped ones
+  std::uint64_t skipped_ = 0;
   std::uint64_t failed_ = 0;
   std::uint64_t lost_ = 0;
   std::uint64_t retried_ = 0;

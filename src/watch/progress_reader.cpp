@@ -1,5 +1,7 @@
 #include "watch/progress_reader.hpp"
 
+#include "base/pace.hpp"
+
 #include <algorithm>
 #include <utility>
 #include <vector>
@@ -7,7 +9,7 @@
 namespace rankpool::watch {
 namespace {
 
-constexpr Time kDrawEvery = 100 * kMillisecond;
+constexpr Time kDrawEvery = std::chrono::nanoseconds(pace::kDrawProgress).count();
 /// A map that did not ask for it, with RANKPOOL_PROGRESS=all.
 constexpr Time kLong = 2 * kSecond;
 /// More maps at a time have no line of their own.
@@ -80,6 +82,47 @@ void ProgressReader::event(const Event& event, TaskBook& book) {
   }
 }
 
+void ProgressReader::add(std::uint64_t number, std::shared_ptr<const ToldProgress> told) {
+  const std::lock_guard lock(mutex_);
+  added_.emplace_back(number, std::move(told));
+}
+
+void ProgressReader::take_added(Time now) {
+  const std::lock_guard lock(mutex_);
+  for (auto& [number, told] : std::exchange(added_, {})) {
+    shown_.emplace(number, Shown{Progress(told->label(), now), LogPace(now), true, told});
+  }
+}
+
+void ProgressReader::look_at_told(Time now) {
+  for (auto at = shown_.begin(); at != shown_.end();) {
+    auto& [number, shown] = *at;
+    if (!shown.told) {
+      ++at;
+      continue;
+    }
+    ToldProgress::Counts counts = shown.told->counts();
+    Progress& progress = shown.progress;
+    progress.skip(counts.skipped - shown.seen.skipped);
+    if (counts.done != shown.seen.done) progress.ended(Outcome::done, counts.done - shown.seen.done, now);
+    if (counts.failed != shown.seen.failed) progress.ended(Outcome::error, counts.failed - shown.seen.failed, now);
+    progress.retried(counts.retried - shown.seen.retried);
+    progress.set_note(counts.note);
+    progress.set_total(counts.total);
+    const bool finished = counts.finished;
+    shown.seen = std::move(counts);
+    if (!finished) {
+      ++at;
+      continue;
+    }
+    progress.finish(now);
+    const std::uint64_t ended = number;
+    Shown last = std::move(shown);
+    at = shown_.erase(at);
+    finish(ended, last, now);
+  }
+}
+
 void ProgressReader::close_area() {
   if (area_.lines() == 0) return;
   output_.write(area_.close());
@@ -134,12 +177,16 @@ void ProgressReader::draw(Time now) {
 }
 
 void ProgressReader::tick(Time now, TaskBook&) {
+  take_added(now);
+  look_at_told(now);
   if (!shown_.empty() && now - last_draw_ >= kDrawEvery) draw(now);
 }
 
 Time ProgressReader::next(Time) const { return shown_.empty() ? INT64_MAX : last_draw_ + kDrawEvery; }
 
 void ProgressReader::end(Time now, TaskBook&) {
+  take_added(now);
+  look_at_told(now);
   // Works that never ended: the job did.
   for (auto& [work, shown] : std::exchange(shown_, {})) {
     shown.progress.finish(now);

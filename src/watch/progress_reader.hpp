@@ -3,13 +3,18 @@
 #include "watch/progress.hpp"
 #include "watch/reader.hpp"
 #include "watch/terminal_area.hpp"
+#include "watch/told_progress.hpp"
 
 #include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace rankpool::watch {
 
@@ -47,17 +52,22 @@ class ProgressReader final : public Reader {
   [[nodiscard]] Time next(Time now) const override;
   void end(Time now, TaskBook& book) override;
 
-  /// Called for each labelled map when its last line has been written.
+  /// Any thread: shows what is no map, as `number`, which is no work's, until it has finished.
+  void add(std::uint64_t number, std::shared_ptr<const ToldProgress> told);
+  /// Called for each labelled map, and for what was added, when its last line has been written.
   void on_finished(std::function<void(std::uint64_t work)> finished) { finished_ = std::move(finished); }
 
  private:
   struct Shown {
     Progress progress;
     LogPace pace;
-    bool labelled = false;  ///< asked for by its map
-    bool drawn = false;
+    bool labelled = false;                               ///< asked for by its map
+    std::shared_ptr<const ToldProgress> told = nullptr;  ///< or null: it is a map
+    ToldProgress::Counts seen = {};                      ///< of `told`
   };
   [[nodiscard]] bool wanted(const Shown& shown, Time now) const;
+  void take_added(Time now);
+  void look_at_told(Time now);
   void draw(Time now);
   void finish(std::uint64_t work, Shown& shown, Time now);
   void close_area();
@@ -68,6 +78,8 @@ class ProgressReader final : public Reader {
   std::map<std::uint64_t, Shown> shown_;  ///< by work, in the order of their beginning
   TerminalArea area_;
   Time last_draw_ = 0;
+  std::mutex mutex_;
+  std::vector<std::pair<std::uint64_t, std::shared_ptr<const ToldProgress>>> added_;  // guarded by mutex_
 };
 
 }  // namespace rankpool::watch

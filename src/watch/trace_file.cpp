@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <unistd.h>
-#include <zlib.h>
 #include <array>
 #include <cerrno>
 #include <system_error>
@@ -12,8 +11,6 @@
 namespace rankpool::watch {
 namespace {
 
-/// zlib's checksum of lines one by one costs several times as much as of many together.
-constexpr std::size_t kCheckedAtOnce = 16'384;
 constexpr std::array<std::uint8_t, 10> kGzipHeader{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3};
 
 }  // namespace
@@ -21,7 +18,6 @@ constexpr std::array<std::uint8_t, 10> kGzipHeader{0x1f, 0x8b, 8, 0, 0, 0, 0, 0,
 TraceFile::TraceFile(std::string path) : path_(std::move(path)), gzip_(path_.ends_with(".gz")) {
   fd_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (fd_ < 0) throw std::system_error(errno, std::generic_category(), path_);
-  checksum_ = static_cast<std::uint32_t>(::crc32(0, nullptr, 0));
   if (gzip_) {
     write(kGzipHeader.data(), kGzipHeader.size(), 0);
     written_ = kGzipHeader.size();
@@ -30,46 +26,25 @@ TraceFile::TraceFile(std::string path) : path_(std::move(path)), gzip_(path_.end
 
 TraceFile::~TraceFile() { ::close(fd_); }
 
-void TraceFile::count(std::string_view text) {
-  length_ += text.size();
-  unchecked_ += text;
-  if (unchecked_.size() >= kCheckedAtOnce) check();
-}
-
-void TraceFile::check() {
-  checksum_ = static_cast<std::uint32_t>(
-      ::crc32(checksum_, reinterpret_cast<const Bytef*>(unchecked_.data()), static_cast<uInt>(unchecked_.size())));
-  unchecked_.clear();
-}
-
-void TraceFile::text(std::string_view text) {
-  if (gzip_) {
-    count(text);
-    compressor_.text(text);
-  } else {
-    length_ += text.size();
-    plain_ += text;
-  }
-}
-
-void TraceFile::line(std::string_view text, std::string_view earlier, std::uint64_t position) {
-  if (!gzip_) return this->text(text);
-  count(text);
-  compressor_.line(text, earlier, position);
+void TraceFile::compress() {
+  checksum_ = gzip_checksum(checksum_, gathered_);
+  length_ += gathered_.size();
+  deflater_.write(gathered_);
+  gathered_.clear();
 }
 
 void TraceFile::flush(std::string_view ending) {
   if (!gzip_) {
-    const std::size_t stays = plain_.size();
-    plain_ += ending;
-    write(plain_.data(), plain_.size(), written_);
+    const std::size_t stays = gathered_.size();
+    gathered_ += ending;
+    write(gathered_.data(), gathered_.size(), written_);
     written_ += stays;
-    plain_.clear();
+    gathered_.clear();
     return;
   }
-  check();
-  compressor_.flush();
-  std::vector<std::uint8_t>& out = compressor_.output();
+  compress();
+  deflater_.flush();
+  std::vector<std::uint8_t>& out = deflater_.output();
   const std::size_t stays = out.size();
   // One stored block, the last one, then checksum and length.
   const auto number = [&](std::uint64_t value, int bytes) {
@@ -79,7 +54,7 @@ void TraceFile::flush(std::string_view ending) {
   number(ending.size(), 2);
   number(~ending.size(), 2);
   out.insert(out.end(), ending.begin(), ending.end());
-  number(::crc32(checksum_, reinterpret_cast<const Bytef*>(ending.data()), static_cast<uInt>(ending.size())), 4);
+  number(gzip_checksum(checksum_, ending), 4);
   number(length_ + ending.size(), 4);
   write(out.data(), out.size(), written_);
   written_ += stays;

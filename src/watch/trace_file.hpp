@@ -1,6 +1,6 @@
 #pragma once
 
-#include "watch/line_compressor.hpp"
+#include "watch/deflater.hpp"
 
 #include <cstdint>
 #include <string>
@@ -18,32 +18,32 @@ class TraceFile {
   TraceFile& operator=(const TraceFile&) = delete;
   ~TraceFile();
 
-  void text(std::string_view text);
-  /// As LineCompressor::line.
-  void line(std::string_view text, std::string_view earlier, std::uint64_t position);
-  [[nodiscard]] std::uint64_t position() const noexcept { return length_; }
-  [[nodiscard]] bool reaches(std::uint64_t position) const noexcept { return !gzip_ || compressor_.reaches(position); }
+  void text(std::string_view text) {
+    gathered_ += text;
+    if (gzip_ && gathered_.size() >= kGathered) compress();
+  }
 
   /// Writes all there is, and `ending` behind it.
   /// @throws std::system_error
   void flush(std::string_view ending);
   /// Text that waits for the next flush takes so many bytes of memory.
-  [[nodiscard]] std::size_t waiting() const noexcept { return gzip_ ? compressor_.output_size() : plain_.size(); }
+  [[nodiscard]] std::size_t waiting() const noexcept { return gathered_.size() + deflater_.output_size(); }
 
  private:
-  void count(std::string_view text);
-  void check();
+  /// Compression, and its checksum, cost several times as much for lines one by one.
+  static constexpr std::size_t kGathered = std::size_t{64} << 10U;
+
+  void compress();
   void write(const void* from, std::size_t size, std::uint64_t at);
 
   const std::string path_;
   const bool gzip_;
   int fd_ = -1;
   std::uint64_t written_ = 0;   ///< bytes of the file that stay
-  std::uint64_t length_ = 0;    ///< bytes of text
-  std::uint32_t checksum_ = 0;  ///< of all but `unchecked_`
-  std::string unchecked_;
-  LineCompressor compressor_;
-  std::string plain_;
+  std::uint64_t length_ = 0;    ///< bytes of text that were compressed
+  std::uint32_t checksum_ = 0;  ///< of these
+  std::string gathered_;        ///< text that was not
+  Deflater deflater_;
 };
 
 }  // namespace rankpool::watch

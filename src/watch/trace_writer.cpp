@@ -1,6 +1,7 @@
 #include "watch/trace_writer.hpp"
 
 #include "base/log.hpp"
+#include "base/pace.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -10,8 +11,7 @@
 namespace rankpool::watch {
 namespace {
 
-/// A job that is killed loses no more than this.
-constexpr Time kFlushEvery = 500 * kMillisecond;
+constexpr Time kFlushEvery = std::chrono::nanoseconds(pace::kFlushTrace).count();
 /// So much is not kept in memory until then.
 constexpr std::size_t kFlushBytes = std::size_t{4} << 20U;
 /// Counters change with every event: they are drawn so often, and ever rarer, so that a long job has some thousands.
@@ -195,14 +195,7 @@ void TraceWriter::run(const TaskRun& run, TaskBook& book) {
                     put_number(text + line.in, kBytesWidth, run.bytes_in) &&
                     put_number(text + line.out, kBytesWidth, run.bytes_out);
   if (fits) {
-    const std::uint64_t position = file_.position();
-    if (line.position == UINT64_MAX) {
-      file_.text(line.text);
-    } else {
-      file_.line(line.text, line.earlier, line.position);
-    }
-    line.position = position;
-    line.earlier.assign(line.text);
+    file_.text(line.text);
   } else {
     char times[64];
     const Time length = run.end - run.begin;

@@ -17,8 +17,9 @@ namespace rankpool::watch {
 ///
 ///     {"ph":"X","name":"fit(double)","cat":"done","pid":1,"tid":100001,"dur":  10.1,"ts":  12345.6,"args":{...}},
 ///
-/// One event a line; numbers are padded, so that lines of one task are alike but for some digits (LineCompressor). Pids
-/// and tids are not 0, which viewers take for the idle process: rank + 1, and worker + kFirstTid.
+/// One event a line; numbers are padded, so that lines of one task are alike but for some digits, which are written
+/// into the line before. Pids and tids are not 0, which viewers take for the idle process: rank + 1, and worker +
+/// kFirstTid.
 class TraceWriter final : public Reader {
  public:
   static constexpr std::uint32_t kFirstTid = 100'000;
@@ -36,8 +37,6 @@ class TraceWriter final : public Reader {
   /// The last line of a task's name and outcome, whose digits the next one changes.
   struct Line {
     std::string text;
-    std::string earlier;  ///< the text as it was written last
-    std::uint64_t position = UINT64_MAX;
     std::size_t pid = 0, tid = 0, duration = 0, begin = 0, number = 0, attempt = 0, in = 0, out = 0;  ///< ends of slots
   };
 

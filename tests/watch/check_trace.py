@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""check_trace.py FILE [--tasks N] [--workers N] [--lost N] [--complete]: whether a trace keeps the rules by which
+"""check_trace.py FILE [--tasks N] [--workers N] [--lost N] [--complete] [--exact]: whether a trace keeps the rules by which
 Perfetto and chrome://tracing read the trace-event format.
 
 Perfetto's parser needs a network to be had; these are its rules, from its sources and the format's description: one JSON
@@ -17,6 +17,7 @@ parser.add_argument("--tasks", type=int)
 parser.add_argument("--workers", type=int)
 parser.add_argument("--lost", type=int)
 parser.add_argument("--complete", action="store_true")
+parser.add_argument("--exact", action="store_true", help="every run's times are of its worker's own clock")
 given = parser.parse_args()
 
 
@@ -70,6 +71,7 @@ for thread, runs in threads.items():
         key = (event["name"], event["args"]["number"], event["args"]["attempt"])
         check(key not in tasks, f"twice: {event}")
         tasks.add(key)
+        check(not given.exact or not event["args"].get("estimated"), f"estimated: {event}")
 check(end is not None, "no end")
 check(end["dropped"] == 0, f"dropped: {end}")
 for wanted, found, what in ((given.tasks, len(tasks), "tasks"), (given.workers, len(threads), "workers"), (given.lost, lost, "losses")):

@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import terminal  # noqa: E402
 
 way, program, rankpool_run = sys.argv[1:4]
+launch = Path(__file__).resolve().parent.parent / "support/launch"
 USUAL = {"TERM": "xterm-256color", "LC_ALL": "C.UTF-8", "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
 os.environ.update(USUAL)
 for name in ("RANKPOOL_PROGRESS", "RANKPOOL_TRACE", "RANKPOOL_TERMINAL", "RANKPOOL_MAX_WORKERS"):
@@ -42,19 +43,24 @@ def expect_log(text, pattern=LOG):
     expect(len(lines) == 1 and pattern.fullmatch(lines[0]), f"not the one line: {text!r}")
 
 
-def shots(command, moments, **more):
-    """Screens at those moments, and at the end."""
+def lowest(pattern):
+    """Whether the lowest line of a screen matches."""
+    return lambda screen: re.fullmatch(pattern, screen.lines()[-1])
+
+
+def shots(command, seen=(), **more):
+    """Screens as soon as those conditions hold, one after the other, and the last one."""
     taken = []
-    at = {moment: lambda screen, _fd, _pid: taken.append(screen.lines()) for moment in moments}
-    screen, written, status = terminal.run(command, at=at, environment=USUAL, **more)
+    steps = [(holds, lambda screen, _fd, _pid: taken.append(screen.lines())) for holds in seen]
+    screen, written, status, missed = terminal.run(command, steps=steps, environment=USUAL, **more)
     expect(status == 0, f"status {status}: {written!r}")
+    expect(not missed, f"never seen: {written!r}")
     expect((screen.top, screen.bottom) == (0, screen.rows - 1), "the terminal was not given back")
     return taken, screen, written
 
 
 def on_terminal(command, **more):
-    taken, screen, _ = shots(command, (1.0,), **more)
-    expect(BAR.fullmatch(taken[0][-1]), f"no bar in the lowest line: {taken[0]}")
+    _, screen, _ = shots(command, [lowest(BAR.pattern)], **more)
     lines = screen.all_lines()
     expect(LAST.fullmatch(lines[-2]) and lines[-1] == "the sum is 4000", f"the end: {lines}")
 
@@ -67,6 +73,14 @@ def bare_pipe():
 
 def bare_terminal():
     on_terminal([program, "even", "100", "40"])
+
+
+def told_by_the_program():
+    on_terminal([program, "told", "100", "40"])
+    _, err = piped([program, "told", "100", "10"])
+    expect_log(err)
+    _, err = piped([program, "told", "100", "1"], env={**os.environ, "RANKPOOL_PROGRESS": "off"})
+    expect(err == "", err)
 
 
 def off():
@@ -89,7 +103,7 @@ def nonsense():
 
 
 def log_on_terminal():
-    taken, screen, written = shots(["env", "RANKPOOL_PROGRESS=log", program, "even", "100", "10"], ())
+    taken, screen, written = shots(["env", "RANKPOOL_PROGRESS=log", program, "even", "100", "10"])
     expect("\x1b" not in written, f"control sequences: {written!r}")
     expect(any(LOG.fullmatch(line) for line in screen.all_lines()), f"no line: {screen.all_lines()}")
 
@@ -102,7 +116,7 @@ def mpirun_pipe():
 
 def mpirun_terminal():
     """What the ranks see of mpirun's terminal is not to be believed."""
-    _, screen, written = shots(MPIRUN + [program, "even", "100", "10"], ())
+    _, screen, written = shots(MPIRUN + [program, "even", "100", "10"])
     expect("\x1b" not in written, f"control sequences: {written!r}")
     expect(any(LOG.fullmatch(line) for line in screen.all_lines()), f"no line: {screen.all_lines()}")
 
@@ -127,9 +141,18 @@ def rankpool_run_pipe():
     expect_log(err)
 
 
+def hosts_pipe():
+    done = subprocess.run([launch, "-c", "2", "-n", "4", program, "even", "100", "10"], capture_output=True, text=True, timeout=120)
+    if done.returncode == 77:
+        print(done.stderr)
+        sys.exit(77)
+    expect(done.returncode == 0 and "the sum is 1000" in done.stdout, f"status {done.returncode}: {done.stderr}")
+    expect(sum(bool(LOG.fullmatch(line)) for line in done.stderr.splitlines()) == 1, f"not the one line: {done.stderr!r}")
+
+
 def nohup():
     with tempfile.TemporaryDirectory() as folder:
-        _, _, status = terminal.run(["bash", "-c", f'cd "{folder}" && nohup "{program}" even 100 10 >nohup.out 2>&1 </dev/null'], environment=USUAL)
+        _, _, status, _ = terminal.run(["bash", "-c", f'cd "{folder}" && nohup "{program}" even 100 10 >nohup.out 2>&1 </dev/null'], environment=USUAL)
         expect(status == 0, "status")
         text = Path(folder, "nohup.out").read_text()
         expect("\x1b" not in text and "\r" not in text and LOG.search(text), repr(text))
@@ -137,58 +160,53 @@ def nohup():
 
 def no_width():
     """A terminal that does not know its size."""
-    _, screen, written = shots([program, "even", "100", "40"], (1.0,), rows=0, columns=0)
+    _, screen, written = shots([program, "even", "100", "40"], rows=0, columns=0)
     expect(any(LAST.fullmatch(line) for line in screen.all_lines()), f"{screen.all_lines()}")
 
 
 def dumb():
-    _, screen, written = shots(["env", "TERM=dumb", program, "even", "100", "10"], ())
+    _, screen, written = shots(["env", "TERM=dumb", program, "even", "100", "10"])
     expect("\x1b" not in written and any(LOG.fullmatch(line) for line in screen.all_lines()), repr(written))
 
 
 def narrow():
-    taken, screen, _ = shots([program, "even", "100", "40"], (1.0,), columns=22)
-    expect(re.fullmatch(r"fits +\d+% \d+/100( \[.*\])?", taken[0][-1]), f"{taken[0]}")
+    shots([program, "even", "100", "40"], [lowest(r"fits +\d+% \d+/100( \[.*\])?")], columns=22)
 
 
 def resized():
-    seen = []
+    def drawn(rows, columns):
+        def holds(screen):
+            bars = [line for line in screen.lines() if "fits" in line]
+            return len(screen.lines()) == rows and len(bars) == 1 and screen.lines()[-1] == bars[0] and len(bars[0]) < columns and screen.bottom == rows - 2
+        return holds
 
-    def smaller(screen, descriptor, _pid):
-        terminal.resize(screen, descriptor, 12, 50)
+    def resize(rows, columns):
+        return lambda screen, descriptor, _pid: terminal.resize(screen, descriptor, rows, columns)
 
-    def look(screen, _descriptor, _pid):
-        seen.append(screen.lines())
-
-    def larger(screen, descriptor, _pid):
-        terminal.resize(screen, descriptor, 30, 100)
-
-    screen, written, status = terminal.run([program, "talk", "200", "50"], at={1.2: smaller, 2.2: look, 2.4: larger, 3.6: look}, environment=USUAL)
-    expect(status == 0, f"status {status}")
-    for lines, rows, columns in ((seen[0], 12, 50), (seen[1], 30, 100)):
-        bars = [line for line in lines if "fits" in line]
-        expect(len(lines) == rows and len(bars) == 1 and lines[-1] == bars[0] and len(bars[0]) < columns, f"{lines}")
+    steps = [(drawn(24, 80), resize(12, 50)), (drawn(12, 50), resize(30, 100)), (drawn(30, 100), lambda *_: None)]
+    screen, written, status, missed = terminal.run([program, "talk", "200", "50"], steps=steps, environment=USUAL)
+    expect(status == 0 and not missed, f"status {status}, {missed} sizes were not drawn: {screen.lines()}")
 
 
 def talking():
     """What the program prints meanwhile is whole, and in its order."""
-    taken, screen, _ = shots([program, "talk", "100", "25"], (0.8,), rows=10)
-    expect("fits" in taken[0][-1], f"{taken[0]}")
+    _, screen, _ = shots([program, "talk", "100", "25"], [lowest(".*fits.*")], rows=10)
     spoken = [line for line in screen.all_lines() if "fits" not in line and "sum" not in line]
     expect(spoken == [f"line {i} of the program" for i in range(1, 101)], f"torn: {spoken}")
 
 
 def two_maps():
-    taken, screen, _ = shots([program, "two", "60", "40"], (1.2,))
-    lowest = "\n".join(taken[0][-2:])
-    expect("fits" in lowest and "größe" in lowest, f"{taken[0]}")
+    def both(screen):
+        two = sorted(screen.lines()[-2:])
+        return two[0].startswith("fits") and two[1].startswith("größe")
+
+    _, screen, _ = shots([program, "two", "60", "40"], [both])
     lines = screen.all_lines()
     expect(sum("60/60" in line for line in lines) == 2, f"{lines}")
 
 
 def unknown_end():
-    taken, screen, _ = shots([program, "stream", "60", "50"], (1.0,))
-    expect(re.fullmatch(r"fits: \d+ \[00:\d\d, [\d.]+/s\]", taken[0][-1]), f"{taken[0]}")
+    _, screen, _ = shots([program, "stream", "60", "50"], [lowest(r"fits: \d+ \[00:\d\d, [\d.]+/s\]")])
     expect(any("60/60" in line for line in screen.all_lines()), f"{screen.all_lines()}")
 
 
@@ -208,12 +226,13 @@ def killed():
     script = 'echo begin; "$0" even 400 25 & wait $!; sleep 1.5; echo after'
     for signal_number in (signal.SIGTERM, signal.SIGKILL):
 
-        def end_program(screen, descriptor, pid):
-            expect((screen.top, screen.bottom) == (0, screen.rows - 2), "no line was kept")
+        def end_program(_screen, _descriptor, pid):
             children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
             os.kill(int(children[0]), signal_number)
 
-        screen, written, _ = terminal.run(["bash", "-c", script, program], at={1.5: end_program}, environment=USUAL)
+        kept = (lambda screen: "fits" in screen.lines()[-1] and (screen.top, screen.bottom) == (0, screen.rows - 2), end_program)
+        screen, written, _, missed = terminal.run(["bash", "-c", script, program], steps=[kept], environment=USUAL)
+        expect(not missed, f"no line was kept: {written!r}")
         expect((screen.top, screen.bottom) == (0, screen.rows - 1), "the terminal was not given back")
         lines = screen.all_lines()
         expect(lines[-1] == "after" and not any("fits" in line for line in lines), f"{lines}")

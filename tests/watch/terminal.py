@@ -115,9 +115,10 @@ class Screen:
         return [line for line in self.scrolled_off + self.lines() if line]
 
 
-def run(command, rows=24, columns=80, at=None, environment=None, seconds=60):
-    """Runs the command. `at`: {seconds after the first output: called with screen, descriptor and pid}.
-    Returns the screen, what was written, and the wait status."""
+def run(command, rows=24, columns=80, steps=(), environment=None, seconds=60):
+    """Runs the command. `steps`: pairs of functions. Once the first one is true of the screen, the second one is called with screen,
+    descriptor and pid, and the next step is waited for. So nothing depends on how fast the machine is.
+    Returns the screen, what was written, the wait status, and how many steps were not come to."""
     pid, descriptor = pty.fork()
     if pid == 0:
         try:
@@ -130,8 +131,7 @@ def run(command, rows=24, columns=80, at=None, environment=None, seconds=60):
         fcntl.ioctl(descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     screen = Screen(rows or 24, columns or 80)
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    pending = sorted((at or {}).items())
-    begin = None
+    pending = list(steps)
     until = time.time() + seconds
     written = ""
     while True:
@@ -139,12 +139,7 @@ def run(command, rows=24, columns=80, at=None, environment=None, seconds=60):
         if now > until:
             os.kill(pid, signal.SIGKILL)
             raise TimeoutError(" ".join(command))
-        wait = until - now
-        if pending and begin is not None:
-            wait = min(wait, max(begin + pending[0][0] - now, 0))
-        ready, _, _ = select.select([descriptor], [], [], wait)
-        if pending and begin is not None and time.time() >= begin + pending[0][0]:
-            pending.pop(0)[1](screen, descriptor, pid)
+        ready, _, _ = select.select([descriptor], [], [], until - now)
         if not ready:
             continue
         try:
@@ -153,12 +148,12 @@ def run(command, rows=24, columns=80, at=None, environment=None, seconds=60):
             break
         if not data:
             break
-        if begin is None:
-            begin = time.time()
         text = decoder.decode(data)
         written += text
         screen.feed(text)
-    return screen, written, os.waitpid(pid, 0)[1]
+        if pending and pending[0][0](screen):
+            pending.pop(0)[1](screen, descriptor, pid)
+    return screen, written, os.waitpid(pid, 0)[1], len(pending)
 
 
 def resize(screen, descriptor, rows, columns):

@@ -136,6 +136,15 @@ int app(int argc, char** argv) {
   } else if (what == "stream") {
     map.buffersize = 4;
     for (const long ms : executor.map(map, rest, numbers(number(2, 50), number(3, 10)))) sum += ms;
+  } else if (what == "told") {  // by the program itself
+    const long count = number(2, 100);
+    rankpool::Progress progress("fits", static_cast<std::uint64_t>(count));
+    std::vector<rankpool::Future<long>> futures;
+    for (const long ms : numbers(count, number(3, 10))) futures.push_back(executor.submit(rest, ms));
+    for (const auto& done : rankpool::as_completed(futures)) {
+      sum += done.result();
+      progress.advance();
+    }
   } else if (what == "failing") {
     for (const auto& outcome : executor.map(map, unlucky, counted(number(2, 50))).outcomes())
       sum += outcome.value.value_or(0);

@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace rankpool::inline v0_2::detail {
 
@@ -49,6 +50,7 @@ struct WorkOptions {
   int priority = 0;
   std::optional<int> max_retries;                        ///< in place of the pool's
   std::optional<std::chrono::nanoseconds> task_timeout;  ///< in place of the pool's
+  std::vector<int> avoid_ranks;                          ///< whose nodes run it only if no other can
 };
 
 /// The public classes' way to the engine: one open executor or pool. Thread-safe. The pool lives on in the engine until

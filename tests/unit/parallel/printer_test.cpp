@@ -55,6 +55,16 @@ TEST_F(Printing, outputs_come_whole_in_the_order_in_which_commands_end) {
   EXPECT_EQ(shown(), "2a\n1a\n1b\n");
 }
 
+TEST_F(Printing, with_k_one_that_is_dropped_keeps_no_other_back) {
+  options.keep_order = true;
+  for (const std::uint64_t seq : {1U, 2U}) printer().started(seq, "", "");
+  printer().printed(1, 1, "of an attempt that failed\n");
+  printer().printed(2, 1, "2\n");
+  printer().finished(2);
+  printer().dropped(1);
+  EXPECT_EQ(shown(), "2\n");
+}
+
 TEST_F(Printing, with_k_they_come_in_the_order_in_which_commands_began) {
   options.keep_order = true;
   for (const std::uint64_t seq : {3U, 5U, 9U}) printer().started(seq, "", "");

@@ -191,12 +191,18 @@ void World::release(const Process& worker) {
   }
 }
 
+void World::note_loss(const Held& held, Rank rank) {
+  Item& item = works_[held.work].items[held.first + held.ended];
+  ++item.lost_inside;
+  item.lost_on.push_back(rank);
+}
+
 void World::end_worker(WorkerId id) {
   Process worker = processes_.at(id);
   processes_.erase(id);
   if (worker.life != Life::killed) {
     release(worker);
-    if (worker.inside) ++works_[worker.held[0].work].items[worker.held[0].first + worker.held[0].ended].lost_inside;
+    if (worker.inside) note_loss(worker.held[0], worker.rank);
   }
   scheduler_.worker_ended(id, LossId{next_loss_++}, worker.inside);
 }
@@ -210,7 +216,7 @@ void World::lose_rank(Rank rank) {
     release(worker);
     if (!worker.held.empty()) {
       const Held& front = worker.held.front();
-      ++works_[front.work].items[front.first + front.ended].lost_inside;
+      note_loss(front, rank);
     }
     return true;
   });

@@ -44,6 +44,7 @@ class World {
     State state = State::waiting;
     bool seen = false;  ///< was handed out once
     int lost_inside = 0;
+    std::vector<Rank> lost_on{};  ///< as often
   };
   struct Work {
     PoolId pool{};
@@ -83,6 +84,7 @@ class World {
   void step_worker(WorkerId id);
   void finish();
   void release(const Process& worker);
+  void note_loss(const Held& held, Rank rank);
   void end_worker(WorkerId id);
   void lose_rank(Rank rank);
   void submit();

@@ -15,11 +15,19 @@ std::string name(WorkId work, std::uint64_t item) {
 
 /// Nothing waits that somebody could work on, and the clock is kept.
 void World::check_rest() {
-  std::map<PoolId, bool> waiting;
+  struct Waiting {
+    bool anywhere = false;
+    std::vector<const Item*> elsewhere;  // than where they were lost
+  };
+  std::map<PoolId, Waiting> waiting;
   for (const auto& [id, work] : works_) {
     if (work.ended) continue;
     for (std::size_t i = 0; i < work.items.size() && !work.no_end; ++i) {
-      if (work.items[i].state == State::waiting) waiting[work.pool] = true;
+      const Item& item = work.items[i];
+      if (item.state != State::waiting) continue;
+      Waiting& own = waiting[work.pool];
+      if (item.lost_inside == 0) own.anywhere = true;
+      if (item.lost_inside > 0) own.elsewhere.push_back(&item);
     }
   }
   std::map<PoolId, int> counted;
@@ -27,7 +35,12 @@ void World::check_rest() {
   for (const auto& [id, worker] : processes_) {
     if (worker.life == Life::killed) continue;
     ++counted[worker.pool];
-    if (waiting[worker.pool] && worker.life == Life::ready && worker.held.empty()) {
+    const Waiting& own = waiting[worker.pool];
+    const auto fits = [&](const Item* item) {
+      return std::count(item->lost_on.begin(), item->lost_on.end(), worker.rank) == 0;
+    };
+    const bool some = own.anywhere || std::any_of(own.elsewhere.begin(), own.elsewhere.end(), fits);
+    if (some && worker.life == Life::ready && worker.held.empty()) {
       wrong("worker " + std::to_string(raw(id)) + " is idle while items wait");
     }
     const auto limit = pools_[worker.pool].policy.task_timeout;
@@ -35,7 +48,8 @@ void World::check_rest() {
     if (now_ - worker.began > limit) wrong("worker " + std::to_string(raw(id)) + " was not stopped in time");
     if (!earliest || worker.began + limit < *earliest) earliest = worker.began + limit;
   }
-  for (const auto& [id, any] : waiting) {
+  for (const auto& [id, items] : waiting) {
+    const bool any = items.anywhere || !items.elsewhere.empty();
     const PoolBook& pool = pools_[id];
     if (any && counted[id] == 0) wrong("items wait in pool " + std::to_string(raw(id)) + " for nobody");
     if (any && (pool.broken || pool.stopped)) wrong("items wait in pool " + std::to_string(raw(id)) + ", dead");
@@ -75,6 +89,14 @@ void World::execute(const SendChunk& action) {
     if (item.lost_inside > 0 && action.count != 1) return wrong(name(action.work, i) + " is tried again with others");
     if (item.lost_inside > pool.policy.max_retries) return wrong(name(action.work, i) + " tried too often");
     if (item.lost_inside > 0) ++items_retried;
+    if (std::count(item.lost_on.begin(), item.lost_on.end(), worker.rank) > 0) {
+      for (const auto& [id, other] : processes_) {
+        const bool new_to_it = std::count(item.lost_on.begin(), item.lost_on.end(), other.rank) == 0;
+        if (new_to_it && other.pool == worker.pool && other.life == Life::ready && other.held.empty()) {
+          return wrong(name(action.work, i) + " is tried again where it was lost");
+        }
+      }
+    }
     item.seen = true;
   }
   if (!worker.held.empty() && !declined_) {

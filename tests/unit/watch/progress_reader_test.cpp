@@ -87,6 +87,51 @@ TEST_F(ProgressReaderTest, maps_without_a_label_are_shown_only_if_all_are_and_th
   EXPECT_THAT(output.take(), HasSubstr("rankpool: fit: 100 % (100 of 100)"));
 }
 
+TEST_F(ProgressReaderTest, what_the_program_tells_itself_is_shown_as_maps_are) {
+  ProgressReader reader(output, {});
+  std::vector<std::uint64_t> finished;
+  reader.on_finished([&](std::uint64_t work) { finished.push_back(work); });
+  const auto told = std::make_shared<ToldProgress>("files", std::nullopt);
+  reader.add(77, told);
+  reader.tick(0, story.book());
+  EXPECT_LT(reader.next(0), kSecond);
+  told->change([](auto& counts) {
+    counts.done = 3;
+    counts.failed = 1;
+    counts.retried = 2;
+    counts.skipped = 4;
+  });
+  reader.tick(10 * kSecond, story.book());
+  EXPECT_EQ(output.take(), "rankpool: files: 8 done, 2.5 s each, 00:10 gone, 1 failed, 2 retried\n");
+  told->change([](auto& counts) {
+    counts.done = 5;
+    counts.total = 20;
+  });
+  reader.tick(20 * kSecond, story.book());
+  EXPECT_EQ(output.take(),
+            "rankpool: files: 50 % (10 of 20), 3.33 s each, 00:20 gone, 00:33 left, 1 failed, 2 retried\n");
+  EXPECT_THAT(finished, IsEmpty());
+  told->change([](auto& counts) {
+    counts.done = 15;
+    counts.finished = true;
+  });
+  told->change([](auto& counts) { counts.done = 1000; });  // too late
+  reader.tick(30 * kSecond, story.book());
+  EXPECT_EQ(output.take(), "rankpool: files: 100 % (20 of 20), 1.88 s each, 00:30 gone, 1 failed, 2 retried\n");
+  EXPECT_THAT(finished, ElementsAre(77U));
+  EXPECT_EQ(reader.next(30 * kSecond), INT64_MAX);
+}
+
+TEST_F(ProgressReaderTest, what_was_never_finished_has_its_last_line_at_the_end) {
+  ProgressReader reader(output, {});
+  const auto told = std::make_shared<ToldProgress>("files", std::nullopt);
+  reader.add(77, told);
+  reader.tick(0, story.book());
+  told->change([](auto& counts) { counts.done = 3; });
+  reader.end(kSecond, story.book());
+  EXPECT_EQ(output.take(), "rankpool: files: 100 % (3 of 3), 3.0/s, 00:01 gone\n");
+}
+
 TEST_F(ProgressReaderTest, two_maps_at_a_time_have_two_lines_of_a_terminal) {
   output.size = ProgressOutput::Size{24, 80};
   ProgressReader reader(output, {});

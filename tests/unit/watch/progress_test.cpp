@@ -49,6 +49,23 @@ TEST(Progress, tells_time_left_within_a_fifth_at_half_way_of_even_tasks) {
   }
 }
 
+TEST(Progress, what_need_not_be_done_is_done_and_not_in_the_rate) {
+  Progress progress("x", 0);
+  progress.set_total(1000);
+  progress.skip(500);
+  for (int i = 1; i <= 100; ++i) progress.ended(Outcome::done, 1, i * 100 * kMillisecond);
+  EXPECT_EQ(log_line(progress, 10 * kSecond), "x: 60 % (600 of 1000), 10.0/s, 00:10 gone, 00:40 left");
+}
+
+TEST(Progress, a_note_stands_behind_the_rate) {
+  Progress progress("x", 0);
+  progress.set_total(std::nullopt);
+  progress.set_note("3 running");
+  progress.ended(Outcome::error, 2, kSecond);
+  EXPECT_EQ(log_line(progress, kSecond), "x: 2 done, 2.0/s, 00:01 gone, 3 running, 2 failed");
+  EXPECT_EQ(bar_line(progress, kSecond, 60, true), "x: 2 [00:01, 2.0/s, 3 running, 2 failed]");
+}
+
 TEST(Progress, follows_tasks_that_become_longer) {
   Progress progress("x", 0);
   progress.add_items(2000);

@@ -28,7 +28,7 @@ Hello some_hello() { return {0x123456789abcdef0, "/home/me/primes", "n2", 4711, 
 detail::Bytes everything(const std::string& payload) {
   detail::Bytes envelope;
   append(envelope, some_welcome());
-  append(envelope, StartWorker{WorkerId{7}, true, 33});
+  append(envelope, StartWorker{WorkerId{7}, base::WorkerOrigin::forked_with_folders, 33});
   append(envelope, Input{WorkerId{7}, bytes_of(payload)});
   append(envelope, KillWorker{WorkerId{8}, 15});
   append(envelope, Quit{true});
@@ -54,7 +54,8 @@ TEST(Messages, every_kind_comes_back_as_it_was) {
   const detail::Bytes envelope = everything(payload);
   EnvelopeReader reader(envelope);
   EXPECT_EQ(std::get<Welcome>(*reader.next()), some_welcome());
-  EXPECT_EQ(std::get<StartWorker>(*reader.next()), (StartWorker{WorkerId{7}, true, 33}));
+  EXPECT_EQ(std::get<StartWorker>(*reader.next()),
+            (StartWorker{WorkerId{7}, base::WorkerOrigin::forked_with_folders, 33}));
   const auto input = std::get<Input>(*reader.next());
   EXPECT_EQ(input.worker, WorkerId{7});
   EXPECT_EQ(text_of(input.bytes), payload);
