@@ -168,9 +168,9 @@ class ProcessPoolExecutor {
   ///   `result()`; so does what encoding the arguments throws
   /// @throws ShutdownError after `shutdown`; BrokenProcessPool, with the cause, once the executor is broken
   /// Thread-safe. Python: `Executor.submit`.
-  template <class F, class... Args>
-  requires(!std::is_same_v<std::remove_cvref_t<F>, TaskOptions>) Future<detail::SubmitResult<F, Args...>> submit(
-      F&& f, Args&&... args) {
+  // Not `requires`: Clang looks at what is returned before it.
+  template <class F, class... Args, std::enable_if_t<!std::is_same_v<std::remove_cvref_t<F>, TaskOptions>, int> = 0>
+  Future<detail::SubmitResult<F, Args...>> submit(F&& f, Args&&... args) {
     return detail::submit_task(*link_, nullptr, std::forward<F>(f), std::forward<Args>(args)...);
   }
   /// The same for a task that is to have what others need not: `submit({.ranks = 4}, f, x)`.

@@ -54,6 +54,14 @@ TEST_F(TaskOptions, items_of_a_map_have_its_name) {
   for (const auto& outcome : outcomes) EXPECT_THAT(rankpool::remote_traceback(outcome.error), HasSubstr("in fits"));
 }
 
+TEST_F(TaskOptions, may_be_made_before_the_call) {
+  ProcessPoolExecutor executor(1);
+  rankpool::TaskOptions options;
+  options.priority = 1;
+  EXPECT_EQ(executor.submit(options, square, 3).result(kLong), 9);
+  EXPECT_EQ(executor.submit(std::move(options), square, 4).result(kLong), 16);
+}
+
 TEST_F(TaskOptions, a_name_stands_in_the_insights) {
   ProcessPoolExecutor executor(1);
   executor.submit({.name = "the long fit"}, [] { ::poll(nullptr, 0, 50); }).result(kLong);
