@@ -44,7 +44,8 @@ class Agents : public host::Hosted {
     rank_0->send(Rank{1}, std::move(bytes));
     if (lifelines) lifelines->ring(Rank{1});
   }
-  void invite() {
+  /// @param elsewhere  rank 0 says that it is in another name space of processes
+  void invite(bool elsewhere = false) {
     const auto& invitation = lifelines->invitation();
     wire::Welcome welcome;
     welcome.addresses = invitation.addresses;
@@ -53,7 +54,7 @@ class Agents : public host::Hosted {
     welcome.lost_after_ms = 10'000;
     if (root) {
       welcome.wakeup_pid = ::getpid();
-      welcome.wakeup_pid_space = base::own_pid_space();
+      welcome.wakeup_pid_space = base::own_pid_space() + (elsewhere ? 1 : 0);
       welcome.host_page = root->place().page;
       welcome.host_wake = root->place().wake;
     }
@@ -200,16 +201,7 @@ TEST_F(Agents, a_worker_whose_memory_cannot_be_opened_has_failed_to_start) {
 
 TEST_F(Agents, of_another_name_space_of_processes_it_shares_no_memory) {
   share_memory();
-  const auto& invitation = lifelines->invitation();
-  wire::Welcome welcome;
-  welcome.addresses = invitation.addresses;
-  welcome.port = invitation.port;
-  welcome.token.assign(invitation.token.begin(), invitation.token.end());
-  welcome.wakeup_pid = ::getpid();
-  welcome.wakeup_pid_space = base::own_pid_space() + 1;
-  welcome.host_page = root->place().page;
-  welcome.host_wake = root->place().wake;
-  say(welcome);
+  invite(true);
   const auto hello = next<wire::Hello>();
   ASSERT_TRUE(hello);
   EXPECT_FALSE(hello->has_root_page);

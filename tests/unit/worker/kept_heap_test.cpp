@@ -32,7 +32,7 @@ long new_pages() {
   return usage.ru_minflt;
 }
 /// How many a task needs that writes to blocks of these sizes and frees them.
-long pages_for(const std::vector<std::size_t>& sizes) {
+[[maybe_unused]] long pages_for(const std::vector<std::size_t>& sizes) {
   const long before = new_pages();
   std::vector<std::unique_ptr<char[]>> blocks;
   for (const std::size_t size : sizes) {
@@ -42,7 +42,7 @@ long pages_for(const std::vector<std::size_t>& sizes) {
   }
   return new_pages() - before;
 }
-std::size_t resident_bytes() {
+[[maybe_unused]] std::size_t resident_bytes() {
   std::ifstream statm("/proc/self/statm");
   std::size_t all = 0;
   std::size_t resident = 0;
