@@ -55,7 +55,16 @@ bool send_message(int socket, const KeeperMessage& message, int fd, int flags = 
 /// Signals that have come and are not dealt with. A descriptor for them might not be had.
 std::array<volatile std::sig_atomic_t, NSIG> g_came{};
 
-extern "C" void note_signal(int signal) { g_came[static_cast<std::size_t>(signal)] = 1; }
+/// The thread that deals with them.
+pid_t g_reader = 0;
+
+/// Threads that were there before `run` do not block signals: what comes to one of them goes on to the one that waits.
+extern "C" void note_signal(int signal) {
+  g_came[static_cast<std::size_t>(signal)] = 1;
+  const int error = errno;
+  if (::gettid() != g_reader) ::tgkill(::getpid(), g_reader, signal);
+  errno = error;
+}
 
 enum class Received : std::uint8_t { message, nothing, end };
 
@@ -169,6 +178,7 @@ int Keeper::run(KeeperDuties duties) {
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   // Nothing is due while SIGCHLD is ignored, as a program's parent may have it: the state of a worker would be lost.
   base::give_signals(duties_.stock, base::Heir::keeper);
+  g_reader = ::gettid();
   struct sigaction note {};
   note.sa_handler = note_signal;
   sigfillset(&note.sa_mask);
