@@ -205,6 +205,8 @@ TEST_F(Agents, of_another_name_space_of_processes_it_shares_no_memory) {
   const auto hello = next<wire::Hello>();
   ASSERT_TRUE(hello);
   EXPECT_FALSE(hello->has_root_page);
+  say(wire::Quit{false});
+  EXPECT_EQ(served(), Ending::dismissed);
 }
 
 TEST_F(Agents, dismissed_after_a_loss_it_says_so) {
