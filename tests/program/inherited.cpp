@@ -292,7 +292,12 @@ int broadcast_much(std::size_t size) {
     executor.bootup();
     const auto data = rankpool::broadcast(std::vector<char>(size));
     std::vector<rankpool::Future<std::size_t>> futures;
-    for (int i = 0; i < 8; ++i) futures.push_back(executor.submit(size_of, data));
+    for (int i = 0; i < 8; ++i) {
+      tell("submitted", [&] {
+        futures.push_back(executor.submit(size_of, data));  // throws once the rank is lost
+        return i;
+      });
+    }
     for (const auto& future : futures) tell("size", [&] { return future.result(30s); });
   }
   rankpool::ProcessPoolExecutor another;
