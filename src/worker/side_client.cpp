@@ -11,7 +11,6 @@
 #include <utility>
 
 namespace rankpool::worker {
-namespace {}  // namespace
 
 detail::Bytes SideClient::ask(std::span<const std::byte> request) {
   if (base::is_forked_copy()) throw Error(base::copy_complaint("a shared object"));

@@ -1,6 +1,8 @@
 // Pools in a program that uses MPI itself: what is in a case is done by all ranks. Every case ends in order on all.
 #include <rankpool/mpi.hpp>
 
+#include "checks.hpp"
+
 #include <boost/mpi/collectives.hpp>
 #include <boost/mpi/environment.hpp>
 
@@ -24,28 +26,8 @@ using boost::mpi::communicator;
 using rankpool::CommExecutor;
 using rankpool::CommOptions;
 
-long square(long x) { return x * x; }
 int host_rank(long) { return rankpool::this_worker().rank; }
 int die(int signal) { return std::raise(signal); }
-
-void expect(bool is_so, const char* what) {
-  if (!is_so) throw std::runtime_error(std::string("not so: ") + what);
-}
-#define EXPECT(condition) expect(condition, #condition)
-
-std::vector<long> numbers(long count) {
-  std::vector<long> all(static_cast<std::size_t>(count));
-  std::iota(all.begin(), all.end(), 0L);
-  return all;
-}
-void check_map(rankpool::ProcessPoolExecutor& executor, long count) {
-  long next = 0;
-  for (const long result : executor.map(square, numbers(count))) {
-    EXPECT(result == square(next));
-    ++next;
-  }
-  EXPECT(next == count);
-}
 
 /// Messages of the program's own, that are under way while the ranks are a pool.
 class OwnTraffic {

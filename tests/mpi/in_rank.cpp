@@ -2,6 +2,8 @@
 // process calls prepare().
 #include <rankpool/mpi.hpp>
 
+#include "checks.hpp"
+
 #include <boost/mpi/collectives.hpp>
 #include <boost/mpi/environment.hpp>
 
@@ -25,11 +27,6 @@ using boost::mpi::communicator;
 using rankpool::CommExecutor;
 using rankpool::CommOptions;
 using rankpool::MpContext;
-
-void expect(bool is_so, const char* what) {
-  if (!is_so) throw std::runtime_error(std::string("not so: ") + what);
-}
-#define EXPECT(condition) expect(condition, #condition)
 
 /// Which error `call` throws: its text.
 template <class E, class Call>
@@ -60,7 +57,6 @@ int world_rank(int) {
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
   return rank;
 }
-long square(long x) { return x * x; }
 /// MPI at work in a task: with itself, since the others are at tasks of their own.
 int send_to_itself(int value) {
   const communicator self(MPI_COMM_SELF, boost::mpi::comm_attach);
@@ -68,20 +64,6 @@ int send_to_itself(int value) {
   const auto request = self.isend(0, 3, value);
   self.recv(0, 3, received);
   return received;
-}
-
-std::vector<long> numbers(long count) {
-  std::vector<long> all(static_cast<std::size_t>(count));
-  std::iota(all.begin(), all.end(), 0L);
-  return all;
-}
-void check_map(rankpool::ProcessPoolExecutor& executor, long count) {
-  long next = 0;
-  for (const long result : executor.map(square, numbers(count))) {
-    EXPECT(result == square(next));
-    ++next;
-  }
-  EXPECT(next == count);
 }
 
 void map_on(const communicator& comm, int root) {

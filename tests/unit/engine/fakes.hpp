@@ -128,6 +128,15 @@ class FakeEvents final : public TaskEvents {
   std::vector<TaskEvent> all;
 };
 
+/// Of a rank on a node of its own.
+inline RankFacts facts_of(int rank) {
+  RankFacts facts;
+  facts.rank = Rank{rank};
+  facts.host = "node" + std::to_string(rank);
+  facts.pid = 100 + rank;
+  return facts;
+}
+
 /// What a worker sends: a header and what follows it.
 inline detail::Bytes framed(wire::FrameHeader header, const std::string& payload = {}) {
   header.length = payload.size();

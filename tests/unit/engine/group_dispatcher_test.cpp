@@ -32,10 +32,7 @@ class GroupTasks : public testing::Test {
   GroupTasks() {
     for (const int rank : {0, 1}) {
       workers.set_port(Rank{rank}, &ports[static_cast<std::size_t>(rank)]);
-      RankFacts facts;
-      facts.rank = Rank{rank};
-      facts.host = "node" + std::to_string(rank);
-      facts.pid = 100 + rank;
+      RankFacts facts = facts_of(rank);
       facts.cores_of_node = 2;
       workers.rank(Rank{rank}).facts = facts;
       scheduler.rank_joined(Rank{rank}, 2 - rank);

@@ -23,10 +23,7 @@ class Tasks : public testing::Test {
   Tasks() {
     for (const int rank : {0, 1}) {
       workers.set_port(Rank{rank}, &ports[static_cast<std::size_t>(rank)]);
-      RankFacts facts;
-      facts.rank = Rank{rank};
-      facts.host = "node" + std::to_string(rank);
-      facts.pid = 100 + rank;
+      RankFacts facts = facts_of(rank);
       facts.workers = 1;
       tasks.rank_joined(facts);
     }

@@ -11,6 +11,8 @@
 #include <memory>
 #include <vector>
 
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // whose allocators are others
+
 namespace rankpool::worker {
 namespace {
 
@@ -32,7 +34,7 @@ long new_pages() {
   return usage.ru_minflt;
 }
 /// How many a task needs that writes to blocks of these sizes and frees them.
-[[maybe_unused]] long pages_for(const std::vector<std::size_t>& sizes) {
+long pages_for(const std::vector<std::size_t>& sizes) {
   const long before = new_pages();
   std::vector<std::unique_ptr<char[]>> blocks;
   for (const std::size_t size : sizes) {
@@ -42,7 +44,7 @@ long new_pages() {
   }
   return new_pages() - before;
 }
-[[maybe_unused]] std::size_t resident_bytes() {
+std::size_t resident_bytes() {
   std::ifstream statm("/proc/self/statm");
   std::size_t all = 0;
   std::size_t resident = 0;
@@ -50,8 +52,6 @@ long new_pages() {
   return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
 }
 const std::vector<std::size_t> kTask{kMiB, 20 * kMiB, kMiB};
-
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // whose allocators are others
 
 TEST(KeptHeap, what_was_freed_is_there_for_the_next_task) {
   EXPECT_TRUE(in_process([] { return pages_for(kTask) > 5000 && pages_for(kTask) > 5000; })) << "without it";
@@ -121,7 +121,7 @@ TEST(KeptHeap, who_has_told_the_allocator_what_to_keep_has_it_so) {
   }
 }
 
-#endif
-
 }  // namespace
 }  // namespace rankpool::worker
+
+#endif
