@@ -110,6 +110,9 @@ class RemoteRanks::Port final : public RankPort {
       wire::append(batch_, wire::BlobReady{worker, request, id});
     }
   }
+  [[nodiscard]] std::shared_ptr<channel::Leases> leases(WorkerId worker) override {
+    return is_direct(worker) ? host().leases(worker) : nullptr;
+  }
   void forget_blob(std::uint64_t id) override {
     const auto found = blobs().find(id);
     if (found == blobs().end()) return;
