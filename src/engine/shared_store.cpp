@@ -149,7 +149,7 @@ void SharedStore::unlock(const SharedCall& call, const wire::SharedRequest& requ
   if (object.waiters.empty() || now - *object.run_began >= pace::kLockRun) return pass_on(request.id, object);
   if (object.not_kept > 0) return --object.not_kept, pass_on(request.id, object);
   object.kept_until = now + pace::kLockKept;
-  keeps_.emplace(*object.kept_until, request.id);
+  looks_.emplace(*object.kept_until, request.id);
 }
 
 void SharedStore::give_lock(std::uint64_t id, Object& object, const Holder& to, const SharedCall& call) {
@@ -162,7 +162,7 @@ void SharedStore::give_lock(std::uint64_t id, Object& object, const Holder& to, 
 }
 
 void SharedStore::end_keeping(std::uint64_t id, Object& object) {
-  if (object.kept_until) keeps_.erase({*object.kept_until, id});
+  if (object.kept_until) looks_.erase({*object.kept_until, id});
   object.kept_until.reset();
 }
 
@@ -195,11 +195,11 @@ void SharedStore::tick(Time now) {
   now_ = now;
   while (!looks_.empty() && looks_.begin()->first <= now) {
     const std::uint64_t id = looks_.begin()->second;
-    look_at_lease(id, objects_.at(id));
-  }
-  while (!keeps_.empty() && keeps_.begin()->first <= now) {
-    const std::uint64_t id = keeps_.begin()->second;
     Object& object = objects_.at(id);
+    if (object.lent) {
+      look_at_lease(id, object);
+      continue;
+    }
     end_keeping(id, object);
     object.not_kept = kNotKept;
     pass_on(id, object);
@@ -220,9 +220,7 @@ void SharedStore::tick(Time now) {
 std::optional<SharedStore::Time> SharedStore::next_deadline() const {
   std::optional<Time> next;
   if (!deadlines_.empty()) next = std::get<0>(*deadlines_.begin());
-  for (const auto* const set : {&keeps_, &looks_}) {
-    if (!set->empty() && (!next || set->begin()->first < *next)) next = set->begin()->first;
-  }
+  if (!looks_.empty() && (!next || looks_.begin()->first < *next)) next = looks_.begin()->first;
   return next;
 }
 

@@ -171,8 +171,7 @@ class SharedStore {
   std::map<std::uint64_t, Object> objects_;
   LeasePlaces places_;
   std::set<std::tuple<Time, std::uint64_t, SharedCall>> deadlines_;  ///< of those who wait for a lock or a queue
-  std::set<std::pair<Time, std::uint64_t>> keeps_;                   ///< locks that are kept for their runner
-  std::set<std::pair<Time, std::uint64_t>> looks_;                   ///< at leases that others wait for
+  std::set<std::pair<Time, std::uint64_t>> looks_;                   ///< at locks that are kept, or on lease and wanted
   std::vector<SharedAction> actions_;
   Time now_{0};
 };
