@@ -187,7 +187,8 @@ int Keeper::run(KeeperDuties duties) {
   sigemptyset(&none);
   int parent = -1;
   if (duties_.rank_is_parent) parent = static_cast<int>(::syscall(SYS_pidfd_open, duties_.rank, 0));
-  bool rank_gone = false;
+  reap();  // who has ended before signals were listened to
+  bool rank_gone = rank_status_.has_value();
   while (!rank_gone) {
     const short awaited = unsent_.empty() ? POLLIN : POLLIN | POLLOUT;
     std::array<pollfd, 3> fds{{{control_, awaited, 0}, {parent, POLLIN, 0}, {duties_.signal_line, POLLIN, 0}}};
