@@ -1,5 +1,7 @@
 #include "base/inheritance.hpp"
 
+#include "base/sanitizers.hpp"
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -26,13 +28,6 @@ __attribute__((constructor(101))) void look_around_at_start() {
   for (int fd = 0; fd < 3; ++fd) g_closed_at_start[static_cast<std::size_t>(fd)] = ::fcntl(fd, F_GETFD) < 0;
   if (::getcwd(g_directory_at_start.data(), g_directory_at_start.size()) == nullptr) g_directory_at_start[0] = '\0';
 }
-
-/// Sanitizers run a thread of their own in each process.
-#if defined(__SANITIZE_THREAD__)
-constexpr int kThreadsOfTools = 1;
-#else
-constexpr int kThreadsOfTools = 0;
-#endif
 
 /// How many descriptors a process may have, but no more than are looked for one by one.
 int descriptor_limit() {

@@ -6,164 +6,17 @@
 #include "engine/node_allocation.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <csignal>
 #include <map>
-#include <unordered_set>
 #include <utility>
 
 namespace rankpool::engine {
 namespace {
 
-/// A message is sent on its own from this size on, so that its first bytes are under way while the rest is copied.
-constexpr std::size_t kPiece = InputQueues::kPiece;
-
 /// So much may wait in the transport before broadcasts wait for it: it bounds this process's memory.
-constexpr std::size_t kMaxUnsent = 32 * kPiece;
-
-std::atomic<std::uint64_t> g_broadcast_bytes{0};
+constexpr std::size_t kMaxUnsent = 32 * InputQueues::kPiece;
 
 }  // namespace
-
-/// The way to one rank's workers: messages are gathered until `flush`.
-class RemoteRanks::Port final : public RankPort {
- public:
-  Port(RemoteRanks& ranks, Peer& peer) : ranks_(ranks), peer_(peer) {}
-
-  [[nodiscard]] bool is_direct(WorkerId worker) const override { return direct_.contains(raw(worker)); }
-  void start(WorkerId worker, base::WorkerOrigin origin) override {
-    wire::StartWorker message{worker, origin};
-    if (peer_.is_neighbour) {
-      if (const auto channel = host().open_for_neighbour(worker)) {
-        message.channel_fd = *channel;
-        direct_.insert(raw(worker));
-      }
-    }
-    wire::append(batch_, message);
-  }
-  void kill(WorkerId worker, int signal) override {
-    is_direct(worker) ? host().forget_input(worker) : queues_.drop(worker);
-    wire::append(batch_, wire::KillWorker{worker, signal});
-  }
-  void write(WorkerId worker, std::span<const std::byte> header, const detail::Gather& body,
-             const detail::Ref<detail::ResultReceiver>& keep_alive) override {
-    if (is_direct(worker)) return ranks_.local_->write(worker, header, body, keep_alive);
-    std::size_t size = header.size();
-    for (const auto& part : body) size += part.size();
-    const bool waits = queues_.waits(worker);
-    if (size <= kPiece && !waits) {
-      wire::append_input(batch_, worker, header, body);
-      if (batch_.size() >= kPiece) flush();
-      return;
-    }
-    push_copy(worker, header);
-    const auto owner =
-        size > kPiece && keep_alive ? std::make_shared<detail::Ref<detail::ResultReceiver>>(keep_alive) : nullptr;
-    for (const auto& part : body) owner ? queues_.push(worker, part, owner) : push_copy(worker, part);
-    if (!waits) pump(worker);
-  }
-  /// The worker has taken so much of its large input.
-  void taken(WorkerId worker, std::uint64_t size) {
-    if (!queues_.taken(worker, size)) throw wire::ProtocolError("input taken that was not sent");
-    pump(worker);
-  }
-  void forget_all_input() { queues_.clear(); }
-  void started(const wire::WorkerStarted& started) {
-    if (is_direct(started.worker)) host().neighbour_started(started.worker);
-    ranks_.listener_.worker_started(started.worker, static_cast<pid_t>(started.pid));
-  }
-  void failed_to_start(const wire::WorkerFailedToStart& failed) {
-    queues_.drop(failed.worker);
-    if (direct_.erase(raw(failed.worker)) != 0) host().neighbour_lost(failed.worker, ranks_.listener_);
-    ranks_.listener_.worker_failed_to_start(failed.worker, failed.why);
-  }
-  void ended(const wire::WorkerEnded& ended) {
-    queues_.drop(ended.worker);
-    const auto pid = static_cast<pid_t>(ended.pid);
-    if (direct_.erase(raw(ended.worker)) != 0) {
-      host().neighbour_ended(ended.worker, pid, ended.wait_status, ranks_.listener_);
-    } else {
-      ranks_.listener_.worker_ended(ended.worker, {pid, ended.wait_status, ended.inside_item});
-    }
-  }
-  /// The rank is lost, and its workers with it: what they had finished is given out.
-  void lose_direct() {
-    for (const std::uint32_t worker : std::exchange(direct_, {})) {
-      host().neighbour_lost(WorkerId{worker}, ranks_.listener_);
-    }
-  }
-  void write_side(WorkerId worker, std::span<const std::byte> bytes) override {
-    if (is_direct(worker)) return ranks_.local_->write_side(worker, bytes);
-    wire::append(batch_, wire::SideInput{worker, bytes});
-  }
-  void give_blob(WorkerId worker, std::uint64_t request, std::uint64_t id,
-                 std::shared_ptr<const channel::Blob> content) override {
-    if (is_direct(worker)) return ranks_.local_->give_blob(worker, request, id, std::move(content));
-    const auto [found, is_new] = blobs().try_emplace(id);
-    if (is_new) {
-      found->second.content = std::move(content);
-      ++ranks_.blobs_under_way_;
-    }
-    if (found->second.content) {
-      found->second.waiting.emplace_back(worker, request);
-    } else {
-      wire::append(batch_, wire::BlobReady{worker, request, id});
-    }
-  }
-  void forget_blob(std::uint64_t id) override {
-    const auto found = blobs().find(id);
-    if (found == blobs().end()) return;
-    if (found->second.content) --ranks_.blobs_under_way_;
-    blobs().erase(found);
-    wire::append(batch_, wire::ForgetBlob{id});
-  }
-  /// The next piece; true if there was one.
-  bool send_blobs() {
-    for (auto& [id, blob] : blobs()) {
-      if (!blob.content) continue;
-      const auto bytes = blob.content->bytes().subspan(blob.sent);
-      const auto part = bytes.first(std::min(bytes.size(), kPiece));
-      wire::append(batch_, wire::BlobPart{id, blob.content->bytes().size(), part});
-      blob.sent += part.size();
-      g_broadcast_bytes += part.size();
-      if (part.size() == bytes.size()) {
-        for (const auto& [worker, request] : blob.waiting) wire::append(batch_, wire::BlobReady{worker, request, id});
-        base::log_info("broadcast " + std::to_string(id) + " sent to rank " + std::to_string(raw(peer_.rank)) + ": " +
-                       std::to_string(blob.sent) + " bytes");
-        blob = {};
-        --ranks_.blobs_under_way_;
-      }
-      flush();
-      return true;
-    }
-    return false;
-  }
-  void flush() override {
-    if (!direct_.empty()) ranks_.local_->flush();
-    if (!batch_.empty()) ranks_.send(peer_, std::exchange(batch_, detail::Bytes()));
-  }
-
- private:
-  [[nodiscard]] host::WorkerHost& host() const { return ranks_.local_->host(); }
-  void push_copy(WorkerId worker, std::span<const std::byte> bytes) {
-    auto copy = std::make_shared<detail::Bytes>(bytes);
-    const auto view = copy->view();
-    queues_.push(worker, view, std::move(copy));
-  }
-  void pump(WorkerId worker) {
-    queues_.pump(worker, [&](std::span<const std::byte> piece) {
-      wire::append(batch_, wire::LargeInput{worker, piece});
-      if (batch_.size() >= kPiece) flush();
-    });
-  }
-  std::map<std::uint64_t, Blob>& blobs() { return peer_.blobs; }
-
-  RemoteRanks& ranks_;
-  Peer& peer_;
-  detail::Bytes batch_;
-  InputQueues queues_;
-  std::unordered_set<std::uint32_t> direct_;  ///< workers whose channels are here
-};
 
 RemoteRanks::RemoteRanks(transport::Transport& transport, const base::Settings& settings, LocalRankInfo own,
                          RankListener& listener, LocalPort* local)
@@ -197,7 +50,9 @@ RemoteRanks::RemoteRanks(transport::Transport& transport, const base::Settings& 
     if (rank == transport_.rank()) continue;
     Peer& peer = peers_[rank];
     peer.rank = rank;
-    peer.port = std::make_unique<Port>(*this, peer);
+    peer.port = std::make_unique<RemotePort>(
+        rank, [this, &peer](detail::Bytes bytes) { send(peer, std::move(bytes)); }, listener_, local_,
+        blobs_under_way_);
     detail::Bytes message;
     wire::append(message, welcome);
     transport_.send(rank, std::move(message));  // it is not asleep yet
@@ -274,12 +129,10 @@ bool RemoteRanks::send_blobs() {
   bool any = false;
   for (auto& [rank, peer] : peers_) {
     if (transport_.unsent() >= kMaxUnsent) break;
-    any |= peer.port->send_blobs();
+    any |= peer.port->send_blob_piece();
   }
   return any;
 }
-
-std::uint64_t RemoteRanks::broadcast_bytes_sent() noexcept { return g_broadcast_bytes.load(); }
 
 void RemoteRanks::receive(const transport::Incoming& message) {
   Peer& from = peers_.at(message.from);
@@ -343,8 +196,8 @@ void RemoteRanks::greet(Peer& from, wire::Hello& hello) {
     from.standing = Standing::greeted;
     from.hello = std::move(hello);
     // As for their cores: who has the same host name is of the same node.
-    from.is_neighbour = local_ != nullptr && from.hello.has_root_page && from.hello.host == own_.facts.host;
-    if (from.is_neighbour) {
+    if (local_ != nullptr && from.hello.has_root_page && from.hello.host == own_.facts.host) {
+      from.port->use_own_channels();
       local_->host().set_neighbours(++neighbours_);
     } else if (local_ != nullptr && from.hello.host == own_.facts.host) {
       base::log_info("what goes to workers of rank " + std::to_string(raw(from.rank)) +
@@ -415,9 +268,8 @@ void RemoteRanks::handle(const liveness::LifelineEvent& event) {
 void RemoteRanks::lose(Peer& gone, const RankEnd& end) {
   if (gone.standing == Standing::lost) return;
   gone.standing = Standing::lost;
-  for (const auto& [id, blob] : gone.blobs) blobs_under_way_ -= blob.content ? 1 : 0;
-  gone.blobs.clear();
   gone.port->forget_all_input();
+  gone.port->forget_all_blobs();
   gone.port->lose_direct();
   transport_.forget(gone.rank);
   lifelines_.drop(gone.rank);

@@ -4,6 +4,7 @@
 #include "base/settings.hpp"
 #include "engine/local_port.hpp"
 #include "engine/rank_port.hpp"
+#include "engine/remote_port.hpp"
 #include "liveness/lifeline.hpp"
 #include "liveness/wake_channel.hpp"
 #include "transport/transport.hpp"
@@ -14,7 +15,6 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace rankpool::engine {
@@ -62,28 +62,16 @@ class RemoteRanks {
   [[nodiscard]] int fd() const { return lifelines_.fd(); }
   [[nodiscard]] int wakeup_fd() const { return wakeups_.fd(); }
 
-  /// Bytes of broadcasts that this process has sent to other ranks: each once to a rank. Any thread.
-  static std::uint64_t broadcast_bytes_sent() noexcept;
-
  private:
-  class Port;
   enum class Standing : std::uint8_t { invited, greeted, member, refused, lost };
-  /// A broadcast on its way to a rank, or there.
-  struct Blob {
-    std::shared_ptr<const channel::Blob> content;  ///< until all of it has been sent
-    std::size_t sent = 0;
-    std::vector<std::pair<WorkerId, std::uint64_t>> waiting;  ///< requests to be answered then
-  };
   struct Peer {
     Rank rank{};
-    std::unique_ptr<Port> port;
+    std::unique_ptr<RemotePort> port;
     Standing standing = Standing::invited;
     bool on_the_line = false;     ///< its lifeline is there
     bool peer_asleep = false;     ///< it has to be rung for the next message
     bool knows_we_sleep = false;  ///< it will ring for its next message
-    bool is_neighbour = false;    ///< of this node: the channels of its workers are here
     wire::Hello hello;
-    std::map<std::uint64_t, Blob> blobs;  ///< broadcasts that it has or is being sent
   };
 
   void receive(const transport::Incoming& message);
@@ -111,8 +99,8 @@ class RemoteRanks {
   const LocalRankInfo own_;
   liveness::LifelineServer lifelines_;
   liveness::WakeChannels wakeups_;
-  std::map<Rank, Peer> peers_;  ///< entries stay where they are
-  std::size_t blobs_under_way_ = 0;
+  std::map<Rank, Peer> peers_;       ///< entries stay where they are
+  std::size_t blobs_under_way_ = 0;  ///< to any rank
   std::vector<transport::Incoming> arrived_;
   std::vector<liveness::LifelineEvent> events_;
   std::chrono::steady_clock::time_point give_up_waiting_;

@@ -30,28 +30,6 @@ namespace {
 /// How long a worker that got SIGTERM may take to end before it gets SIGKILL.
 constexpr std::chrono::milliseconds kGrace{500};
 
-/// False with EAGAIN in errno if there is no room and `flags` forbid to wait for it.
-bool send_message(int socket, const KeeperMessage& message, int fd, int flags = 0) {
-  iovec part{const_cast<KeeperMessage*>(&message), sizeof message};
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
-  msghdr packet{};
-  packet.msg_iov = &part;
-  packet.msg_iovlen = 1;
-  if (fd >= 0) {
-    packet.msg_control = control.data();
-    packet.msg_controllen = control.size();
-    cmsghdr* const header = CMSG_FIRSTHDR(&packet);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof fd);
-    std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
-  }
-  while (true) {
-    if (::sendmsg(socket, &packet, MSG_NOSIGNAL | flags) >= 0) return true;
-    if (errno != EINTR) return false;
-  }
-}
-
 /// Signals that have come and are not dealt with. A descriptor for them might not be had.
 std::array<volatile std::sig_atomic_t, NSIG> g_came{};
 
@@ -66,74 +44,7 @@ extern "C" void note_signal(int signal) {
   errno = error;
 }
 
-enum class Received : std::uint8_t { message, nothing, end };
-
-Received receive_message(int socket, KeeperMessage& message, int& fd) {
-  fd = -1;
-  iovec part{&message, sizeof message};
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
-  msghdr packet{};
-  packet.msg_iov = &part;
-  packet.msg_iovlen = 1;
-  packet.msg_control = control.data();
-  packet.msg_controllen = control.size();
-  ssize_t size = 0;
-  do {
-    size = ::recvmsg(socket, &packet, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-  } while (size < 0 && errno == EINTR);
-  if (size < 0) return errno == EAGAIN ? Received::nothing : Received::end;
-  if (size == 0) return Received::end;
-  if (const cmsghdr* const header = CMSG_FIRSTHDR(&packet);
-      header != nullptr && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
-    std::memcpy(&fd, CMSG_DATA(header), sizeof fd);
-  }
-  return size == sizeof message ? Received::message : Received::end;
-}
-
 }  // namespace
-
-KeeperSocket::~KeeperSocket() {
-  // A process that the program has forked may hold the line, too: closing alone would tell the keeper nothing.
-  if (control_identity_.is(control_)) {
-    ::shutdown(control_, SHUT_RDWR);
-    ::close(control_);
-  }
-  if (wake_identity_.is(wake_)) ::close(wake_);
-  keep_page_to_itself();
-}
-
-void KeeperSocket::keep_page_to_itself() noexcept {
-  if (page_memory_ >= 0 && page_memory_identity_.is(page_memory_)) ::close(page_memory_);
-  page_memory_ = -1;
-}
-
-bool KeeperSocket::send(const KeeperMessage& message, int fd) {
-  return control_identity_.is(control_) && send_message(control_, message, fd);
-}
-
-std::optional<KeeperMessage> KeeperSocket::receive() {
-  KeeperMessage message;
-  int fd = -1;
-  switch (control_identity_.is(control_) ? receive_message(control_, message, fd) : Received::end) {
-    case Received::message:
-      return message;
-    case Received::nothing:
-      return std::nullopt;
-    case Received::end:
-      lost_ = true;
-      return std::nullopt;
-  }
-  return std::nullopt;
-}
-
-void KeeperSocket::take_rings() noexcept {
-  if (!wake_identity_.is(wake_)) {
-    lost_ = true;
-    return;
-  }
-  std::array<std::byte, 256> rings;
-  [[maybe_unused]] const auto taken = ::read(wake_, rings.data(), rings.size());
-}
 
 KeeperPair make_keeper_pair() {
   int ends[2];
@@ -187,7 +98,8 @@ int Keeper::run(KeeperDuties duties) {
   sigemptyset(&none);
   int parent = -1;
   if (duties_.rank_is_parent) parent = static_cast<int>(::syscall(SYS_pidfd_open, duties_.rank, 0));
-  bool rank_gone = false;
+  reap();  // who has ended before signals were listened to
+  bool rank_gone = rank_status_.has_value();
   while (!rank_gone) {
     const short awaited = unsent_.empty() ? POLLIN : POLLIN | POLLOUT;
     std::array<pollfd, 3> fds{{{control_, awaited, 0}, {parent, POLLIN, 0}, {duties_.signal_line, POLLIN, 0}}};

@@ -1,6 +1,7 @@
 #include "launch/keeper_process.hpp"
 
 #include "base/own_descriptor.hpp"
+#include "base/sanitizers.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -20,13 +21,6 @@
 
 namespace rankpool::launch {
 namespace {
-
-/// A thread of a sanitizer's own counts here: it may hold a lock like any other.
-#if defined(__SANITIZE_THREAD__)
-constexpr int kThreadsOfTools = 1;
-#else
-constexpr int kThreadsOfTools = 0;
-#endif
 
 [[noreturn]] void fail(int error) { throw std::system_error(error, std::generic_category(), "a keeper process"); }
 
@@ -93,7 +87,8 @@ KeeperProcess fork_keeper(int other_threads) {
   ::pthread_sigmask(SIG_SETMASK, &all, &before);
   const auto in_program = [&] { ::pthread_sigmask(SIG_SETMASK, &before, nullptr); };
   try {
-    const KeeperProcess keeper = other_threads + kThreadsOfTools == 0 ? clone_quietly() : fork_twice();
+    // A sanitizer's own thread may hold a lock like any other.
+    const KeeperProcess keeper = other_threads + base::kThreadsOfTools == 0 ? clone_quietly() : fork_twice();
     if (keeper.pid != 0) in_program();
     return keeper;
   } catch (...) {

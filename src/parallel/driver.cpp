@@ -207,7 +207,7 @@ void Driver::start_what_can_be() {
 void Driver::handle(Event event) {
   if (auto* const done = std::get_if<CommandDone>(&event)) return handle_result(done->seq, std::move(done->future));
   if (const auto* const piece = std::get_if<Piece>(&event)) return handle_piece(*piece);
-  if (const auto* const signal = std::get_if<StopSignal>(&event)) return handle_signal(signal->number);
+  if (const auto* const signal = std::get_if<StopSignal>(&event)) return handle_signal(*signal);
 }
 
 void Driver::handle_piece(const Piece& piece) {
@@ -242,14 +242,18 @@ void Driver::handle_result(std::uint64_t seq, Future<CommandResult> future) {
   }
 }
 
-void Driver::handle_signal(int signal) {
-  // A batch system signals every process, and rank 0's keeper passes on what it gets: the same request comes twice.
-  constexpr std::chrono::milliseconds kSameRequest{250};
+void Driver::handle_signal(const StopSignal& signal) {
+  // A batch system signals every process, and rank 0's keeper passes on what it gets: one request comes from two
+  // senders.
+  constexpr std::chrono::seconds kSameRequest{2};
   const auto now = Clock::now();
-  if (signal != SIGINT && signal == stop_signal_ && now - stopped_at_ < kSameRequest) return;
-  const bool at_once = signal == SIGINT || stop_signal_ != 0;
+  if (signal.number != SIGINT && signal.number == stop_signal_ && signal.sender != stopped_by_ &&
+      now - stopped_at_ < kSameRequest)
+    return;
+  const bool at_once = signal.number == SIGINT || stop_signal_ != 0;
   if (stop_signal_ == 0) {
-    stop_signal_ = signal;
+    stop_signal_ = signal.number;
+    stopped_by_ = signal.sender;
     stopped_at_ = now;
   }
   if (at_once) {
@@ -257,7 +261,7 @@ void Driver::handle_signal(int signal) {
     return;
   }
   phase_ = Phase::finishing;
-  say(std::string("SIG") + ::sigabbrev_np(signal) + " received: no new commands; waiting for " +
+  say(std::string("SIG") + ::sigabbrev_np(signal.number) + " received: no new commands; waiting for " +
       std::to_string(running_.size()) + " to finish. Send it again to end them now.");
 }
 

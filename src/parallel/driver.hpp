@@ -83,7 +83,7 @@ class Driver {
   void handle(Event event);
   void handle_piece(const Piece& piece);
   void handle_result(std::uint64_t seq, Future<CommandResult> future);
-  void handle_signal(int signal);
+  void handle_signal(const StopSignal& signal);
   void ended(std::map<std::uint64_t, Job>::iterator job, CommandResult result);
   /// No new commands: forgets those that wait for a worker.
   void finish_running();
@@ -124,6 +124,7 @@ class Driver {
   std::optional<double> stop_at_;  ///< seconds since 1970: no new commands then
   Phase phase_ = Phase::running;
   int stop_signal_ = 0;
+  pid_t stopped_by_ = 0;
   Clock::time_point stopped_at_{};
   std::unique_ptr<PieceReader> pieces_;  ///< outlives the workers
   std::optional<ProcessPoolExecutor> executor_;

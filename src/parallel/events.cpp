@@ -1,5 +1,6 @@
 #include "parallel/events.hpp"
 
+#include <cerrno>
 #include <csignal>
 #include <utility>
 
@@ -71,7 +72,12 @@ SignalWatch::SignalWatch(Events& events) : events_(events) {
   const sigset_t watched = watched_signals();
   ::pthread_sigmask(SIG_BLOCK, &watched, nullptr);
   thread_ = std::thread([this, watched] {
-    for (int signal = 0; ::sigwait(&watched, &signal) == 0 && signal != kEndWatch;) events_.post(StopSignal{signal});
+    siginfo_t info{};
+    while (true) {
+      const int signal = ::sigwaitinfo(&watched, &info);
+      if (signal == kEndWatch || (signal < 0 && errno != EINTR)) return;
+      if (signal > 0) events_.post(StopSignal{.number = signal, .sender = info.si_pid});
+    }
   });
 }
 

@@ -4,6 +4,8 @@
 
 #include <rankpool/rankpool.hpp>
 
+#include <sys/types.h>
+
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -21,6 +23,7 @@ struct CommandDone {
 };
 struct StopSignal {
   int number = 0;
+  pid_t sender = 0;  ///< 0: outside this name space of processes
 };
 /// There is more to be run, or there will be nothing more.
 struct InputCame {};

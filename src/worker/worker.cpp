@@ -5,8 +5,10 @@
 #include "base/pace.hpp"
 #include "wire/frame_headers.hpp"
 #include "worker/frame_line.hpp"
+#include "worker/item_times.hpp"
 #include "worker/kept_heap.hpp"
 #include "worker/output_streams.hpp"
+#include "worker/ring_input.hpp"
 #include "worker/shared_access.hpp"
 #include "worker/side_client.hpp"
 #include "worker/worker_endpoint.hpp"
@@ -34,11 +36,6 @@ using wire::OutcomeHeader;
 /// Results of so many bytes are work for others, who are to begin with it while the worker frees what the result was
 /// made of, or goes on.
 constexpr std::size_t kMuch = 16'384;
-/// Times of items are told after pace::kTimesShownWithin, or when there are so many.
-constexpr std::size_t kTimesAtOnce = 4096;
-/// With nobody who watches, an item is told of that took so long and so many times the mean of its chunk.
-constexpr std::chrono::nanoseconds kWorthTelling{50'000};
-constexpr int kMuchLonger = 4;
 /// The clock is looked at after so many items at the most. Looking costs as much as some twenty items that do nothing.
 constexpr std::uint32_t kLongestStride = 256;
 
@@ -164,13 +161,8 @@ class Worker final : public detail::TaskContext {
     const auto now = Clock::now();
     const auto since = now - last_check_;
     last_check_ = now;
-    if (timed_) ends_.push_back(nanoseconds(now));
-    if (since > longest_) {
-      longest_ = since;
-      longest_item_ = item() - 1;
-      longest_end_ = now;
-    }
-    stride_ = timed_                                  ? 1
+    times_.ended(item() - 1, since, now);
+    stride_ = times_.timed()                          ? 1
               : since < std::chrono::microseconds(2)  ? std::min(2 * stride_, kLongestStride)
               : since > std::chrono::microseconds(50) ? 1
                                                       : stride_;
@@ -178,46 +170,31 @@ class Worker final : public detail::TaskContext {
     flush_c_output();
     // The last item's result goes with the end of the chunk, which is at hand.
     if (announce_ || (item() < count_ && now - last_publish_ > flush_after_)) publish_open();
-    if (timed_ && (ends_.size() >= kTimesAtOnce || (item() < count_ && now - last_times_ > pace::kTimesShownWithin))) {
+    if (times_.are_due(item() < count_, now)) {
       publish_open();
       write_times();
       rings_.publish();
     }
   }
 
-  // -- times, for who watches
-
-  static std::uint64_t nanoseconds(Clock::time_point when) noexcept {
-    return static_cast<std::uint64_t>(std::chrono::nanoseconds(when.time_since_epoch()).count());
-  }
   /// Of all items that have ended since the last time. Their outcomes have been written.
-  void write_times() noexcept {
-    if (ends_.empty()) return;
-    write_times(item() - ends_.size(), times_begin_, ends_);
-    times_begin_ = ends_.back();
-    ends_.clear();
-    last_times_ = last_check_;
+  void write_times() {
+    times_.tell_rest(item(), last_check_, [this](const ItemTimes::Times& times) { write_times(times); });
   }
-  void write_times(std::uint64_t first, std::uint64_t begin, std::span<const std::uint64_t> ends) noexcept {
-    OutcomeHeader times = outcome(FrameKind::times, static_cast<std::uint32_t>(ends.size()));
-    times.first = first;
-    times.size = (ends.size() + 1) * sizeof begin;
-    write(times);
-    rings_.write(&begin, sizeof begin);
-    rings_.write(ends.data(), ends.size_bytes());
+  void write_times(const ItemTimes::Times& times) {
+    OutcomeHeader header = outcome(FrameKind::times, static_cast<std::uint32_t>(times.ends.size()));
+    header.first = times.first;
+    header.size = (times.ends.size() + 1) * sizeof times.begin;
+    write(header);
+    rings_.write(&times.begin, sizeof times.begin);
+    rings_.write(times.ends.data(), times.ends.size_bytes());
   }
   /// At the end of a chunk, whose last results may still be in the open frame.
   void tell_times(std::chrono::nanoseconds busy) {
-    if (timed_) {
-      if (cursor_ != nullptr) close_open();
-      write_times();
-    } else if (count_ > 1 && longest_ > kWorthTelling && longest_ > kMuchLonger * (busy / count_)) {
-      // An item that is far from the chunk's mean.
-      if (cursor_ != nullptr) close_open();
-      const std::uint64_t end = nanoseconds(longest_end_);
-      write_times(longest_item_, end - static_cast<std::uint64_t>(std::chrono::nanoseconds(longest_).count()),
-                  {&end, 1});
-    }
+    const auto outlier = times_.timed() ? std::nullopt : times_.far_from_mean(busy, count_);
+    if (!times_.timed() && !outlier) return;
+    if (cursor_ != nullptr) close_open();
+    outlier ? write_times(*outlier) : write_times();
   }
 
   void announce_item() noexcept override {
@@ -312,31 +289,11 @@ class Worker final : public detail::TaskContext {
   void chunk_as_it_comes(const wire::ChunkHeader& header, std::size_t size) {
     if (header.head > size) ::_exit(70);
     const detail::Bytes head = rings_.gather(static_cast<std::size_t>(header.head));
-    RingInput items(*this, size - head.size());
+    RingInput items(rings_, size - head.size(), [this] { publish_open(); });
     run_chunk(header, head, items);
     items.skip(items.left());
     items.end();
   }
-  /// The items of a chunk that is longer than the ring.
-  class RingInput final : public detail::Input {
-   public:
-    RingInput(Worker& worker, std::size_t size) : Input(size), worker_(worker), behind_(size) {}
-    /// What was read leaves the ring.
-    void end() { worker_.rings_.take_input(std::exchange(window_size_, 0)); }
-
-   private:
-    std::span<const std::byte> next_window() override {
-      end();
-      if (worker_.rings_.available() == 0) worker_.publish_open();
-      const auto window = worker_.rings_.await_stretch(behind_);
-      window_size_ = window.size();
-      behind_ -= window_size_;
-      return window;
-    }
-    Worker& worker_;
-    std::size_t behind_;  ///< not yet in a window
-    std::size_t window_size_ = 0;
-  };
 
   void run_chunk(const wire::ChunkHeader& header, std::span<const std::byte> head, detail::Input& items) {
     chunk_ = header.chunk;
@@ -351,15 +308,14 @@ class Worker final : public detail::TaskContext {
     given_name_ = std::exchange(next_name_, std::string());
     unwanted_ = wire::has(header.flags, FrameFlag::announce_only);
     announce_ = wire::has(header.flags, FrameFlag::announce) || unwanted_;
-    timed_ = wire::has(header.flags, FrameFlag::timed);
+    const bool timed = wire::has(header.flags, FrameFlag::timed);
     input_ = &items;
     flush_after_ = std::max(pace::kShownWithin, header.hold_back);
-    if (timed_) flush_after_ = std::min(flush_after_, pace::kTimesShownWithin);
+    if (timed) flush_after_ = std::min(flush_after_, pace::kTimesShownWithin);
     const std::uint64_t output_before = rings_.output_end();
     const auto begin = Clock::now();
-    last_check_ = last_times_ = begin;
-    times_begin_ = nanoseconds(begin);
-    longest_ = {};
+    last_check_ = begin;
+    times_.begin(timed, begin);
     until_flush_check_ = stride_ = 1;
     try {
       const detail::Invoker invoke = hooks_.resolve(head, callable_);
@@ -452,15 +408,7 @@ class Worker final : public detail::TaskContext {
   Clock::time_point last_check_{};
   Clock::time_point last_publish_{};
   std::chrono::nanoseconds flush_after_ = pace::kShownWithin;
-
-  // Times of items.
-  bool timed_ = false;
-  std::uint64_t times_begin_ = 0;    ///< of the first one in `ends_`
-  std::vector<std::uint64_t> ends_;  ///< not told yet
-  Clock::time_point last_times_{};
-  std::chrono::nanoseconds longest_{0};  ///< of the chunk, as far as the clock was looked at
-  std::uint64_t longest_item_ = 0;
-  Clock::time_point longest_end_{};
+  ItemTimes times_;
 };
 
 }  // namespace

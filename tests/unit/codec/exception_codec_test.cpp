@@ -1,6 +1,7 @@
 #include <rankpool/detail/exception_codec.hpp>
 
 #include "unit/client/allocations.hpp"
+#include "unit/codec/exceptions.hpp"
 #include "unit/damage.hpp"
 
 #include <rankpool/detail/result_receiver.hpp>
@@ -25,99 +26,6 @@
 #include <variant>
 #include <vector>
 
-namespace rankpool::test {
-
-/// Registered, and rebuilt from its text.
-class ParseError : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
-class NotRegistered : public ParseError {
- public:
-  using ParseError::ParseError;
-};
-/// Registered, and no std::exception; rebuilt by `serialize`.
-struct LineError {
-  int line = 0;
-  std::vector<std::string> words;
-  template <class Archive>
-  void serialize(Archive& archive, unsigned) {
-    archive& line& words;
-  }
-};
-/// Registered, but its own `serialize` throws.
-struct Shy : std::runtime_error {
-  Shy() : std::runtime_error("shy") {}
-  template <class Archive>
-  void serialize(Archive&, unsigned) {
-    throw std::domain_error("not me");
-  }
-};
-/// Registered, with a text and members; its own `serialize` says nothing of the text.
-struct Located : std::runtime_error {
-  int line = 0;
-  Located() : std::runtime_error("the default text") {}
-  Located(const std::string& what, int at) : std::runtime_error(what), line(at) {}
-  template <class Archive>
-  void serialize(Archive& archive, unsigned) {
-    archive& line;
-  }
-};
-/// The same without a default constructor, and with a text that its constructor adds to.
-struct Decorated : std::invalid_argument {
-  std::string input;
-  explicit Decorated(const std::string& what) : std::invalid_argument("bad input: " + what) {}
-  template <class Archive>
-  void serialize(Archive& archive, unsigned) {
-    archive& input;
-  }
-};
-/// No members, and a constructor that adds to the text.
-struct Prefixed : std::logic_error {
-  explicit Prefixed(const char* what) : std::logic_error(std::string("prefix: ") + what) {}
-};
-/// Says no more than that it happened.
-struct Stop {};
-struct StopAgain : std::exception {
-  [[nodiscard]] const char* what() const noexcept override { return "stop again"; }
-};
-struct Coded : std::system_error {
-  int attempt = 0;
-  Coded() : std::system_error(0, std::generic_category()) {}
-  Coded(int code, const std::string& what) : std::system_error(code, std::generic_category(), what) {}
-  template <class Archive>
-  void serialize(Archive& archive, unsigned) {
-    archive& attempt;
-  }
-};
-/// Can be sent, but not made again.
-struct Stubborn : std::runtime_error {
-  Stubborn() : std::runtime_error("") {}
-  explicit Stubborn(const std::string& what) : std::runtime_error(what) {}
-  template <class Archive>
-  void serialize(Archive&, unsigned) {
-    if (Archive::is_loading::value) throw std::domain_error("not again");
-  }
-};
-struct ByVirtualBase : virtual std::runtime_error {
-  explicit ByVirtualBase(const std::string& what) : std::runtime_error(what) {}
-};
-/// Carries what it came of by itself.
-struct Chained : std::runtime_error, std::nested_exception {
-  using std::runtime_error::runtime_error;
-};
-enum class Weather { rain = 3 };
-enum class Size : unsigned char { small = 1 };
-enum class Distance { far = 100'000, behind = -1 };
-struct NoText : std::exception {
-  [[nodiscard]] const char* what() const noexcept override { return nullptr; }
-};
-struct OtherCategory : std::error_category {
-  [[nodiscard]] const char* name() const noexcept override { return "other"; }
-  [[nodiscard]] std::string message(int) const override { return "other message"; }
-};
-
-}  // namespace rankpool::test
 RANKPOOL_REGISTER_EXCEPTION(rankpool::test::ParseError)
 RANKPOOL_REGISTER_EXCEPTION(rankpool::test::LineError)
 RANKPOOL_REGISTER_EXCEPTION(rankpool::test::Shy)
@@ -134,36 +42,6 @@ RANKPOOL_REGISTER_EXCEPTION(rankpool::test::Weather)
 
 namespace rankpool::inline v0_2::detail {
 namespace {
-
-const std::string kPlace = "worker 5 (rank 3 on n2, pid 4711), task f(long)";
-
-template <class Thrown>
-Bytes encoded(const Thrown& thrown) {
-  try {
-    throw thrown;
-  } catch (...) {
-    return encode_current_exception(kPlace);
-  }
-}
-/// Sends it, and passes what comes back to `look` as an E.
-template <class E, class Thrown, class Look>
-void expect_back(const Thrown& thrown, Look&& look) {
-  const auto error = decode_exception(encoded(thrown));
-  ASSERT_TRUE(error);
-  try {
-    std::rethrow_exception(error);
-  } catch (const E& e) {
-    EXPECT_EQ(typeid(e), typeid(E));
-    look(e);
-  } catch (...) {
-    ADD_FAILURE() << "not a " << typeid(E).name();
-  }
-}
-/// It comes back as exactly the type and the text that it has.
-template <class E>
-void expect_same(const E& thrown) {
-  expect_back<E>(thrown, [&](const E& e) { EXPECT_STREQ(e.what(), thrown.what()); });
-}
 
 // EXC-01
 TEST(ExceptionCodec, standard_exceptions_with_a_text_come_back_as_they_were) {
@@ -372,112 +250,6 @@ TEST(ExceptionCodec, an_enumeration_is_told_by_its_number) {
   EXPECT_THAT(text(test::Distance::far), ::testing::StartsWith("rankpool::test::Distance: 100000 as an int, "));
   EXPECT_THAT(text(test::Size::small),
               ::testing::AnyOf("rankpool::test::Size: 1", ::testing::EndsWith(" 1 as a char")));
-}
-
-/// An Inner nested in an Outer, sent.
-template <class Outer, class Inner>
-Bytes encoded_nested(const Outer& outer, const Inner& inner) {
-  try {
-    try {
-      throw inner;
-    } catch (...) {
-      std::throw_with_nested(outer);
-    }
-  } catch (...) {
-    return encode_current_exception(kPlace);
-  }
-}
-
-TEST(ExceptionCodec, nested_exceptions_come_back_nested) {
-  try {
-    std::rethrow_exception(
-        decode_exception(encoded_nested(std::invalid_argument("outer"), std::out_of_range("inner"))));
-  } catch (const std::invalid_argument& e) {
-    EXPECT_STREQ(e.what(), "outer");
-    EXPECT_EQ(remote_traceback(e), kPlace + ": std::invalid_argument: outer; because of std::out_of_range: inner");
-    EXPECT_EQ(exception_type_name(typeid(e)), "std::invalid_argument");
-    try {
-      std::rethrow_if_nested(e);
-      ADD_FAILURE() << "nothing nested";
-    } catch (const std::out_of_range& inner) {
-      EXPECT_STREQ(inner.what(), "inner");
-    }
-  }
-}
-
-TEST(ExceptionCodec, what_is_nested_in_registered_types_comes_back_too) {
-  const auto expect_inner = [](const std::exception& e) {
-    try {
-      std::rethrow_if_nested(e);
-      ADD_FAILURE() << "nothing nested";
-    } catch (const test::LineError& inner) {
-      EXPECT_EQ(inner.line, 5);
-    }
-  };
-  const test::LineError inner{5, {}};
-  try {
-    std::rethrow_exception(decode_exception(encoded_nested(test::Located("my text", 42), inner)));
-  } catch (const test::Located& e) {
-    EXPECT_STREQ(e.what(), "my text");
-    EXPECT_EQ(e.line, 42);
-    expect_inner(e);
-  }
-  Bytes bytes;
-  try {
-    throw inner;
-  } catch (...) {
-    bytes = encoded(test::Chained("chained"));
-  }
-  try {
-    std::rethrow_exception(decode_exception(bytes));
-  } catch (const test::Chained& e) {
-    EXPECT_STREQ(e.what(), "chained");
-    expect_inner(e);
-  }
-}
-
-TEST(ExceptionCodec, a_remote_error_tells_nested_exceptions_from_the_outermost_to_the_innermost) {
-  Bytes bytes;
-  try {
-    try {
-      try {
-        throw 42;
-      } catch (...) {
-        std::throw_with_nested(std::out_of_range("inner"));
-      }
-    } catch (...) {
-      std::throw_with_nested(test::NotRegistered("outer"));
-    }
-  } catch (...) {
-    bytes = encode_current_exception(kPlace);
-  }
-  try {
-    std::rethrow_exception(decode_exception(bytes));
-  } catch (const RemoteError& e) {
-    EXPECT_EQ(e.type_name(), "rankpool::test::NotRegistered");
-    EXPECT_STREQ(e.what(),
-                 "rankpool::test::NotRegistered: outer; because of std::out_of_range: inner; because of int: 42");
-  }
-}
-
-TEST(ExceptionCodec, a_long_chain_of_nested_exceptions_is_cut) {
-  std::exception_ptr chain = std::make_exception_ptr(std::runtime_error("the first"));
-  for (int i = 0; i < 1000; ++i) {
-    try {
-      std::rethrow_exception(chain);
-    } catch (...) {
-      try {
-        std::throw_with_nested(std::runtime_error("next"));
-      } catch (...) {
-        chain = std::current_exception();
-      }
-    }
-  }
-  try {
-    std::rethrow_exception(chain);
-  } catch (...) {
-    EXPECT_LT(encode_current_exception(kPlace).size(), 100'000U);
-  }
 }
 
 TEST(ExceptionCodec, a_note_stands_behind_the_text_of_what_has_one) {

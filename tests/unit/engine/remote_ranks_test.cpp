@@ -372,13 +372,13 @@ TEST_F(WithNeighbour, that_tells_of_output_which_is_read_here_is_lost) {
 
 TEST_F(WithNeighbour, a_broadcast_is_found_by_its_workers_where_rank_0_has_it) {
   auto worker = channel_of(start(job.one(), Rank{1}, 4));
-  const std::uint64_t before = RemoteRanks::broadcast_bytes_sent();
+  const std::uint64_t before = RemotePort::broadcast_bytes_sent();
   auto blob = std::make_shared<channel::Blob>(9, 3);
   ASSERT_TRUE(blob->append(bytes_of("abc")));
   job.ranks->port(Rank{1})->give_blob(WorkerId{4}, 1, 9, blob);
   job.poll();
   EXPECT_GT(worker.control().side_in_tail.value, sizeof(wire::FrameHeader));
-  EXPECT_EQ(RemoteRanks::broadcast_bytes_sent(), before);
+  EXPECT_EQ(RemotePort::broadcast_bytes_sent(), before);
   EXPECT_THAT(job.one().taken(), IsEmpty());
 }
 

@@ -161,6 +161,37 @@ TEST_F(EndOfTheRank, signals_of_the_launcher_reach_the_rank_through_the_keeper) 
   expect_end(keeper, 61);
 }
 
+TEST_F(EndOfTheRank, that_came_before_the_keeper_listened_is_seen_though_a_copy_of_it_still_holds_the_line) {
+  const pid_t keeper = ::fork();
+  if (keeper == 0) {
+    KeeperPair pair = make_keeper_pair();
+    const pid_t rank = ::fork();
+    if (rank == 0) {
+      pair.keep_link();
+      const pid_t copy = ::fork();
+      if (copy == 0) sleep_for_ever();
+      shared->note({copy});
+      ::_exit(7);
+    }
+    siginfo_t ended{};
+    ::waitid(P_PID, static_cast<id_t>(rank), &ended, WEXITED | WNOWAIT);
+    pair.keep_keeper();
+    KeeperDuties duties;
+    duties.rank = rank;
+    duties.worker_main = stubborn;
+    ::_exit(WEXITSTATUS(pair.keeper->run(std::move(duties))));
+  }
+  int status = 0;
+  EXPECT_TRUE(until([&] { return ::waitpid(keeper, &status, WNOHANG) == keeper; }, 2s));
+  EXPECT_EQ(WEXITSTATUS(status), 7);
+  if (status == 0) {
+    ::kill(keeper, SIGKILL);
+    ::waitpid(keeper, nullptr, 0);
+  }
+  ASSERT_EQ(shared->noted().size(), 1U);
+  ::kill(shared->noted().front(), SIGKILL);
+}
+
 TEST_F(EndOfTheRank, is_seen_though_a_copy_of_it_still_holds_the_line) {
   // A rank started bare forks without exec: the copy keeps the socket to the keeper open.
   const pid_t rank = ::fork();

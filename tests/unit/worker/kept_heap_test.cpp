@@ -1,5 +1,7 @@
 #include "worker/kept_heap.hpp"
 
+#include "support/sanitized.hpp"
+
 #include <gtest/gtest.h>
 
 #include <sys/resource.h>
@@ -11,7 +13,7 @@
 #include <memory>
 #include <vector>
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // whose allocators are others
+#if !defined(RANKPOOL_TEST_SANITIZED)  // sanitizers have allocators of their own
 
 namespace rankpool::worker {
 namespace {
