@@ -124,7 +124,14 @@ void TraceWriter::event(const Event& event, TaskBook& book) {
                    ",\"started\":" + microseconds(one->started) + ",\"ready\":" + microseconds(event.when) + "}");
       break;
     }
+    case What::group_rank_began:
+      parts_[event.worker] = {&book.name_of(event.work), event.first, event.count, event.when};
+      break;
+    case What::group_rank_ended:
+      part_ended(event.worker, event.when, book);
+      break;
     case What::worker_gone:
+      part_ended(event.worker, event.when, book);
       instant(event.detail != 0 ? "worker lost" : "worker ended", event.detail != 0 ? "loss" : "end", event.worker,
               book, event.when, "{}");
       break;
@@ -150,6 +157,23 @@ void TraceWriter::event(const Event& event, TaskBook& book) {
     default:
       break;
   }
+}
+
+/// What a process of a task of several ranks has done that is not the first of them: that one's run is the task's.
+void TraceWriter::part_ended(std::uint32_t worker, Time when, TaskBook& book) {
+  const auto found = parts_.find(worker);
+  if (found == parts_.end()) return;
+  const Part part = found->second;
+  parts_.erase(found);
+  const auto* const one = book.worker(worker);
+  const Time length = std::max<Time>(when - part.begin, 0);
+  char duration[32];
+  std::snprintf(duration, sizeof duration, "%lld.%03d", static_cast<long long>(length / 1000),
+                static_cast<int>(length % 1000));
+  file_.text("{\"ph\":\"X\",\"name\":" + json_text(*part.name) + ",\"cat\":\"rank\",\"pid\":" +
+             std::to_string(one == nullptr ? 1 : one->rank + 1) + ",\"tid\":" + std::to_string(kFirstTid + worker) +
+             ",\"dur\":" + duration + ",\"ts\":" + microseconds(part.begin) +
+             ",\"args\":{\"number\":" + std::to_string(part.item) + ",\"rank\":" + std::to_string(part.rank) + "}},\n");
 }
 
 TraceWriter::Line& TraceWriter::line_for(const std::string& name, Outcome outcome, bool estimated) {
