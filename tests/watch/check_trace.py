@@ -77,6 +77,7 @@ for thread, runs in threads.items():
         open_until.append(begin + length)
         if event["cat"] == "rank":
             continue
+        check(event["name"] != "task", f"a run without its name: {event}")
         key = (event["name"], event["args"]["number"], event["args"]["attempt"])
         check(key not in tasks, f"twice: {event}")
         tasks.add(key)
