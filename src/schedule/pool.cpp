@@ -179,20 +179,19 @@ void Pool::end_work(WorkId work) {
 // -- who gets what
 
 void Pool::feed() {
-  bool any = true;
-  while (std::exchange(any, false)) {
+  bool handed = false;
+  do {
     if (!queue_.empty() || !kept_.empty()) serve_waiting();
     if (!elsewhere_.empty()) feed_elsewhere();
-    while (!backlog_.empty()) {
+    for (handed = false; !backlog_.empty(); handed = true) {
       Worker* const worker = worker_for_next();
       if (worker == nullptr) break;
       const auto chunk = next_chunk();
       if (!chunk) break;
       hand(*worker, *chunk);
-      overtake_waiting(*worker);
-      any = !queue_.empty();  // of these one may have come to its turn
+      if (!waiting_on_.empty()) overtake_waiting(*worker);
     }
-  }
+  } while (handed && !queue_.empty());  // of what waits one may have come to its turn
 }
 
 void Pool::give_back(const Range& range) {
@@ -288,7 +287,7 @@ void Pool::chunk_done(Worker& worker, Nanoseconds busy) {
   stop_timer(worker);
   const Chunk chunk = worker.chunks.front();
   worker.chunks.pop_front();
-  release_memory(worker);
+  if (worker.memory != 0) release_memory(worker);
   look_ahead_.measured(busy, chunk.batched);
   worker.returned = true;
   worker.had_last = common_.now;
