@@ -7,7 +7,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdio>
-#include <fstream>
 #include <limits>
 #include <sstream>
 #include <string_view>
@@ -39,13 +38,6 @@ std::optional<std::uint64_t> slurm_memory(const Lookup& lookup) {
 
 }  // namespace
 
-std::string content_of_file(const std::string& path) {
-  std::ifstream file(path);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
 std::optional<std::uint64_t> number_behind(const std::string& text, const std::string& name) {
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) {
@@ -57,22 +49,11 @@ std::optional<std::uint64_t> number_behind(const std::string& text, const std::s
 }
 
 void visit_limited_groups(const FileContent& content_of, const std::function<bool(const LimitedGroup&)>& visit) {
-  std::istringstream groups(content_of("/proc/self/cgroup"));
-  for (std::string line; std::getline(groups, line);) {
-    const auto first = line.find(':');
-    const auto second = line.find(':', first + 1);
-    if (second == std::string::npos) continue;
-    const std::string controllers = line.substr(first + 1, second - first - 1);
-    const bool v2 = controllers.empty();
-    if (!v2 && ("," + controllers + ",").find(",memory,") == std::string::npos) continue;
-    // A limit of a group counts for all below it.
-    for (std::string path = line.substr(second + 1);; path.resize(path.rfind('/'))) {
-      if (path == "/") path.clear();
-      const std::string folder = (v2 ? "/sys/fs/cgroup" : "/sys/fs/cgroup/memory") + path;
-      if (const auto limit = limit_of(content_of, folder, v2); limit && !visit({folder, v2, *limit})) return;
-      if (path.find('/') == std::string::npos) break;
-    }
-  }
+  visit_control_groups(content_of, "memory", [&](const std::string& path, bool v2) {
+    const std::string folder = (v2 ? "/sys/fs/cgroup" : "/sys/fs/cgroup/memory") + path;
+    const auto limit = limit_of(content_of, folder, v2);
+    return !limit || visit({folder, v2, *limit});
+  });
 }
 
 std::uint64_t memory_of_job() { return memory_of_job(&content_of_file, environment); }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/control_groups.hpp"
 #include "base/settings.hpp"
 
 #include <cstdint>
@@ -8,10 +9,6 @@
 #include <string>
 
 namespace rankpool::base {
-
-/// Gives the content of a file, or an empty text.
-using FileContent = std::function<std::string(const std::string& path)>;
-std::string content_of_file(const std::string& path);
 
 /// The number behind `name` at the beginning of a line.
 std::optional<std::uint64_t> number_behind(const std::string& text, const std::string& name);

@@ -121,10 +121,12 @@ std::vector<Row> rows_of(const std::vector<TraceData::Task>& tasks, std::size_t 
 /// What is drawn in the timeline, sorted by worker, then by time.
 std::vector<TraceData::Task> timeline(const TraceData& trace) {
   auto all = trace.tasks;
-  all.insert(all.end(), trace.parts.begin(), trace.parts.end());
-  std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) {
-    return a.worker != b.worker ? a.worker < b.worker : a.begin < b.begin;
-  });
+  if (!trace.parts.empty()) {
+    all.insert(all.end(), trace.parts.begin(), trace.parts.end());
+    std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) {
+      return a.worker != b.worker ? a.worker < b.worker : a.begin < b.begin;
+    });
+  }
   if (all.size() <= kMostTasks) return all;
   const Time too_fine = trace.end / 200'000;
   std::vector<TraceData::Task> joined;
@@ -215,7 +217,7 @@ std::string throughput(const TraceData& trace) {
 std::string busy(const TraceData& trace) {
   std::vector<double> bars(kChartBins);
   const double bin = std::max(static_cast<double>(trace.end) / kChartBins, 1.0);
-  for (const auto& task : timeline(trace)) {
+  const auto add = [&](const TraceData::Task& task) {
     const auto begin = static_cast<double>(task.begin);
     const double end = begin + static_cast<double>(task.length);
     for (auto at = static_cast<std::size_t>(begin / bin); at < kChartBins; ++at) {
@@ -223,7 +225,9 @@ std::string busy(const TraceData& trace) {
       if (from >= end) break;
       bars[at] += (std::min(end, from + bin) - std::max(begin, from)) / bin;
     }
-  }
+  };
+  std::for_each(trace.tasks.begin(), trace.tasks.end(), add);
+  std::for_each(trace.parts.begin(), trace.parts.end(), add);
   const double most = *std::max_element(bars.begin(), bars.end());
   return chart(bars, {"0", length(trace.end), number(most, 3) + " of " + std::to_string(trace.workers.size())}, "busy");
 }
