@@ -127,6 +127,8 @@ struct MapOptions {
   /// How long each item may run: as ExecutorOptions::task_timeout, in place of it. At or below zero:
   /// std::invalid_argument.
   Timeout task_timeout = {};
+  /// Bytes that each item needs at its peak: as TaskOptions::memory. Default: not told.
+  std::optional<std::size_t> memory = std::nullopt;
 };
 
 /// How an executor is shut down: `executor.shutdown({.cancel_futures = true})`.
@@ -287,7 +289,8 @@ class ProcessPoolExecutor {
     request.timeout = options.timeout;
     request.unordered = options.unordered;
     request.progress = options.progress;
-    request.each = {options.name, options.ranks, options.priority, options.max_retries, options.task_timeout};
+    request.each = {options.name,        options.ranks,        options.priority,
+                    options.max_retries, options.task_timeout, options.memory};
     return request;
   }
 

@@ -2,6 +2,7 @@
 
 #include <rankpool/timeout.hpp>
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,6 +26,11 @@ struct TaskOptions {
   std::optional<int> max_retries = std::nullopt;
   /// How long it may run: as ExecutorOptions::task_timeout, in place of it. At or below zero: std::invalid_argument.
   Timeout task_timeout = {};
+  /// Bytes that the task needs at its peak. So many tasks run at a time on a node as the memory that the job has there
+  /// holds, together with what others have said to need; the others wait, in order. With `ranks` each process counts as
+  /// an equal part. What is not told of counts as nothing, and nothing keeps a task from taking more. Zero, or more
+  /// than a node of the job has: std::invalid_argument. Default: not told.
+  std::optional<std::size_t> memory = std::nullopt;
   /// Ranks on whose nodes it is run only where no other node has a worker of the executor: those where it has failed.
   /// It waits for a worker elsewhere while what comes after it is run. Default: none, any worker will do. With `ranks`
   /// for several: std::invalid_argument.

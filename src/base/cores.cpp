@@ -1,5 +1,6 @@
 #include "base/cores.hpp"
 
+#include "base/control_groups.hpp"
 #include "base/slurm_list.hpp"
 
 #include <sched.h>
@@ -8,7 +9,6 @@
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <fstream>
 #include <map>
 #include <set>
 #include <sstream>
@@ -28,40 +28,23 @@ int cores_of(double quota, double period) {
   return std::max(1, static_cast<int>(std::ceil(quota / period)));
 }
 
-std::string content(const std::string& path) {
-  std::ifstream file(path);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
 /// The smallest quota of this process's cgroup and those above it.
 int cgroup_limit() {
   int limit = 0;
   const auto take = [&](int cores) {
     if (cores > 0 && (limit == 0 || cores < limit)) limit = cores;
   };
-  std::ifstream groups("/proc/self/cgroup");
-  for (std::string line; std::getline(groups, line);) {
-    const auto first = line.find(':');
-    const auto second = line.find(':', first + 1);
-    if (second == std::string::npos) continue;
-    const std::string controllers = line.substr(first + 1, second - first - 1);
-    std::string path = line.substr(second + 1);
-    const bool v2 = controllers.empty();
-    if (!v2 && ("," + controllers + ",").find(",cpu,") == std::string::npos) continue;
-    while (true) {
-      if (v2) {
-        for (const auto* root : {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"})
-          take(quota_cores_v2(content(root + path + "/cpu.max")));
-      } else {
-        const std::string root = "/sys/fs/cgroup/cpu" + path;
-        take(quota_cores_v1(content(root + "/cpu.cfs_quota_us"), content(root + "/cpu.cfs_period_us")));
-      }
-      if (path.empty() || path == "/") break;
-      path = path.substr(0, path.rfind('/'));
+  const auto& content = content_of_file;
+  visit_control_groups(content, "cpu", [&](const std::string& path, bool v2) {
+    if (v2) {
+      for (const auto* root : {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"})
+        take(quota_cores_v2(content(root + path + "/cpu.max")));
+    } else {
+      const std::string root = "/sys/fs/cgroup/cpu" + path;
+      take(quota_cores_v1(content(root + "/cpu.cfs_quota_us"), content(root + "/cpu.cfs_period_us")));
     }
-  }
+    return true;
+  });
   return limit;
 }
 

@@ -1,7 +1,6 @@
 #pragma once
 
-#include <functional>
-#include <string>
+#include "base/node_memory.hpp"
 
 namespace rankpool::base {
 
@@ -10,6 +9,6 @@ namespace rankpool::base {
 bool memory_is_short();
 
 /// The same, as these files have it; one that is missing is empty.
-bool memory_is_short(const std::function<std::string(const std::string& path)>& content_of);
+bool memory_is_short(const FileContent& content_of);
 
 }  // namespace rankpool::base

@@ -1,10 +1,12 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
+#include <utility>
+#include <vector>
 
 namespace rankpool::base {
 
@@ -16,10 +18,7 @@ class PagedTable {
   /// Makes the entry `id`, which must not be there. Ids may come a little out of order.
   T& insert(std::uint64_t id, T entry) {
     if (pages_.empty()) first_page_ = id / kPage;
-    while (id / kPage < first_page_) {
-      pages_.push_front(nullptr);
-      --first_page_;
-    }
+    for (; id / kPage < first_page_; --first_page_) pages_.insert(pages_.begin(), nullptr);
     const std::size_t index = static_cast<std::size_t>(id / kPage - first_page_);
     while (index >= pages_.size()) pages_.push_back(nullptr);
     auto& page = pages_[index];
@@ -48,10 +47,9 @@ class PagedTable {
     --size_;
     if (--page->used == 0) {
       page.reset();
-      while (!pages_.empty() && !pages_.front()) {
-        pages_.pop_front();
-        ++first_page_;
-      }
+      const auto first = std::find_if(pages_.begin(), pages_.end(), [](const auto& one) { return one != nullptr; });
+      first_page_ += static_cast<std::uint64_t>(first - pages_.begin());
+      pages_.erase(pages_.begin(), first);
     }
   }
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
@@ -74,7 +72,7 @@ class PagedTable {
     std::size_t used = 0;
     std::array<Slot, kPage> slots{};
   };
-  std::deque<std::unique_ptr<Page>> pages_;
+  std::vector<std::unique_ptr<Page>> pages_;  ///< looked up far more often than one at the front goes
   std::uint64_t first_page_ = 0;
   std::size_t size_ = 0;
 };

@@ -1,6 +1,7 @@
 #include <rankpool/detail/pool_client.hpp>
 
 #include "base/forked_copy.hpp"
+#include "base/node_memory.hpp"
 #include "client/job.hpp"
 #include "codec/task_name.hpp"
 #include "engine/pool_commands.hpp"
@@ -74,6 +75,7 @@ class EnginePoolClient final : public PoolClient {
     spec.priority = options.priority;
     spec.max_retries = options.max_retries;
     spec.task_timeout = options.task_timeout;
+    if (options.memory) spec.memory = memory_of_process(*options.memory, static_cast<std::uint64_t>(options.ranks));
     if (!options.avoid_ranks.empty()) spec.avoid = avoided(options);
     spec.items = options.items;
     spec.open = options.open;
@@ -130,6 +132,27 @@ class EnginePoolClient final : public PoolClient {
     }
     static const std::string trouble = group::trouble();
     if (!trouble.empty()) throw Error("tasks of several ranks cannot run here: " + trouble);
+  }
+  /// What each process of a task needs: refused if the job has not so much for all of them.
+  [[nodiscard]] std::uint64_t memory_of_process(std::uint64_t memory, std::uint64_t ranks) const {
+    const std::uint64_t processes = std::max<std::uint64_t>(ranks, 1);
+    const std::uint64_t each = memory / processes + (memory % processes == 0 ? 0 : 1);
+    std::uint64_t places = 0;
+    std::uint64_t largest = 0;
+    std::uint64_t together = 0;
+    const auto nodes = job_->engine().roster().memory_of_nodes();
+    for (const std::uint64_t node : nodes) {
+      if (node == 0) return each;  // it is not known how much that has
+      places += node / each;
+      largest = std::max(largest, node);
+      together += node;
+    }
+    if (places >= processes || nodes.empty()) return each;
+    throw std::invalid_argument("a task asks for " + base::bytes_text(memory) + " of memory, and " +
+                                (processes == 1
+                                     ? "no node of the job has more than " + base::bytes_text(largest)
+                                     : "the nodes of the job have " + base::bytes_text(together) + " for its " +
+                                           std::to_string(processes) + " processes, of which each is on one node"));
   }
   static std::shared_ptr<const std::vector<Rank>> avoided(const WorkOptions& options) {
     if (options.ranks > 0) throw std::invalid_argument("avoid_ranks is not for tasks of several ranks");

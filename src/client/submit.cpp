@@ -22,6 +22,8 @@ WorkOptions work_options(const TaskOptions& options) {
   work.ranks = options.ranks;
   work.priority = options.priority;
   work.max_retries = options.max_retries;
+  if (options.memory && *options.memory == 0) throw std::invalid_argument("memory must be greater than 0");
+  work.memory = options.memory;
   work.avoid_ranks = options.avoid_ranks;
   if (options.task_timeout.has_value()) {
     work.task_timeout = options.task_timeout.value();

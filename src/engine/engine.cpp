@@ -97,8 +97,10 @@ void Engine::assemble() {
 void Engine::turn() {
   const auto now = Clock::now();
   dispatcher_->tick(now.time_since_epoch());
-  bool any = take_commands();  // before a stop is passed on: pools that were opened until now are to hear of it
-  if (stop_signal_.load() != 0 && !stop_passed_on_) pass_on_stop();
+  // Pools that were opened before the request are to hear of it: they are taken in behind the look at it.
+  const bool asked_to_stop = stop_signal_.load() != 0;
+  bool any = take_commands();
+  if (asked_to_stop && !stop_passed_on_) pass_on_stop();
   any |= options_.host->poll(*dispatcher_);
   any |= options_.host->collect_unpublished(*dispatcher_, now);
   if (remote_) any |= remote_->poll(now);

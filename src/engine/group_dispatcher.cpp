@@ -152,6 +152,9 @@ bool GroupDispatcher::handle_frame(WorkerId id, const Worker& worker, const wire
       scheduler_.group_initializer_failed(group->id, losses_.initializer_failed(id, worker, payload));
       return true;
     case wire::FrameKind::began:
+      if (*number != 0) {
+        tell([&] { return RankBegan{id, group->work, group->item, static_cast<std::uint32_t>(*number)}; });
+      }
       if (!group->began) {
         group->began = now_;
         tell([&] { return ItemBegan{group->members.front().id, group->work, group->item}; });
@@ -182,6 +185,7 @@ bool GroupDispatcher::handle_outcome(Group& group, std::size_t number, const wir
   Member& member = group.members[number];
   if (member.outcome || header.first != 0) return false;
   member.outcome.emplace(Outcome{header.kind, {}});
+  if (number != 0) tell([&] { return RankEnded{member.id}; });
   const bool threw = header.kind == wire::FrameKind::error;
   if (threw || number == 0) member.outcome->bytes = owned != nullptr ? std::move(*owned) : detail::Bytes(payload);
   if (threw) {

@@ -159,6 +159,10 @@ detail::FailurePtr LossBook::failure(schedule::Reason reason, schedule::LossId i
       failure->text =
           "a task of several ranks cannot start: " + (loss != nullptr ? loss->text : std::string("unknown"));
       return failure;
+    case schedule::Reason::no_memory:
+      failure->kind = detail::Failure::Kind::error;
+      failure->text = "the " + task + " asks for more memory than any node has on which its executor has workers";
+      return failure;
     case schedule::Reason::no_places:
       failure->kind = detail::Failure::Kind::broken;
       failure->text = "the task asks for more ranks than there are worker processes left";

@@ -25,7 +25,8 @@ struct RankFacts {
   pid_t pid = 0;
   pid_t keeper_pid = 0;
   int workers = 1;
-  int cores_of_node = 1;  ///< for the workers of all ranks there
+  int cores_of_node = 1;             ///< for the workers of all ranks there
+  std::uint64_t memory_of_node = 0;  ///< bytes for all of them; 0: not known
 };
 
 /// How a rank was lost.

@@ -215,15 +215,16 @@ void RemoteRanks::assemble() {
   if (std::any_of(peers_.begin(), peers_.end(), [](const auto& entry) { return is_awaited(entry.second); })) return;
   assembled_ = true;
   std::vector<RankAllowance> allowances{
-      {own_.facts.rank, own_.facts.host, own_.allowance, settings_.workers.value_or(0)}};
+      {own_.facts.rank, own_.facts.host, own_.allowance, settings_.workers.value_or(0), own_.facts.memory_of_node}};
   for (const auto& [rank, peer] : peers_) {
     if (peer.standing != Standing::greeted) continue;
     allowances.push_back({rank,
                           peer.hello.host,
                           {peer.hello.cores, peer.hello.core_limit, peer.hello.slurm_cores},
-                          peer.hello.workers != 0 ? peer.hello.workers : settings_.workers.value_or(0)});
+                          peer.hello.workers != 0 ? peer.hello.workers : settings_.workers.value_or(0),
+                          peer.hello.memory});
   }
-  for (const auto& [rank, workers, cores_of_node] : share_nodes(allowances)) {
+  for (const auto& [rank, workers, cores_of_node, memory_of_node] : share_nodes(allowances)) {
     RankFacts facts = own_.facts;
     if (rank != own_.facts.rank) {
       const wire::Hello& hello = peers_.at(rank).hello;
@@ -232,6 +233,7 @@ void RemoteRanks::assemble() {
     }
     facts.workers = rank != own_.facts.rank || own_.serves ? workers : 0;
     facts.cores_of_node = cores_of_node;
+    facts.memory_of_node = memory_of_node;
     listener_.rank_joined(facts);
   }
   count_wakeups();

@@ -91,7 +91,9 @@ void TaskDispatcher::handle(ListenToTasks& command) {
 }
 
 bool TaskDispatcher::can_go_inline(const SubmitWork& command) {
-  if (command.spec.items != 1 || command.spec.open || command.spec.task_timeout || command.spec.avoid) return false;
+  const schedule::WorkSpec& spec = command.spec;
+  if (spec.items != 1 || spec.open || spec.task_timeout || spec.avoid) return false;
+  if (spec.ranks > 0 || spec.memory > 0) return false;  // it may run on another node than the next idle worker's
   const auto next = scheduler_.next_idle(command.pool);
   if (!next) return false;
   const Worker* const worker = workers_.find(*next);

@@ -114,6 +114,17 @@ struct ItemsCancelled {
   std::uint64_t first = 0;
   std::uint64_t count = 0;
 };
+/// Another process than the first of a task of several ranks has begun its part of the item.
+struct RankBegan {
+  WorkerId worker{};
+  WorkId work{};
+  std::uint64_t item = 0;
+  std::uint32_t rank = 0;  ///< in the task
+};
+/// It is through with it. Not said if it goes without: WorkerGone is.
+struct RankEnded {
+  WorkerId worker{};
+};
 struct WorkerStarted {
   WorkerId worker{};
   PoolId pool{};
@@ -139,9 +150,10 @@ struct RankLost {
   Rank rank{};
 };
 
-using TaskEvent = std::variant<PoolOpened, PoolBroken, PoolEnded, WorkSubmitted, WorkExtended, WorkSealed, WorkEnded,
-                               ChunkSent, ItemBegan, ItemsEnded, ItemTimes, ChunkDone, ItemRetried, ItemsFailed,
-                               ItemsCancelled, WorkerStarted, WorkerReady, WorkerGone, RankJoined, RankLost>;
+using TaskEvent =
+    std::variant<PoolOpened, PoolBroken, PoolEnded, WorkSubmitted, WorkExtended, WorkSealed, WorkEnded, ChunkSent,
+                 ItemBegan, ItemsEnded, ItemTimes, ChunkDone, ItemRetried, ItemsFailed, ItemsCancelled, RankBegan,
+                 RankEnded, WorkerStarted, WorkerReady, WorkerGone, RankJoined, RankLost>;
 
 /// Who is told of events. Nobody is: no event is made.
 class TaskEvents {

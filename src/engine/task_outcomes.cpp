@@ -146,7 +146,7 @@ void TaskDispatcher::rank_joined(const RankFacts& facts) {
   roster_.joined(facts);
   tell([&] { return RankJoined{facts.rank, facts.workers, facts.host}; });
   scheduler_.cores_changed(roster_.cores());
-  if (facts.workers > 0) scheduler_.rank_joined(facts.rank, facts.workers, node_of(facts.host));
+  if (facts.workers > 0) scheduler_.rank_joined(facts.rank, facts.workers, node_of(facts.host), facts.memory_of_node);
 }
 
 NodeId TaskDispatcher::node_of(const std::string& host) {

@@ -173,6 +173,14 @@ void TaskRecorder::record(const WorkerGone& event) {
   ring_.append(e);
 }
 
+void TaskRecorder::record(const RankBegan& event) {
+  Event e = event_of(What::group_rank_began, event);
+  e.first = event.item;
+  e.count = event.rank;
+  ring_.append(e);
+}
+void TaskRecorder::record(const RankEnded& event) { ring_.append(event_of(What::group_rank_ended, event)); }
+
 void TaskRecorder::record(const RankJoined& event) {
   Event e = event_of(What::rank_joined, event);
   e.worker = static_cast<std::uint32_t>(raw(event.rank));

@@ -53,6 +53,8 @@ class TaskRecorder final : public TaskEvents {
   void record(const WorkerStarted& event);
   void record(const WorkerReady& event);
   void record(const WorkerGone& event);
+  void record(const RankBegan& event);
+  void record(const RankEnded& event);
   void record(const RankJoined& event);
   void record(const RankLost& event);
 

@@ -1,6 +1,7 @@
 #include "launch/local_rank_info.hpp"
 
 #include "base/cores.hpp"
+#include "base/node_memory.hpp"
 
 #include <rankpool/detail/code_ref.hpp>
 
@@ -19,6 +20,7 @@ engine::LocalRankInfo local_rank_info(pid_t keeper) {
   own.facts.keeper_pid = keeper;
   own.facts.workers = base::share_cores({own.allowance}).front();
   own.facts.cores_of_node = base::cores_together({own.allowance});
+  own.facts.memory_of_node = base::memory_of_job();
   return own;
 }
 
@@ -33,6 +35,7 @@ wire::Hello hello_of(const engine::LocalRankInfo& own, const base::Settings& set
   hello.core_limit = own.allowance.limit;
   hello.slurm_cores = own.allowance.slurm_cores;
   hello.workers = settings.workers.value_or(0);
+  hello.memory = own.facts.memory_of_node;
   return hello;
 }
 

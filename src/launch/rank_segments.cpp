@@ -1,11 +1,12 @@
 #include "launch/rank_segments.hpp"
 
+#include "base/control_groups.hpp"
+
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 #include <algorithm>
 #include <cstdio>
-#include <fstream>
 #include <sstream>
 
 namespace rankpool::launch {
@@ -43,10 +44,7 @@ std::vector<RankSegment> find_segments(const std::string& maps, int local_rank) 
 }
 
 std::vector<RankSegment> segments_of_rank(pid_t rank, int local_rank) {
-  std::ifstream file("/proc/" + std::to_string(rank) + "/maps");
-  std::ostringstream text;
-  text << file.rdbuf();
-  return find_segments(text.str(), local_rank);
+  return find_segments(base::content_of_file("/proc/" + std::to_string(rank) + "/maps"), local_rank);
 }
 
 void remove_segments(const std::vector<RankSegment>& segments) noexcept {

@@ -57,6 +57,9 @@ class Backlog {
   /// Cuts the next chunk, if there is any item; or up to `most` chunks of a size that the caller chose, in one.
   std::optional<Range> take(Crew crew, std::uint32_t most = 1);
 
+  /// Items of the next chunk of a work of which so many wait.
+  [[nodiscard]] std::uint32_t size_of_next(WorkId work, std::uint64_t waiting, Crew crew) const;
+
   /// Takes all that waits of one work.
   std::vector<Range> withdraw(WorkId work);
   /// Takes all that waits.
@@ -65,7 +68,6 @@ class Backlog {
  private:
   /// The work of the next chunk; null for a single task, or if there is none.
   [[nodiscard]] const ManyItems* next_of_many() const;
-  [[nodiscard]] std::uint32_t size_of_next(WorkId work, std::uint64_t waiting, Crew crew) const;
   void tidy();
 
   /// Works of one priority.

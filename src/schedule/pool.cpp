@@ -29,7 +29,7 @@ Pool::Pool(PoolId id, const PoolPolicy& policy, Common& common)
 void Pool::submitted(WorkId work, const WorkSpec& spec) {
   common_.works.add(work, id_, spec);
   ++works_;
-  if (spec.ranks > 0 && spec.items > 0) {
+  if ((spec.ranks > 0 || spec.memory > 0) && spec.items > 0) {
     queue_.append(work, backlog_.gone() + backlog_.before(spec.priority));
   } else if (spec.avoid && spec.items == 1 && !spec.open) {
     common_.works.find_many(work)->next = 1;
@@ -56,7 +56,7 @@ void Pool::extended(WorkId work, std::uint64_t more) {
   if (many == nullptr || !many->open || more == 0) return;
   more = std::min(more, kNoEnd - many->items);
   many->items += more;
-  if (many->ranks > 0) {
+  if (many->waits_for_places()) {
     queue_.append(work, backlog_.gone() + backlog_.before(many->priority));
   } else {
     backlog_.append(work, more);
@@ -75,8 +75,8 @@ void Pool::sealed(WorkId work) {
 void Pool::cancelled(WorkId work) {
   WorkTable::Entry* const entry = common_.works.find(work);
   if (entry == nullptr) return;
-  const ManyItems* const of_groups = common_.works.find_many(work);
-  auto ranges = of_groups != nullptr && of_groups->ranks > 0 ? queue_.withdraw(work) : backlog_.withdraw(work);
+  const ManyItems* const of_many = common_.works.find_many(work);
+  auto ranges = of_many != nullptr && of_many->waits_for_places() ? queue_.withdraw(work) : backlog_.withdraw(work);
   withdraw_elsewhere(work, ranges);
   if (entry->single() == Single::no) {
     ManyItems& many = common_.works.many(*entry);
@@ -179,23 +179,28 @@ void Pool::end_work(WorkId work) {
 // -- who gets what
 
 void Pool::feed() {
-  if (!queue_.empty() || !kept_.empty()) serve_groups();
-  if (!elsewhere_.empty()) feed_elsewhere();
-  while (!backlog_.empty()) {
-    Worker* const worker = worker_for_next();
-    if (worker == nullptr) break;
-    const auto chunk = next_chunk();
-    if (!chunk) break;
-    hand(*worker, *chunk);
-    overtake_groups(*worker);
-  }
+  bool handed = false;
+  do {
+    if (!queue_.empty() || !kept_.empty()) serve_waiting();
+    if (!elsewhere_.empty()) feed_elsewhere();
+    for (handed = false; !backlog_.empty(); handed = true) {
+      Worker* const worker = worker_for_next();
+      if (worker == nullptr) break;
+      const auto chunk = next_chunk();
+      if (!chunk) break;
+      hand(*worker, *chunk);
+      if (!waiting_on_.empty()) overtake_waiting(*worker);
+    }
+  } while (handed && !queue_.empty());  // of what waits one may have come to its turn
 }
 
-/// The first group in line waits for the worker that something else was handed to.
-void Pool::overtake_groups(const Worker& worker) {
-  if (waiting_on_.empty() || !waited_for(worker)) return;
-  queue_.overtaken(1);
-  keep_places(waiting_on_);
+void Pool::give_back(const Range& range) {
+  const ManyItems* const many = common_.works.find_many(range.work);
+  if (many != nullptr && many->waits_for_places()) {
+    queue_.give_back(range);
+  } else {
+    backlog_.give_back(range);
+  }
 }
 
 std::optional<WorkerId> Pool::next_idle() const noexcept {
@@ -282,6 +287,7 @@ void Pool::chunk_done(Worker& worker, Nanoseconds busy) {
   stop_timer(worker);
   const Chunk chunk = worker.chunks.front();
   worker.chunks.pop_front();
+  if (worker.memory != 0) release_memory(worker);
   look_ahead_.measured(busy, chunk.batched);
   worker.returned = true;
   worker.had_last = common_.now;
@@ -291,7 +297,7 @@ void Pool::chunk_done(Worker& worker, Nanoseconds busy) {
   }
   if (ManyItems* const many = common_.works.find_many(chunk.work)) many->policy.measured(chunk.count, busy);
   if (chunk.ended < chunk.count) {
-    backlog_.give_back({chunk.work, chunk.first + chunk.ended, chunk.count - chunk.ended});
+    give_back({chunk.work, chunk.first + chunk.ended, chunk.count - chunk.ended});
   }
   chunk_left(worker);
   rest_later();
@@ -302,6 +308,7 @@ void Pool::chunk_declined(Worker& worker, ChunkId id) {
     const Chunk chunk = worker.chunks[i];
     if (chunk.id != id) continue;
     worker.chunks.erase(i);
+    if (i == 0) release_memory(worker);
     --worker.chunks_given;
     if (!retries_.empty()) retries_.erase({chunk.work, chunk.first});
     items_updated(chunk.work, chunk.count - chunk.ended);

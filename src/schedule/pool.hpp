@@ -3,8 +3,9 @@
 #include "base/ids.hpp"
 #include "base/paged_table.hpp"
 #include "schedule/backlog.hpp"
-#include "schedule/group_queue.hpp"
 #include "schedule/look_ahead.hpp"
+#include "schedule/node_memory.hpp"
+#include "schedule/place_queue.hpp"
 #include "schedule/places.hpp"
 #include "schedule/ranks.hpp"
 #include "schedule/ready_workers.hpp"
@@ -28,6 +29,7 @@ namespace rankpool::schedule {
 struct Common {
   Ranks ranks;
   WorkTable works;
+  NodeMemory memory;
   base::PagedTable<std::unique_ptr<Worker>> workers;
   std::map<GroupId, PoolId> groups;  ///< that have processes
   std::vector<Action> actions;
@@ -35,7 +37,8 @@ struct Common {
   std::uint32_t next_group = 0;
   std::uint32_t next_worker = 0;
   std::uint64_t next_chunk = 0;
-  std::vector<PoolId> dirty;  ///< pools to be brought to rest before the next actions are taken
+  std::vector<PoolId> dirty;            ///< pools to be brought to rest before the next actions are taken
+  std::vector<PoolId> short_of_memory;  ///< pools to be looked at again once memory is given back
 };
 
 /// One pool: its policy, its workers and its backlog. Every event ends in `update`, which brings the pool to rest:
@@ -109,6 +112,11 @@ class Pool {
     Range item;
     std::vector<NodeId> avoid;
   };
+  /// Memory that the first in line needs on a node.
+  struct Claim {
+    NodeId node{};
+    std::uint64_t bytes = 0;
+  };
   /// A group that has processes. They run in the places of workers, which rest meanwhile.
   struct Group {
     WorkId work{};
@@ -117,12 +125,12 @@ class Pool {
     std::vector<Rank> ranks;
     int vacant = 0;  ///< places of lenders that have ended meanwhile, and are replaced afterwards
     bool item_ended = false;
+    std::uint64_t memory = 0;  ///< promised to each process
     std::optional<Time> runs_out;
   };
 
   // pool.cpp: works, and who gets what
   void feed();
-  void overtake_groups(const Worker& worker);
   /// Where workers share cores, a work's first items go to a few of them, since to wake all costs more than short items
   /// are worth. Not for long: they may be long, or wait for each other. True: no idle worker is to be woken for now.
   [[nodiscard]] bool is_probing(Crew crew);
@@ -146,17 +154,30 @@ class Pool {
   void seal_all_open();
   [[nodiscard]] bool is_cancelled(WorkId work);
   void rest_later();
+  /// Items that were handed out and have not ended are to be handed out again.
+  void give_back(const Range& range);
 
-  // pool_groups.cpp
-  void serve_groups();
+  // pool_places.cpp: what waits for several places at once, or for memory
+  void serve_waiting();
+  void serve_behind_first();
   void fail_if_too_large();
-  [[nodiscard]] std::vector<NodePlaces> places() const;
-  [[nodiscard]] bool begin_group(const GroupQueue::Next& next, const std::vector<NodePlaces>& places);
-  void start_group(const GroupQueue::Next& next, const std::vector<NodeShare>& shares);
+  [[nodiscard]] std::vector<NodePlaces> places(const PlaceQueue::Next& next) const;
+  [[nodiscard]] std::vector<NodePlaces> places_behind(const PlaceQueue::Next& next) const;
+  [[nodiscard]] bool never_fits(const PlaceQueue::Next& next, const std::vector<NodePlaces>& places) const;
+  [[nodiscard]] bool begin(const PlaceQueue::Next& next, const std::vector<NodePlaces>& places);
+  [[nodiscard]] bool begin_items(const PlaceQueue::Next& next, const std::vector<NodePlaces>& places);
+  void wait_on(const PlaceQueue::Next& first, const std::vector<NodePlaces>& places);
+  [[nodiscard]] bool lacks_memory() const;
   void keep_places(const std::vector<NodeId>& nodes);
   void give_up_kept_places();
   [[nodiscard]] bool waited_for(const Worker& worker) const;
   [[nodiscard]] bool reserved(const Worker& worker) const;
+  void overtake_waiting(const Worker& worker);
+  void release_memory(Rank rank, std::uint64_t bytes);
+  void release_memory(Worker& worker);
+
+  // pool_groups.cpp: those that have processes
+  void start_group(const PlaceQueue::Next& next, const std::vector<NodeShare>& shares);
   void take_back_place(Worker& worker, bool to_be_replaced);
   void give_places_back(const Group& group);
   void end_group_item(Group& group, const Ending& how);
@@ -170,6 +191,8 @@ class Pool {
 
   // pool_elsewhere.cpp: items that are not to run where they have failed
   [[nodiscard]] bool has_other_nodes(const std::vector<NodeId>& than) const;
+  /// The nodes on which an item is not to be run, as far as there are others.
+  [[nodiscard]] std::vector<NodeId> nodes_to_avoid(WorkId work, std::vector<NodeId> failed_on) const;
   void run_elsewhere(const Range& item, std::vector<NodeId> failed_on);
   void feed_elsewhere();
   void hand_to_idle_elsewhere();
@@ -207,9 +230,10 @@ class Pool {
   LossId loss_ = LossId::none;
 
   Backlog backlog_;
-  GroupQueue queue_;                 ///< groups that wait
+  PlaceQueue queue_;
   std::map<GroupId, Group> groups_;  ///< groups that have processes
   std::vector<NodeId> waiting_on_;   ///< where the first in line waits for places
+  std::vector<Claim> claims_;        ///< what it needs there
   std::vector<Worker*> kept_;        ///< whose places are kept for it
   std::uint64_t works_ = 0;          ///< that have not ended
   std::deque<Elsewhere> elsewhere_;

@@ -20,18 +20,27 @@ bool Pool::has_other_nodes(const std::vector<NodeId>& than) const {
   return false;
 }
 
-/// The item is run where it has not failed, or where that was longest ago; in the end anywhere.
-void Pool::run_elsewhere(const Range& item, std::vector<NodeId> failed_on) {
-  if (const ManyItems* const many = common_.works.find_many(item.work); many != nullptr && many->avoid) {
+std::vector<NodeId> Pool::nodes_to_avoid(WorkId work, std::vector<NodeId> failed_on) const {
+  if (const ManyItems* const many = common_.works.find_many(work); many != nullptr && many->avoid) {
     for (const Rank rank : *many->avoid) {
       if (common_.ranks.alive(rank)) failed_on.insert(failed_on.begin(), common_.ranks.node(rank));
     }
   }
   while (!failed_on.empty() && !has_other_nodes(failed_on)) failed_on.erase(failed_on.begin());
-  if (failed_on.empty()) {
+  return failed_on;
+}
+
+/// The item is run where it has not failed, or where that was longest ago; in the end anywhere.
+void Pool::run_elsewhere(const Range& item, std::vector<NodeId> failed_on) {
+  if (const ManyItems* const many = common_.works.find_many(item.work); many != nullptr && many->waits_for_places()) {
+    queue_.give_back(item);  // which looks for the nodes to avoid itself
+    return;
+  }
+  auto avoid = nodes_to_avoid(item.work, std::move(failed_on));
+  if (avoid.empty()) {
     backlog_.give_back(item);
   } else {
-    elsewhere_.push_back({item, std::move(failed_on)});
+    elsewhere_.push_back({item, std::move(avoid)});
   }
 }
 
@@ -59,7 +68,7 @@ void Pool::hand_to_idle_elsewhere() {
       backlog_.give_back(item);
     } else {
       hand(*worker, item);
-      overtake_groups(*worker);
+      overtake_waiting(*worker);
     }
   }
 }

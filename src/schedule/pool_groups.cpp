@@ -5,16 +5,7 @@
 #include <utility>
 
 // Groups: tasks that several fresh processes run together. Each takes the place of a worker, which rests meanwhile.
-//
-// A group begins when as many workers are idle as it has ranks. Until then the first in line keeps what falls idle on
-// the nodes where it waits, as far as its reserve has grown (GroupQueue), and smaller ones may begin in what is left.
 namespace rankpool::schedule {
-namespace {
-
-/// So many behind the first in line are looked at for one that fits.
-constexpr std::size_t kLookedAt = 16;
-
-}  // namespace
 
 int Pool::retries_of(WorkId work) {
   const ManyItems* const many = common_.works.find_many(work);
@@ -34,82 +25,12 @@ int Pool::vacant_places() const noexcept {
 
 // -- places
 
-std::vector<NodePlaces> Pool::places() const {
-  std::map<NodeId, NodePlaces> nodes;
-  for (const Worker* const worker : members_) {
-    if (worker->state != WorkerState::ready && worker->state != WorkerState::starting) continue;
-    NodePlaces& node = nodes[common_.ranks.node(worker->rank)];
-    ++node.all;
-    const bool idle = worker->state == WorkerState::ready && worker->chunks.empty() && worker->placing != Placing::lent;
-    node.idle += idle && !worn_out(*worker) ? 1 : 0;
-  }
-  std::vector<NodePlaces> result;
-  for (auto& [id, node] : nodes) {
-    node.node = id;
-    result.push_back(node);
-  }
-  return result;
-}
-
-void Pool::serve_groups() {
-  give_up_kept_places();
-  waiting_on_.clear();
-  fail_if_too_large();
-  while (const auto first = queue_.at(0, backlog_.gone())) {
-    if (backlog_.any_above(first->priority)) break;  // these go first
-    const auto nodes = places();
-    if (begin_group(*first, nodes)) continue;
-    waiting_on_ = nodes_to_wait_on(nodes, first->ranks);
-    keep_places(waiting_on_);
-    break;
-  }
-  if (waiting_on_.empty()) return;
-  for (std::size_t behind = 1; behind <= kLookedAt;) {
-    const auto next = queue_.at(behind, backlog_.gone());
-    if (!next) return;
-    auto nodes = places();
-    for (NodePlaces& node : nodes) {
-      node.idle -= static_cast<std::size_t>(std::count_if(kept_.begin(), kept_.end(), [&](const Worker* worker) {
-        return common_.ranks.node(worker->rank) == node.node;
-      }));
-    }
-    if (!begin_group(*next, nodes)) {
-      ++behind;
-      continue;
-    }
-    queue_.overtaken(next->ranks);
-    keep_places(waiting_on_);
-  }
-}
-
-/// What the losses have left of the pool may be too small for some.
-void Pool::fail_if_too_large() {
-  if (wanted_ >= policy_.max_workers) return;
-  const auto most = static_cast<std::size_t>(std::max(wanted_, 0));
-  for (std::size_t i = 0; const auto next = queue_.at(i, UINT64_MAX);) {
-    if (next->ranks <= most) {
-      ++i;
-      continue;
-    }
-    queue_.take(*next);
-    end_items({next->work, next->item, 1}, {Reason::no_places});
-  }
-}
-
-bool Pool::begin_group(const GroupQueue::Next& next, const std::vector<NodePlaces>& places) {
-  // Where others wait for idle workers it is better to wait for a node that has room than to be torn apart.
-  const bool fits_one = std::any_of(places.begin(), places.end(), [&](const auto& n) { return n.all >= next.ranks; });
-  const auto shares = find_places(places, next.ranks, !fits_one || backlog_.empty());
-  if (shares.empty()) return false;
-  start_group(next, shares);
-  return true;
-}
-
-void Pool::start_group(const GroupQueue::Next& next, const std::vector<NodeShare>& shares) {
+void Pool::start_group(const PlaceQueue::Next& next, const std::vector<NodeShare>& shares) {
   const GroupId id{common_.next_group++};
   Group& group = groups_[id];
   group.work = next.work;
   group.item = next.item;
+  group.memory = next.memory;
   std::vector<Worker*> idle;
   for (Worker* const worker : members_) {
     if (worker->state == WorkerState::ready && worker->chunks.empty() && worker->placing != Placing::lent &&
@@ -129,6 +50,7 @@ void Pool::start_group(const GroupQueue::Next& next, const std::vector<NodeShare
       ready_.withhold(*worker);
       group.lenders.push_back(worker);
       group.ranks.push_back(worker->rank);
+      common_.memory.take(share.node, group.memory);
       --left;
     }
   }
@@ -137,39 +59,6 @@ void Pool::start_group(const GroupQueue::Next& next, const std::vector<NodeShare
   common_.actions.emplace_back(StartGroup{id, id_, ChunkId{common_.next_chunk++}, next.work, next.item, group.ranks,
                                           WorkerId{common_.next_worker}});
   common_.next_worker += 2 * static_cast<std::uint32_t>(group.ranks.size());
-}
-
-void Pool::keep_places(const std::vector<NodeId>& nodes) {
-  const auto next = queue_.at(0, backlog_.gone());
-  if (!next) return;
-  const std::size_t most = std::min(queue_.reserve(), next->ranks);
-  for (Worker* const worker : members_) {
-    if (kept_.size() >= most) return;
-    if (worker->state != WorkerState::ready || !worker->chunks.empty() || worker->placing != Placing::own) continue;
-    if (std::find(nodes.begin(), nodes.end(), common_.ranks.node(worker->rank)) == nodes.end()) continue;
-    worker->placing = Placing::kept;
-    ready_.withhold(*worker);
-    kept_.push_back(worker);
-  }
-}
-
-void Pool::give_up_kept_places() {
-  for (Worker* const worker : kept_) {
-    worker->placing = Placing::own;
-    ready_.place(*worker);
-  }
-  kept_.clear();
-}
-
-/// Whether it is on a node where the first in line waits.
-bool Pool::waited_for(const Worker& worker) const {
-  const NodeId node = common_.ranks.node(worker.rank);
-  return std::find(waiting_on_.begin(), waiting_on_.end(), node) != waiting_on_.end();
-}
-
-/// Whether it is to be given no more work, since its place will be the first in line's.
-bool Pool::reserved(const Worker& worker) const {
-  return !waiting_on_.empty() && queue_.reserve() > kept_.size() && waited_for(worker);
 }
 
 /// It ends, or is to.
@@ -189,6 +78,7 @@ void Pool::give_places_back(const Group& group) {
     worker->placing = Placing::own;
     if (worker->state == WorkerState::ready) ready_.place(*worker);
   }
+  for (const Rank rank : group.ranks) release_memory(rank, group.memory);
 }
 
 // -- lives
@@ -249,7 +139,7 @@ void Pool::group_ended(GroupId id, LossId loss) {
     } else if (tries < retries_of(group.work)) {
       retries_[key].times = tries + 1;
       common_.actions.emplace_back(RetryItem{group.work, group.item, loss});
-      queue_.give_back(group.work, group.item);
+      queue_.give_back({group.work, group.item, 1});
     } else {
       end_group_item(group, {Reason::worker_lost, loss});
     }

@@ -132,6 +132,7 @@ void Pool::kill_all(int signal) {
 
 void Pool::forget(Worker& worker) {
   stop_timer(worker);
+  release_memory(worker);
   take_back_place(worker, true);
   ready_.remove(worker);
   --counts_[static_cast<std::size_t>(worker.state)];
@@ -206,7 +207,7 @@ void Pool::take_back(Worker& worker, bool inside, const Ending& item_inside) {
     if (is_cancelled(range.work)) {
       end_items(range, {});
     } else {
-      backlog_.give_back(range);
+      this->give_back(range);
     }
   };
   while (!worker.chunks.empty()) {  // the last first, as each is put before those given back already

@@ -46,7 +46,7 @@ Worker* ReadyWorkers::idle() const {
   for (std::size_t word = 0; word < any_rank_.size(); ++word) {
     if (any_rank_[word] == 0) continue;
     const auto busy = word * 64 + static_cast<std::size_t>(std::countr_zero(any_rank_[word]));
-    const RankShare& own = ranks_.front();
+    const RankShare& own = *ranks_.front();
     const RankShare& share = own.busy == busy && !own.idle.empty() ? own : *by_busy_[busy].front();
     return share.idle.front();
   }
@@ -60,8 +60,8 @@ Worker* ReadyWorkers::least_busy() const {
 
 ReadyWorkers::RankShare& ReadyWorkers::share_of(const Worker& worker) {
   const auto rank = static_cast<std::size_t>(raw(worker.rank));
-  while (rank >= ranks_.size()) ranks_.emplace_back();
-  return ranks_[rank];
+  while (rank >= ranks_.size()) ranks_.push_back(std::make_unique<RankShare>());
+  return *ranks_[rank];
 }
 
 void ReadyWorkers::list(RankShare& share) {

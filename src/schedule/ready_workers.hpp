@@ -7,7 +7,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
+#include <memory>
 #include <vector>
 
 namespace rankpool::schedule {
@@ -31,9 +31,9 @@ class ReadyWorkers {
   template <class Fits>
   [[nodiscard]] Worker* idle_where(const Fits& fits) const {
     const RankShare* best = nullptr;
-    for (const RankShare& share : ranks_) {
-      if (share.idle.empty() || (best != nullptr && best->busy <= share.busy)) continue;
-      if (fits(share.idle.front()->rank)) best = &share;
+    for (const auto& share : ranks_) {
+      if (share->idle.empty() || (best != nullptr && best->busy <= share->busy)) continue;
+      if (fits(share->idle.front()->rank)) best = share.get();
     }
     return best == nullptr ? nullptr : best->idle.front();
   }
@@ -56,7 +56,7 @@ class ReadyWorkers {
   void unlist(RankShare& share);
   void count_busy(Worker& worker, bool busy);
 
-  std::deque<RankShare> ranks_;                         ///< by rank; references stay valid as it grows
+  std::vector<std::unique_ptr<RankShare>> ranks_;       ///< by rank
   std::vector<RankShares> by_busy_;                     ///< ranks with idle workers, by the number of busy ones
   std::vector<std::uint64_t> any_rank_;                 ///< which of `by_busy_` are not empty, a bit each
   std::array<Equals, LookAhead::kMostHeld> by_chunks_;  ///< [n - 1]: workers that hold n chunks

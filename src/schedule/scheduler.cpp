@@ -53,8 +53,9 @@ Scheduler::~Scheduler() = default;
 
 void Scheduler::cores_changed(int cores) { impl_->common.ranks.set_cores(cores); }
 
-void Scheduler::rank_joined(Rank rank, int capacity, NodeId node) {
+void Scheduler::rank_joined(Rank rank, int capacity, NodeId node, std::uint64_t memory) {
   impl_->common.ranks.join(rank, capacity, node);
+  impl_->common.memory.set(node, memory);
   impl_->with_all([](Pool& pool) { pool.rank_joined(); });
 }
 

@@ -46,6 +46,9 @@ struct WorkSpec {
   /// In place of the pool's.
   std::optional<int> max_retries = std::nullopt;
   std::optional<Nanoseconds> task_timeout = std::nullopt;
+  /// Bytes that an item needs while it runs, of a group each process; 0: not told. They are promised to it on its node
+  /// from when it is handed out until it has ended, or its process is gone.
+  std::uint64_t memory = 0;
   /// Ranks on whose nodes a single item is run only while no other node has a worker of the pool; null for none.
   std::shared_ptr<const std::vector<Rank>> avoid = nullptr;
 };
@@ -57,6 +60,7 @@ enum class Reason : std::uint8_t {
   forced_stop,   ///< running when the pool was stopped by force (BrokenProcessPool, "forcefully shut down")
   task_timeout,  ///< ran past the limit (TaskTimeoutError)
   cannot_start,  ///< a group for which a node lacks something (Error)
+  no_memory,     ///< needs more memory than any node has on which the pool has workers (Error)
   no_places,     ///< a group that is larger than what the losses have left of the pool (BrokenProcessPool)
 };
 
@@ -178,7 +182,8 @@ class Scheduler {
   // -- the job
   /// A rank can hold `capacity` workers (at least 1) before it counts as full. Rank 0 is announced like any other.
   void rank_joined(Rank rank, int capacity) { rank_joined(rank, capacity, NodeId{static_cast<std::uint32_t>(rank)}); }
-  void rank_joined(Rank rank, int capacity, NodeId node);
+  /// `memory`: bytes that the job may use on its node; 0: not known, whatever is asked for fits.
+  void rank_joined(Rank rank, int capacity, NodeId node, std::uint64_t memory = 0);
   void rank_lost(Rank rank, LossId loss);
   /// All nodes have so many cores together. Never said: a core for each worker.
   void cores_changed(int cores);

@@ -7,7 +7,7 @@ namespace rankpool::schedule {
 void WorkTable::add(WorkId work, PoolId pool, const WorkSpec& spec) {
   Entry entry{pool, 0};
   if (spec.items == 1 && !spec.open && spec.ranks == 0 && spec.priority == 0 && !spec.max_retries &&
-      !spec.task_timeout && !spec.avoid) {
+      !spec.task_timeout && !spec.avoid && spec.memory == 0) {
     entry.set(Single::queued);
     entries_.insert(raw(work), entry);
     return;
@@ -27,6 +27,7 @@ void WorkTable::add(WorkId work, PoolId pool, const WorkSpec& spec) {
   many.chunk = spec.chunk;
   many.max_chunk = std::max(spec.max_chunk, 1U);
   many.ranks = spec.ranks;
+  many.memory = spec.memory;
   many.priority = spec.priority;
   many.max_retries = spec.max_retries;
   many.task_timeout = spec.task_timeout;

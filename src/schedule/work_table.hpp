@@ -23,11 +23,14 @@ struct ManyItems {
   std::uint64_t ended = 0;
   std::uint32_t chunk = 0;
   std::uint32_t max_chunk = 1;
-  std::uint32_t ranks = 0;  ///< not 0: each item is a group
+  std::uint32_t ranks = 0;   ///< not 0: each item is a group
+  std::uint64_t memory = 0;  ///< bytes for an item, of a group for each process
   int priority = 0;
   std::optional<int> max_retries;
   std::optional<Nanoseconds> task_timeout;
   std::shared_ptr<const std::vector<Rank>> avoid;  ///< ranks on whose nodes it is not run if others can
+  /// Whether its items wait for places in the PlaceQueue, not for a worker in the Backlog.
+  [[nodiscard]] bool waits_for_places() const noexcept { return ranks > 0 || memory > 0; }
   bool used = false;
   bool open = false;
   bool queued = false;

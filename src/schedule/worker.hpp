@@ -97,6 +97,7 @@ struct Worker {
   bool counted_busy = false;  ///< in its rank's count (ReadyWorkers)
   Placing placing = Placing::own;
   std::uint32_t chunks_given = 0;  ///< in its life
+  std::uint64_t memory = 0;        ///< promised on its node to the first of its chunks
   std::uint32_t member = 0;        ///< its place in the pool's list
   Time runs_out{0};                ///< of the item that it is at, while `by_deadline` is linked
   Time had_last{0};                ///< when it was through with a chunk

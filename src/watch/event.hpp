@@ -30,11 +30,13 @@ enum class What : std::uint8_t {
   work_ended,       ///< all its items have ended
   chunk_sent,       ///< chunk, first, count; value: bytes
   items_ended,      ///< chunk, first, count; detail: an Outcome; value: bytes of all of them
-  item_times,       ///< chunk, first, count; count + 1 words follow: begin of the first and the ends, the worker's clock
-  chunk_done,       ///< chunk; value: nanoseconds that the worker spent on it
-  item_retried,     ///< first: the item, which was lost
-  items_failed,     ///< first, count; detail: an Outcome
-  items_cancelled,  ///< first, count
+  item_times,    ///< chunk, first, count; count + 1 words follow: begin of the first and the ends, the worker's clock
+  chunk_done,    ///< chunk; value: nanoseconds that the worker spent on it
+  item_retried,  ///< first: the item, which was lost
+  items_failed,  ///< first, count; detail: an Outcome
+  items_cancelled,   ///< first, count
+  group_rank_began,  ///< first: the item; count: the rank, not 0, of the task of several ranks whose part it runs
+  group_rank_ended,  ///< it is through with it
 };
 
 /// How an item ended.

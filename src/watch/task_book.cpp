@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace rankpool::watch {
 namespace {
 
 /// What a lost worker took along is told right after its end: so many ends are remembered.
 constexpr std::size_t kKeptGone = 256;
+/// A work may end before its last items' times are told, of a task of several ranks always: so many have a name still.
+constexpr std::size_t kKeptEnded = 64;
 
 }  // namespace
 
@@ -21,11 +24,17 @@ const TaskBook::Work* TaskBook::work(std::uint64_t id) const {
   return found == works_.end() ? nullptr : &found->second;
 }
 
+TaskBook::Work* TaskBook::work_or_ended(std::uint64_t id) {
+  if (const auto found = works_.find(id); found != works_.end()) return &found->second;
+  const auto ended = std::find_if(ended_.rbegin(), ended_.rend(), [&](const auto& one) { return one.first == id; });
+  return ended == ended_.rend() ? nullptr : &ended->second;
+}
+
 const std::string& TaskBook::name_of(std::uint64_t id) {
   static const std::string unknown = "task";
-  const auto found = works_.find(id);
-  if (found == works_.end()) return unknown;
-  Work& work = found->second;
+  Work* const found = work_or_ended(id);
+  if (found == nullptr) return unknown;
+  Work& work = *found;
   if (work.name != nullptr) return *work.name;
   if (work.task == 0) return unknown;
   const std::string*& known = known_names_[work.task];
@@ -95,7 +104,10 @@ void TaskBook::take(const Event& event, std::span<const std::uint64_t> words, co
       waiting_ += event.count;
       break;
     case What::work_ended:
-      works_.erase(event.work);
+      if (auto ended = works_.extract(event.work)) {
+        ended_.emplace_back(event.work, std::move(ended.mapped()));
+        if (ended_.size() > kKeptEnded) ended_.pop_front();
+      }
       retries_.erase(retries_.lower_bound({event.work, 0}), retries_.upper_bound({event.work, UINT64_MAX}));
       break;
     case What::chunk_sent:

@@ -99,6 +99,7 @@ class TaskBook {
   void emit_estimated(Holder& holder, Chunk& chunk, Time end, const Emit& emit);
   void gone(std::uint32_t worker, bool lost, Time when, const Emit& emit);
   void submitted(const Event& event);
+  [[nodiscard]] Work* work_or_ended(std::uint64_t id);
   void not_waiting(std::uint64_t items) { waiting_ -= items < waiting_ ? items : waiting_; }
   [[nodiscard]] std::uint32_t attempt(std::uint64_t work, std::uint64_t item) const;
   [[nodiscard]] Time to_rank_zero(const Holder& holder, std::uint64_t clock) const;
@@ -108,6 +109,7 @@ class TaskBook {
   std::map<std::int32_t, RankEntry> ranks_;
   std::unordered_map<std::uint32_t, Holder> workers_;
   std::unordered_map<std::uint64_t, Work> works_;
+  std::deque<std::pair<std::uint64_t, Work>> ended_;  ///< the last that did: times of their last items come later
   std::unordered_map<std::uint64_t, const std::string*> known_names_;  ///< by task
   std::set<std::string> all_names_;
   std::map<std::pair<std::uint64_t, std::uint64_t>, std::uint32_t> retries_;

@@ -49,6 +49,14 @@ bool put_time(char* end, std::size_t width, Time nanoseconds) {
 
 std::string host_arguments(const std::string& host) { return "{\"host\":" + json_text(host) + "}"; }
 
+/// A length of time, 0 for one below.
+std::string in_microseconds(Time length) {
+  char text[32];
+  length = std::max<Time>(length, 0);
+  std::snprintf(text, sizeof text, "%lld.%03d", static_cast<long long>(length / 1000), static_cast<int>(length % 1000));
+  return text;
+}
+
 }  // namespace
 
 std::string json_text(std::string_view text) {
@@ -72,12 +80,7 @@ TraceWriter::TraceWriter(const std::string& path, Time begin) : file_(path), beg
   file_.text("[\n");
 }
 
-std::string TraceWriter::microseconds(Time when) const {
-  char text[32];
-  const Time since = std::max<Time>(when - begin_, 0);
-  std::snprintf(text, sizeof text, "%lld.%03d", static_cast<long long>(since / 1000), static_cast<int>(since % 1000));
-  return text;
-}
+std::string TraceWriter::microseconds(Time when) const { return in_microseconds(when - begin_); }
 
 void TraceWriter::metadata(const char* what, std::int64_t pid, std::int64_t tid, const std::string& arguments) {
   file_.text("{\"ph\":\"M\",\"name\":\"" + std::string(what) + "\",\"pid\":" + std::to_string(pid) +
@@ -124,7 +127,14 @@ void TraceWriter::event(const Event& event, TaskBook& book) {
                    ",\"started\":" + microseconds(one->started) + ",\"ready\":" + microseconds(event.when) + "}");
       break;
     }
+    case What::group_rank_began:
+      parts_[event.worker] = {&book.name_of(event.work), event.first, event.count, event.when};
+      break;
+    case What::group_rank_ended:
+      part_ended(event.worker, event.when, book);
+      break;
     case What::worker_gone:
+      part_ended(event.worker, event.when, book);
       instant(event.detail != 0 ? "worker lost" : "worker ended", event.detail != 0 ? "loss" : "end", event.worker,
               book, event.when, "{}");
       break;
@@ -150,6 +160,19 @@ void TraceWriter::event(const Event& event, TaskBook& book) {
     default:
       break;
   }
+}
+
+/// What a process of a task of several ranks has done that is not the first of them: that one's run is the task's.
+void TraceWriter::part_ended(std::uint32_t worker, Time when, TaskBook& book) {
+  const auto found = parts_.find(worker);
+  if (found == parts_.end()) return;
+  const Part part = found->second;
+  parts_.erase(found);
+  const auto* const one = book.worker(worker);
+  file_.text("{\"ph\":\"X\",\"name\":" + json_text(*part.name) + ",\"cat\":\"rank\",\"pid\":" +
+             std::to_string(one == nullptr ? 1 : one->rank + 1) + ",\"tid\":" + std::to_string(kFirstTid + worker) +
+             ",\"dur\":" + in_microseconds(when - part.begin) + ",\"ts\":" + microseconds(part.begin) +
+             ",\"args\":{\"number\":" + std::to_string(part.item) + ",\"rank\":" + std::to_string(part.rank) + "}},\n");
 }
 
 TraceWriter::Line& TraceWriter::line_for(const std::string& name, Outcome outcome, bool estimated) {

@@ -40,6 +40,14 @@ class TraceWriter final : public Reader {
     std::size_t pid = 0, tid = 0, duration = 0, begin = 0, number = 0, attempt = 0, in = 0, out = 0;  ///< ends of slots
   };
 
+  struct Part {
+    const std::string* name = nullptr;  ///< of the task
+    std::uint64_t item = 0;
+    std::uint64_t rank = 0;
+    Time begin = 0;
+  };
+
+  void part_ended(std::uint32_t worker, Time when, TaskBook& book);
   Line& line_for(const std::string& name, Outcome outcome, bool estimated);
   void metadata(const char* what, std::int64_t pid, std::int64_t tid, const std::string& arguments);
   void instant(const char* name, const char* category, std::uint32_t worker, TaskBook& book, Time when,
@@ -52,6 +60,7 @@ class TraceWriter final : public Reader {
   TraceFile file_;
   const Time begin_;
   std::map<std::pair<const std::string*, std::uint32_t>, Line> lines_;
+  std::map<std::uint32_t, Part> parts_;  ///< of tasks of several ranks, that run; by worker
   const std::string* last_name_ = nullptr;
   std::uint32_t last_kind_ = 0;
   Line* last_line_ = nullptr;

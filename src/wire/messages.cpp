@@ -112,6 +112,7 @@ void fields(Each& each, auto& message) {
   } else if constexpr (std::is_same_v<M, Hello>) {
     each(message.build), each(message.program), each(message.host), each(message.pid), each(message.keeper_pid);
     each(message.cores), each(message.core_limit), each(message.slurm_cores), each(message.workers);
+    each(message.memory);
     each(message.wakeup_pipe), each(message.has_root_page);
   } else if constexpr (std::is_same_v<M, Input> || std::is_same_v<M, Output> || std::is_same_v<M, SideInput> ||
                        std::is_same_v<M, SideOutput> || std::is_same_v<M, LargeInput>) {

@@ -103,6 +103,7 @@ struct Hello {
   std::int32_t core_limit = 0;       ///< as many of them as it may keep busy (cgroup quota)
   std::int32_t slurm_cores = 0;      ///< as many as Slurm gives the job there, or 0
   std::int32_t workers = 0;          ///< RANKPOOL_WORKERS, or 0
+  std::uint64_t memory = 0;          ///< bytes that the job may use there; 0: not known
   std::int32_t wakeup_pipe = -1;     ///< its own, if it has taken up rank 0's wake-up channel
   bool has_root_page = false;        ///< rank 0 may have the channels of its workers
   bool operator==(const Hello&) const = default;

@@ -1,4 +1,5 @@
-// What one task, or each item of a map, may have of its own: a name, a priority, a time limit, a number of retries.
+// What one task, or each item of a map, may have of its own: a name, a priority, a time limit, a number of retries,
+// memory.
 #include "behaviour/support.hpp"
 
 #include <csignal>
@@ -184,6 +185,71 @@ TEST_F(TaskOptions, what_makes_no_sense_is_refused) {
   EXPECT_THROW(executor.map({.task_timeout = -1s}, square, std::vector{1L}), std::invalid_argument);
   EXPECT_THROW(executor.submit({.ranks = 0}, square, 1), std::invalid_argument);
   EXPECT_THROW(executor.submit({.max_retries = -1}, square, 1), std::invalid_argument);
+}
+
+/// Of this node, for the job, or what a control group leaves of it.
+std::size_t most_memory(ProcessPoolExecutor& executor) {
+  std::size_t fits = 1;
+  for (std::size_t step = std::size_t{1} << 50U; step > 0; step /= 2) {
+    try {
+      executor.submit({.memory = fits + step}, throws, 1).cancel();
+      fits += step;
+    } catch (const std::invalid_argument&) {  // it is less
+    }
+  }
+  return fits;
+}
+/// How many of its kind run, and the most of them at a time.
+int busy_with_memory(rankpool::Value<long> running, rankpool::Value<long> most, int) {
+  const long now = running.fetch_add(1) + 1;
+  for (long seen = most.get(); now > seen && !most.compare_exchange(seen, now);) {
+  }
+  ::poll(nullptr, 0, 30);
+  running.fetch_add(-1);
+  return rankpool::this_worker().rank;
+}
+
+TEST_F(TaskOptions, no_more_run_at_a_time_than_the_memory_of_a_node_holds) {
+  ProcessPoolExecutor executor(options_of(4));
+  executor.bootup();
+  const std::size_t all = most_memory(executor);
+  rankpool::Value<long> running(0);
+  rankpool::Value<long> most(0);
+  const auto needing = [&](std::size_t memory, int n) {
+    most.set(0);
+    const std::vector<int> items(static_cast<std::size_t>(n));
+    executor.map({.memory = memory}, rankpool::partial(busy_with_memory, running, most), items).to_vector();
+    return most.get();
+  };
+  EXPECT_EQ(needing(all / 2 + 1, 6), 1);
+  EXPECT_EQ(needing(all / 3 + 1, 8), 2);
+  EXPECT_LE(needing(1, 40), 4);
+}
+
+TEST_F(TaskOptions, memory_is_given_back_by_tasks_that_throw_time_out_and_crash) {
+  ProcessPoolExecutor executor(options_of(2, OnWorkerDeath::replace));
+  const std::size_t all = most_memory(executor);
+  auto thrower = executor.submit({.memory = all}, throws, 1);
+  auto crasher = executor.submit({.memory = all}, die, SIGKILL);
+  auto hanger = executor.submit({.task_timeout = 100ms, .memory = all}, hang, 1);
+  auto cancelled = executor.submit({.memory = all}, throws, 1);
+  auto last = executor.submit({.memory = all}, throws, 1);
+  EXPECT_TRUE(cancelled.cancel());
+  EXPECT_THROW(thrower.result(kLong), std::domain_error);
+  EXPECT_THROW(crasher.result(kLong), TerminatedWorkerError);
+  EXPECT_THROW(hanger.result(kLong), TaskTimeoutError);
+  EXPECT_THROW(last.result(kLong), std::domain_error);
+}
+
+TEST_F(TaskOptions, more_memory_than_the_job_has_is_refused_with_both_numbers) {
+  ProcessPoolExecutor executor(1);
+  EXPECT_THAT(thrown<std::invalid_argument>([&] { executor.submit({.memory = std::size_t{1} << 60U}, hang, 1); }),
+              AllOf(HasSubstr("a task asks for 1048576 TiB of memory, and no node of the job has more than "),
+                    HasSubstr("iB")));
+  EXPECT_THAT(thrown<std::invalid_argument>([&] { executor.submit({.memory = 0}, hang, 1); }),
+              HasSubstr("memory must be greater than 0"));
+  EXPECT_THAT(thrown<std::invalid_argument>([&] { executor.map({.memory = 0}, hang, std::vector{1}); }),
+              HasSubstr("memory must be greater than 0"));
 }
 
 }  // namespace

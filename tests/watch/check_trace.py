@@ -16,6 +16,7 @@ parser.add_argument("file")
 parser.add_argument("--tasks", type=int)
 parser.add_argument("--workers", type=int)
 parser.add_argument("--lost", type=int)
+parser.add_argument("--parts", type=int, help="runs of other ranks than the first of tasks of several")
 parser.add_argument("--complete", action="store_true")
 parser.add_argument("--exact", action="store_true", help="every run's times are of its worker's own clock")
 given = parser.parse_args()
@@ -32,6 +33,7 @@ check(isinstance(events, list) and events, "not an array of events")
 
 threads = defaultdict(list)
 named = set()
+parts = []
 lost = 0
 end = None
 for event in events:
@@ -45,6 +47,11 @@ for event in events:
     if phase == "X":
         check(type(event["tid"]) is int and event["tid"] > 0, f"tid: {event}")
         check(type(event["dur"]) in (int, float) and event["dur"] >= 0, f"dur: {event}")
+        if event["cat"] == "rank":  # another rank than the first of a task of several
+            check({"number", "rank"} <= set(event["args"]) and event["args"]["rank"] > 0, f"args: {event}")
+            parts.append(event)
+            threads[event["pid"], event["tid"]].append((round(event["ts"] * 1000), round(event["dur"] * 1000), event))
+            continue
         check(event["cat"] in ("done", "error", "lost", "timed out", "broken", "terminated"), f"cat: {event}")
         check({"number", "attempt", "bytes_in", "bytes_out"} <= set(event["args"]), f"args: {event}")
         # In nanoseconds, as Perfetto takes them; sums of floating-point microseconds would be off.
@@ -68,13 +75,16 @@ for thread, runs in threads.items():
             open_until.pop()
         check(not open_until or begin + length <= open_until[-1], f"overlaps another of its thread: {event}")
         open_until.append(begin + length)
+        if event["cat"] == "rank":
+            continue
+        check(event["name"] != "task", f"a run without its name: {event}")
         key = (event["name"], event["args"]["number"], event["args"]["attempt"])
         check(key not in tasks, f"twice: {event}")
         tasks.add(key)
         check(not given.exact or not event["args"].get("estimated"), f"estimated: {event}")
 check(end is not None, "no end")
 check(end["dropped"] == 0, f"dropped: {end}")
-for wanted, found, what in ((given.tasks, len(tasks), "tasks"), (given.workers, len(threads), "workers"), (given.lost, lost, "losses")):
+for wanted, found, what in ((given.tasks, len(tasks), "tasks"), (given.workers, len(threads), "workers"), (given.lost, lost, "losses"), (given.parts, len(parts), "parts of tasks of several ranks")):
     check(wanted is None or wanted == found, f"{found} {what}, not {wanted}")
 check(not given.complete or end["complete"], "not complete")
 print(f"{len(events)} events, {len(tasks)} runs on {len(threads)} workers: as the format wants it")

@@ -7,6 +7,7 @@
 #include <rankpool/mp_context.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -50,6 +51,7 @@ struct WorkOptions {
   int priority = 0;
   std::optional<int> max_retries;                        ///< in place of the pool's
   std::optional<std::chrono::nanoseconds> task_timeout;  ///< in place of the pool's
+  std::optional<std::size_t> memory;                     ///< bytes for each item
   std::vector<int> avoid_ranks;                          ///< whose nodes run it only if no other can
 };
 

@@ -34,6 +34,7 @@ struct TraceData {
     std::uint32_t worker = 0;  ///< index into `workers`
     std::uint32_t attempt = 1;
     Outcome outcome{};
+    bool is_part = false;  ///< of another rank than the first of a task of several
   };
   /// A loss, a retry, what was cancelled.
   struct Mark {
@@ -51,6 +52,7 @@ struct TraceData {
   std::vector<std::string> names;
   std::vector<Worker> workers;
   std::vector<Task> tasks;  ///< sorted by worker, then by time
+  std::vector<Task> parts;  ///< what the other ranks of tasks of several did
   std::vector<Mark> marks;
   std::map<std::int32_t, Rank> ranks;
   Time end = 0;               ///< of what is known

@@ -41,6 +41,11 @@ Insights insights_of(const TraceData& trace) {
       if (task.outcome != Outcome::lost) tally.failed(task.outcome, 1);
     }
   }
+  for (const auto& part : trace.parts) {
+    auto& worker = *workers[part.worker];
+    tally.sent(worker, ++chunk, trace.names[part.name], 0, part.begin);
+    tally.broke_off(worker, part.begin + part.length);
+  }
   std::uint64_t lost = 0;
   for (const auto& task : trace.tasks) lost += task.outcome == Outcome::lost ? 1 : 0;
   std::uint64_t retried = 0;

@@ -118,16 +118,25 @@ std::vector<Row> rows_of(const std::vector<TraceData::Task>& tasks, std::size_t 
   return rows;
 }
 
-std::vector<TraceData::Task> joined_if_many(const TraceData& trace) {
-  if (trace.tasks.size() <= kMostTasks) return trace.tasks;
+/// What is drawn in the timeline, sorted by worker, then by time.
+std::vector<TraceData::Task> timeline(const TraceData& trace) {
+  auto all = trace.tasks;
+  if (!trace.parts.empty()) {
+    all.insert(all.end(), trace.parts.begin(), trace.parts.end());
+    std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) {
+      return a.worker != b.worker ? a.worker < b.worker : a.begin < b.begin;
+    });
+  }
+  if (all.size() <= kMostTasks) return all;
   const Time too_fine = trace.end / 200'000;
   std::vector<TraceData::Task> joined;
-  for (const auto& task : trace.tasks) {
+  for (const auto& task : all) {
     if (!joined.empty()) {
       auto& last = joined.back();
       const Time end = last.begin + last.length;
       if (last.worker == task.worker && last.name == task.name && last.outcome == task.outcome &&
-          last.length < too_fine && task.length < too_fine && task.begin - end < too_fine) {
+          last.is_part == task.is_part && last.length < too_fine && task.length < too_fine &&
+          task.begin - end < too_fine) {
         last.length = std::max(end, task.begin + task.length) - last.begin;
         continue;
       }
@@ -159,7 +168,8 @@ std::string packed(const std::vector<TraceData::Task>& tasks, std::size_t worker
     }
     for (const auto* task = row.begin; task != row.end;) {
       const auto kind = [](const TraceData::Task& one) {
-        return std::min<std::uint64_t>(one.name, 8191) * 8 + static_cast<std::uint64_t>(one.outcome);
+        const std::uint64_t how = one.is_part ? watch::kOutcomes : static_cast<std::uint64_t>(one.outcome);
+        return std::min<std::uint64_t>(one.name, 8191) * 8 + how;
       };
       const auto* run = task;
       while (run != row.end && kind(*run) == kind(*task)) ++run;
@@ -207,7 +217,7 @@ std::string throughput(const TraceData& trace) {
 std::string busy(const TraceData& trace) {
   std::vector<double> bars(kChartBins);
   const double bin = std::max(static_cast<double>(trace.end) / kChartBins, 1.0);
-  for (const auto& task : trace.tasks) {
+  const auto add = [&](const TraceData::Task& task) {
     const auto begin = static_cast<double>(task.begin);
     const double end = begin + static_cast<double>(task.length);
     for (auto at = static_cast<std::size_t>(begin / bin); at < kChartBins; ++at) {
@@ -215,7 +225,9 @@ std::string busy(const TraceData& trace) {
       if (from >= end) break;
       bars[at] += (std::min(end, from + bin) - std::max(begin, from)) / bin;
     }
-  }
+  };
+  std::for_each(trace.tasks.begin(), trace.tasks.end(), add);
+  std::for_each(trace.parts.begin(), trace.parts.end(), add);
   const double most = *std::max_element(bars.begin(), bars.end());
   return chart(bars, {"0", length(trace.end), number(most, 3) + " of " + std::to_string(trace.workers.size())}, "busy");
 }
@@ -308,7 +320,7 @@ std::string notes(const TraceData& trace, std::size_t drawn) {
     text += "<p class=warn>" + std::to_string(trace.dropped) +
             " events are missing: they came faster than they could be written.</p>";
   }
-  if (drawn < trace.tasks.size()) {
+  if (drawn < trace.tasks.size() + trace.parts.size()) {
     text += "<p class=dim>" + std::to_string(trace.tasks.size()) + " tasks; in the timeline neighbours shorter than " +
             length(trace.end / 200'000) + " are drawn as one.</p>";
   }
@@ -342,7 +354,7 @@ std::string page_of(const TraceData& trace, const std::string& title) {
   const Insights insights = insights_of(trace);
   std::ostringstream text;
   text << insights;
-  const auto drawn = joined_if_many(trace);
+  const auto drawn = timeline(trace);
   // A hundred nanoseconds, or what the longest job needs to stay within a screen's means.
   const Time unit = std::max<Time>(100, trace.end / (Time{1} << 32U));
   std::string page;

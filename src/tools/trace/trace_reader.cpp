@@ -169,7 +169,8 @@ class Handler final : public json::json_sax_t {
       task.name = name_index();
       task.worker = worker_of(event_.tid);
       to_.end = std::max(to_.end, task.begin + task.length);
-      to_.tasks.push_back(task);
+      task.is_part = event_.category == "rank";
+      (task.is_part ? to_.parts : to_.tasks).push_back(task);
     } else if (event_.phase == "i") {
       to_.end = std::max(to_.end, when);
       instant(when);

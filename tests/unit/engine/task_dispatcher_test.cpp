@@ -310,8 +310,14 @@ TEST_F(Tasks, one_that_an_idle_worker_can_have_through_its_memory_goes_there_at_
   EXPECT_TRUE(tasks.can_go_inline(command));
   command.spec.items = 2;
   EXPECT_FALSE(tasks.can_go_inline(command));
-  submit(1);
   command.spec.items = 1;
+  command.spec.ranks = 1;
+  EXPECT_FALSE(tasks.can_go_inline(command)) << "it may run on another node, and needs its time kept";
+  command.spec.ranks = 0;
+  command.spec.memory = 1;
+  EXPECT_FALSE(tasks.can_go_inline(command)) << "it may run on another node";
+  command.spec.memory = 0;
+  submit(1);
   EXPECT_FALSE(tasks.can_go_inline(command)) << "its worker is busy";
 }
 

@@ -216,6 +216,7 @@ void World::execute(const FailItems& action) {
       break;
     case Reason::cannot_start:
     case Reason::no_places:
+    case Reason::no_memory:
       return wrong("an item fails as only groups do");
   }
   end_range(*work, action.first, action.count);

@@ -54,6 +54,15 @@ class Story {
     if (progress) e.value = names_.add_note({{}, progress});
     tell(e);
   }
+  void group_rank(What what, std::uint32_t worker, Time when, std::uint64_t rank = 0, std::uint64_t work = 0,
+                  std::uint64_t item = 0) {
+    Event e = event(what, when);
+    e.worker = worker;
+    e.work = work;
+    e.first = item;
+    e.count = rank;
+    tell(e);
+  }
   void sent(std::uint32_t worker, std::uint64_t chunk, std::uint64_t work, std::uint64_t first, std::uint64_t count,
             Time when) {
     Event e = event(What::chunk_sent, when);

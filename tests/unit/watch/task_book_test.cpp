@@ -166,6 +166,20 @@ TEST(TaskBook, another_nodes_clock_is_set_by_round_trips) {
               1'000);
 }
 
+TEST(TaskBook, knows_the_name_of_a_work_whose_last_times_come_after_its_end) {
+  Story story;
+  story.rank(0, "n0", true);
+  story.worker(0, 0);
+  story.work(1, "solve", 1);
+  story.sent(0, 1, 1, 0, 1, 1'000);
+  story.ended(0, 1, 1, 0, 1, 9'000);
+  story.simple(What::work_ended, 1, 0, 0, 9'000);
+  EXPECT_EQ(story.book().work(1), nullptr);
+  story.times(0, 1, {2'000, 8'000}, 9'500);
+  ASSERT_EQ(story.runs().size(), 1U);
+  EXPECT_EQ(story.book().name_of(1), "solve");
+}
+
 TEST(TaskBook, what_makes_no_sense_changes_nothing) {
   Story story;
   story.times(7, 1, {1, 2}, 3);

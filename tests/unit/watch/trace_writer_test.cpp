@@ -139,5 +139,26 @@ TEST_F(TraceWriterTest, a_folder_that_is_not_there_is_an_error) {
   EXPECT_THROW(TraceWriter(folder / "nowhere" / "run.json", 0), std::system_error);
 }
 
+TEST_F(TraceWriterTest, shows_all_ranks_of_a_task_of_several) {
+  const std::string path = (folder / "run.json").string();
+  Story story;
+  TraceWriter writer(path, 0);
+  story.listen(writer);
+  story.rank(0, "n0", true);
+  for (const std::uint32_t worker : {7U, 8U, 9U}) story.worker(worker, 0);
+  story.work(3, "solve", 1);
+  story.sent(7, 1, 3, 0, 1, 1'000);
+  story.group_rank(What::group_rank_began, 8, 2'000, 1, 3, 0);
+  story.group_rank(What::group_rank_began, 9, 3'000, 2, 3, 0);
+  story.group_rank(What::group_rank_ended, 8, 9'500);
+  story.gone(9, true, 10'000);  // without a word
+  writer.end(11'000, story.book());
+  const std::string text = read(path);
+  EXPECT_THAT(text, HasSubstr(R"({"ph":"X","name":"solve","cat":"rank","pid":1,"tid":)" +
+                              std::to_string(TraceWriter::kFirstTid + 8) +
+                              R"(,"dur":7.500,"ts":2.000,"args":{"number":0,"rank":1}})"));
+  EXPECT_THAT(text, HasSubstr(R"("dur":7.000,"ts":3.000,"args":{"number":0,"rank":2}})"));
+}
+
 }  // namespace
 }  // namespace rankpool::watch

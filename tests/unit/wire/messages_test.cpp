@@ -23,7 +23,9 @@ Welcome some_welcome() {
   return welcome;
 }
 
-Hello some_hello() { return {0x123456789abcdef0, "/home/me/primes", "n2", 4711, 4710, {0, 1, 64, 127}, 3, 2, 0}; }
+Hello some_hello() {
+  return {0x123456789abcdef0, "/home/me/primes", "n2", 4711, 4710, {0, 1, 64, 127}, 3, 2, 0, 1ULL << 40U};
+}
 
 detail::Bytes everything(const std::string& payload) {
   detail::Bytes envelope;

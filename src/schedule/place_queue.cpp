@@ -1,10 +1,10 @@
-#include "schedule/group_queue.hpp"
+#include "schedule/place_queue.hpp"
 
 #include <algorithm>
 
 namespace rankpool::schedule {
 
-void GroupQueue::append(WorkId work, std::uint64_t behind) {
+void PlaceQueue::append(WorkId work, std::uint64_t behind) {
   ManyItems* const many = works_.find_many(work);
   if (many == nullptr || many->queued) return;
   many->queued = true;
@@ -14,34 +14,42 @@ void GroupQueue::append(WorkId work, std::uint64_t behind) {
   queue_.insert(lower, {work, behind, priority});
 }
 
-void GroupQueue::give_back(WorkId work, std::uint64_t item) { given_back_.push_back({work, item, 1}); }
+void PlaceQueue::give_back(const Range& range) { given_back_.push_back(range); }
 
-GroupQueue::Next GroupQueue::next_of(WorkId work, std::uint64_t item) {
-  const ManyItems* const many = works_.find_many(work);
-  return {work, item, many == nullptr ? 1 : many->ranks, many == nullptr ? 0 : many->priority};
+PlaceQueue::Next PlaceQueue::next_of(const Range& range) {
+  Next next{.work = range.work, .item = range.first, .count = range.count};
+  if (const ManyItems* const many = works_.find_many(range.work)) {
+    next.group = many->ranks > 0;
+    next.ranks = std::max<std::size_t>(many->ranks, 1);
+    next.memory = many->memory;
+    next.priority = many->priority;
+  }
+  return next;
 }
 
-std::optional<GroupQueue::Next> GroupQueue::at(std::size_t nth, std::uint64_t gone) {
-  if (nth < given_back_.size()) return next_of(given_back_[nth].work, given_back_[nth].first);
+std::optional<PlaceQueue::Next> PlaceQueue::at(std::size_t nth, std::uint64_t gone) {
+  if (nth < given_back_.size()) return next_of(given_back_[nth]);
   nth -= given_back_.size();
   if (nth >= queue_.size() || queue_[nth].behind > gone) return std::nullopt;
   const ManyItems* const many = works_.find_many(queue_[nth].work);
-  return many == nullptr ? std::nullopt : std::optional(next_of(many->work, many->next));
+  return many == nullptr ? std::nullopt : std::optional(next_of({many->work, many->next, many->items - many->next}));
 }
 
-void GroupQueue::take(const Next& next) {
+void PlaceQueue::take(const Next& next, std::uint64_t count) {
   const auto same = [&](const Range& range) { return range.work == next.work && range.first == next.item; };
   if (const auto back = std::find_if(given_back_.begin(), given_back_.end(), same); back != given_back_.end()) {
     if (back == given_back_.begin()) reserve_ = 0;
-    given_back_.erase(back);
+    back->first += count;
+    back->count -= count;
+    if (back->count == 0) given_back_.erase(back);
     return;
   }
   if (given_back_.empty() && !queue_.empty() && queue_.front().work == next.work) reserve_ = 0;
-  if (ManyItems* const many = works_.find_many(next.work)) ++many->next;
+  if (ManyItems* const many = works_.find_many(next.work)) many->next += count;
   tidy();
 }
 
-std::vector<Range> GroupQueue::rest_of(WorkId work) {
+std::vector<Range> PlaceQueue::rest_of(WorkId work) {
   ManyItems* const many = works_.find_many(work);
   if (many == nullptr) return {};
   std::vector<Range> rest;
@@ -50,7 +58,7 @@ std::vector<Range> GroupQueue::rest_of(WorkId work) {
   return rest;
 }
 
-std::vector<Range> GroupQueue::withdraw(WorkId work) {
+std::vector<Range> PlaceQueue::withdraw(WorkId work) {
   std::vector<Range> result = rest_of(work);
   std::erase_if(given_back_, [&](const Range& range) {
     if (range.work == work) result.push_back(range);
@@ -60,7 +68,7 @@ std::vector<Range> GroupQueue::withdraw(WorkId work) {
   return result;
 }
 
-std::vector<Range> GroupQueue::withdraw_all() {
+std::vector<Range> PlaceQueue::withdraw_all() {
   std::vector<Range> result(given_back_.begin(), given_back_.end());
   given_back_.clear();
   for (const InLine& one : queue_) {
@@ -71,7 +79,7 @@ std::vector<Range> GroupQueue::withdraw_all() {
 }
 
 /// Works of which nothing waits leave the line.
-void GroupQueue::tidy() {
+void PlaceQueue::tidy() {
   std::erase_if(queue_, [&](const InLine& one) {
     ManyItems* const many = works_.find_many(one.work);
     if (many != nullptr && many->next < many->items) return false;
