@@ -53,8 +53,8 @@ class Events {
   bool looking_ = true;
 };
 
-/// Who may work now, of several threads. It is taken when it is made. A thread that has it may try to take it once more,
-/// in vain.
+/// Who may work now, of several threads. It is taken when it is made. A thread that has it may try to take it once
+/// more, in vain.
 class Turn {
  public:
   void take() { free_.acquire(); }
