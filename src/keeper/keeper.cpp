@@ -102,7 +102,8 @@ int Keeper::run(KeeperDuties duties) {
   bool rank_gone = rank_status_.has_value();
   while (!rank_gone) {
     const short awaited = unsent_.empty() ? POLLIN : POLLIN | POLLOUT;
-    std::array<pollfd, 3> fds{{{control_, awaited, 0}, {parent, POLLIN, 0}, {duties_.signal_line, POLLIN, 0}}};
+    std::array<pollfd, 4> fds{
+        {{control_, awaited, 0}, {parent, POLLIN, 0}, {duties_.signal_line, POLLIN, 0}, {duties_.launcher, POLLIN, 0}}};
     const int wait = kill_overdue();
     const timespec limit{wait / 1000, wait % 1000 * 1'000'000L};
     // Signals come here and nowhere else: what they have to tell is seen before the next sleep.
@@ -116,6 +117,11 @@ int Keeper::run(KeeperDuties duties) {
       const auto signal = duties_.take_signal(ended);
       if (signal && !rank_status_) ::kill(duties_.rank, *signal);
       if (ended) duties_.signal_line = -1;
+    }
+    if ((fds[3].revents & POLLIN) != 0) {
+      // Open MPI 5 leaves a rank alone that is to survive the loss of others.
+      if (!rank_status_) ::kill(duties_.rank, SIGKILL);
+      ::close(std::exchange(duties_.launcher, -1));
     }
     reap();
     if (control_ >= 0 && !take_messages()) {

@@ -24,6 +24,8 @@ struct KeeperDuties {
   base::Stock stock;  ///< what the program had: workers get their share of it
   pid_t rank = 0;     ///< the MPI process; its parent if `rank_is_parent`
   bool rank_is_parent = false;
+  /// The process that the launcher has on this node (pidfd), or -1: when it ends, the rank is killed.
+  int launcher = -1;
   /// Runs the worker; never returns. Called in the worker's process.
   std::function<void(channel::Channel, channel::RankPage*, int wake)> worker_main;
   /// Called once when the rank has ended (only if it is a child).
@@ -37,8 +39,8 @@ struct KeeperDuties {
 };
 
 /// The parent of a rank's worker processes: a single-threaded loop. Runs in a process of its own. Needs few
-/// descriptors: its line to the rank, the wakeup of the workers, the page that all share, and one for each start of a
-/// worker while that lasts.
+/// descriptors: its line to the rank, the wakeup of the workers, the page that all share, the launcher, and one for each
+/// start of a worker while that lasts.
 class Keeper {
  public:
   /// `wake`: the end of a pipe to write to; `page_memory`: what `page` is mapped from.

@@ -4,6 +4,7 @@
 #include "base/forked_copy.hpp"
 #include "base/limits.hpp"
 #include "base/log.hpp"
+#include "base/own_descriptor.hpp"
 #include "keeper/keeper.hpp"
 #include "launch/job_variables.hpp"
 #include "launch/local_rank_info.hpp"
@@ -19,6 +20,7 @@
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cerrno>
@@ -89,6 +91,9 @@ void await_end_of_job(int lifeline) {
   if (number == 0) duties.signal_line = report_start();
   duties.take_signal = take_reported_signal;
   duties.rank = rank;
+  if (base::started_by(base::environment).mpirun) {
+    duties.launcher = base::to_high_number(static_cast<int>(::syscall(SYS_pidfd_open, ::getppid(), 0)));
+  }
   duties.worker_main = serve_tasks;
   duties.hold = [&](int fd, std::int32_t what) {
     if (what == static_cast<std::int32_t>(Held::lifeline)) lifeline = fd;

@@ -102,7 +102,7 @@ class EndOfTheRank : public testing::Test {
   void TearDown() override { ::munmap(shared, sizeof(Shared)); }
 
   /// A launched rank: the keeper is the parent, and ends with the number of the signal or the status of the rank.
-  pid_t start_launched(void (*rank_does)(Shared&)) {
+  pid_t start_launched(void (*rank_does)(Shared&), int launcher = -1) {
     const pid_t keeper = ::fork();
     if (keeper != 0) return keeper;
     KeeperPair pair = make_keeper_pair();
@@ -116,6 +116,7 @@ class EndOfTheRank : public testing::Test {
     pair.keep_keeper();
     KeeperDuties duties;
     duties.rank = rank;
+    duties.launcher = launcher;
     duties.worker_main = stubborn;
     duties.rank_ended = [this](int status) { shared->told_status = status; };
     const int status = pair.keeper->run(std::move(duties));
@@ -142,6 +143,23 @@ TEST_F(EndOfTheRank, that_is_killed_is_reported_and_leaves_no_worker) {
   ASSERT_TRUE(until([&] { return shared->ready == 1; }));
   expect_end(keeper, SIGKILL);
   EXPECT_EQ(WTERMSIG(shared->told_status.load()), SIGKILL);
+}
+
+TEST_F(EndOfTheRank, comes_when_its_launcher_has_ended) {
+  const pid_t launcher = ::fork();
+  if (launcher == 0) sleep_for_ever();
+  const int handle = static_cast<int>(::syscall(SYS_pidfd_open, launcher, 0));
+  const pid_t keeper = start_launched(
+      [](Shared& all) {
+        all.ready = 2;
+        sleep_for_ever();
+      },
+      handle);
+  ASSERT_TRUE(until([&] { return shared->ready == 2; }));
+  ::kill(launcher, SIGKILL);
+  expect_end(keeper, SIGKILL);
+  ::waitpid(launcher, nullptr, 0);
+  ::close(handle);
 }
 
 TEST_F(EndOfTheRank, that_exits_gives_its_status_and_leaves_no_worker) {
