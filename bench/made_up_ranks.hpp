@@ -43,6 +43,7 @@ class Port final : public engine::RankPort {
   void write_side(WorkerId /*worker*/, std::span<const std::byte> /*bytes*/) override {}
   void give_blob(WorkerId /*worker*/, std::uint64_t /*request*/, std::uint64_t /*id*/,
                  std::shared_ptr<const channel::Blob> /*blob*/) override {}
+  [[nodiscard]] std::shared_ptr<channel::Leases> leases(WorkerId /*worker*/) override { return nullptr; }
   void forget_blob(std::uint64_t /*id*/) override {}
   void kill(WorkerId /*worker*/, int /*signal*/) override {}
   void flush() override { batch_ = Bytes(); }

@@ -68,7 +68,7 @@ Channel::Channel() : fd_(::memfd_create(kName, MFD_CLOEXEC)) {
   try {
     base::resize(fd_, kControl + 2 * kRing + 2 * kSideRing);
     map();
-    new (control_) Control;
+    new (control_.get()) Control;
   } catch (...) {
     ::close(fd_);
     throw;
@@ -81,14 +81,13 @@ int Channel::open_foreign(std::int64_t pid, int fd) { return base::open_foreign_
 
 Channel::Channel(Channel&& other) noexcept
     : fd_(std::exchange(other.fd_, -1)),
-      control_(std::exchange(other.control_, nullptr)),
+      control_(std::move(other.control_)),
       in_(std::exchange(other.in_, nullptr)),
       out_(std::exchange(other.out_, nullptr)),
       side_in_(std::exchange(other.side_in_, nullptr)),
       side_out_(std::exchange(other.side_out_, nullptr)) {}
 
 Channel::~Channel() {
-  if (control_ != nullptr) ::munmap(control_, kControl);
   if (in_ != nullptr) ::munmap(in_, 2 * kRing);
   if (out_ != nullptr) ::munmap(out_, 2 * kRing);
   if (side_in_ != nullptr) ::munmap(side_in_, 2 * kSideRing);
@@ -104,7 +103,7 @@ void Channel::map() {
   void* const control = ::mmap(nullptr, kControl, PROT_READ | PROT_WRITE, MAP_SHARED, fd_, 0);
   if (control == MAP_FAILED) fail("a channel's memory");
   keep_from_forks(control, kControl);
-  control_ = static_cast<Control*>(control);
+  control_ = {static_cast<Control*>(control), [](Control* mapped) { ::munmap(mapped, kControl); }};
   in_ = map_twice(fd_, kControl, kRing);
   out_ = map_twice(fd_, kControl + kRing, kRing);
   side_in_ = map_twice(fd_, kControl + 2 * kRing, kSideRing);

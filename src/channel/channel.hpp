@@ -1,10 +1,13 @@
 #pragma once
 
+#include "channel/lease.hpp"
+
 #include <array>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 
@@ -73,6 +76,7 @@ class Channel {
     std::atomic<std::uint64_t> open_element{0};
     std::atomic<std::uint64_t> open_chunk{0};
     std::atomic<std::uint64_t> open_first{0};
+    Leases leases;
   };
 
   /// What a worker's main thread sleeps for, if it does.
@@ -103,6 +107,8 @@ class Channel {
   /// The memory stays.
   void close_descriptor() noexcept;
   [[nodiscard]] Control& control() noexcept { return *control_; }
+  /// They stay when the channel goes.
+  [[nodiscard]] std::shared_ptr<Leases> leases() noexcept { return {control_, &control_->leases}; }
   [[nodiscard]] std::byte* in(std::uint64_t position) noexcept { return in_ + position % kRing; }
   [[nodiscard]] std::byte* out(std::uint64_t position) noexcept { return out_ + position % kRing; }
 
@@ -120,7 +126,7 @@ class Channel {
  private:
   void map();
   int fd_ = -1;
-  Control* control_ = nullptr;
+  std::shared_ptr<Control> control_;
   std::byte* in_ = nullptr;
   std::byte* out_ = nullptr;
   std::byte* side_in_ = nullptr;

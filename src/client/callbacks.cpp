@@ -22,11 +22,13 @@ class CallbackThread {
     if (!running_) start_thread();
   }
   void post(std::function<void()> callback) {
-    const std::lock_guard lock(mutex_);
-    if (!running_) start_thread();
-    queue_.push_back(std::move(callback));
-    ++posted_;
-    changed_.notify_all();
+    {
+      const std::lock_guard lock(mutex_);
+      if (!running_) start_thread();
+      queue_.push_back(std::move(callback));
+      ++posted_;
+    }
+    changed_.notify_all();  // without the lock, which the thread would wait for at once
   }
   void drain() {
     std::unique_lock lock(mutex_);

@@ -237,7 +237,7 @@ void GroupDispatcher::worker_ended(WorkerId id, const Worker& worker, const host
                                                     : GroupFate::Death::exited;
     const auto loss = number ? losses_.worker_ended(id, worker, end, GroupPlace{*number, group->members.size()})
                              : losses_.nursery_ended(id, worker, end);
-    group->fate.died(how, loss, now_);
+    group->fate.died(how, loss, now_, number);
   }
   gone(id, *group);
 }
@@ -253,7 +253,7 @@ void GroupDispatcher::worker_failed_to_start(WorkerId id, const Worker& worker, 
       scheduler_.group_cannot_start(group->id, loss);
       kill_members(*group, SIGKILL);
     } else {
-      group->fate.died(GroupFate::Death::exited, loss, now_);
+      group->fate.died(GroupFate::Death::exited, loss, now_, member_number(*group, id));
     }
   }
   gone(id, *group);

@@ -22,8 +22,8 @@ void GroupFate::threw(std::size_t rank, Time now) {
   if (!first_throw_) first_throw_ = now;
 }
 
-void GroupFate::died(Death how, schedule::LossId loss, Time now) {
-  dead_.push_back({how, loss});
+void GroupFate::died(Death how, schedule::LossId loss, Time now, std::optional<std::size_t> rank) {
+  dead_.push_back({how, loss, rank});
   if (!first_death_) first_death_ = now;
 }
 
@@ -58,9 +58,17 @@ std::optional<GroupFate::Time> GroupFate::next_deadline() const {
 }
 
 schedule::LossId GroupFate::culprit() const noexcept {
-  const auto first =
-      std::min_element(dead_.begin(), dead_.end(), [](const Dead& a, const Dead& b) { return a.how < b.how; });
-  return first == dead_.end() ? schedule::LossId::none : first->loss;
+  const auto has_aborted = [&](const Dead& one) {
+    return one.rank && std::any_of(dead_.begin(), dead_.end(), [&](const Dead& other) {
+             return other.how == Death::aborted && other.rank == one.rank;
+           });
+  };
+  const Dead* first = nullptr;
+  for (const Dead& dead : dead_) {
+    if (dead.how == Death::exited && has_aborted(dead)) continue;
+    if (first == nullptr || dead.how < first->how) first = &dead;
+  }
+  return first == nullptr ? schedule::LossId::none : first->loss;
 }
 
 }  // namespace rankpool::engine

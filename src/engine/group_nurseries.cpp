@@ -52,7 +52,7 @@ bool GroupDispatcher::handle_nursery(Group& group, std::size_t node, WorkerId id
       as_it_was.at = member.at;
       as_it_was.pid = member.pid;
       const auto loss = losses_.aborted(member.id, as_it_was, header.status, {number, group.members.size()});
-      group.fate.died(GroupFate::Death::aborted, loss, now_);
+      group.fate.died(GroupFate::Death::aborted, loss, now_, number);
       update(group);
       return true;
     }

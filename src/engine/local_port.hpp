@@ -24,6 +24,7 @@ class LocalPort final : public RankPort {
     (void)id;
     host::answer_with_place_of(host_, worker, request, *blob);
   }
+  [[nodiscard]] std::shared_ptr<channel::Leases> leases(WorkerId worker) override { return host_.leases(worker); }
   void forget_blob(std::uint64_t) override {}
   void kill(WorkerId worker, int signal) override { host_.kill(worker, signal); }
   void flush() override;

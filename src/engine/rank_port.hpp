@@ -3,6 +3,7 @@
 #include "base/ids.hpp"
 #include "base/worker_origin.hpp"
 #include "channel/blob.hpp"
+#include "channel/lease.hpp"
 #include "host/worker_host.hpp"
 
 #include <rankpool/detail/result_receiver.hpp>
@@ -61,6 +62,8 @@ class RankPort {
   /// Answers the worker's request with where it finds the broadcast; to another rank it is sent first, once.
   virtual void give_blob(WorkerId worker, std::uint64_t request, std::uint64_t id,
                          std::shared_ptr<const channel::Blob> blob) = 0;
+  /// Where the worker may hold locks by itself; null if its channel is not in this process.
+  [[nodiscard]] virtual std::shared_ptr<channel::Leases> leases(WorkerId worker) = 0;
   /// Nobody needs the broadcast any more.
   virtual void forget_blob(std::uint64_t id) = 0;
   virtual void kill(WorkerId worker, int signal) = 0;

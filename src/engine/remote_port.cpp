@@ -113,6 +113,10 @@ void RemotePort::give_blob(WorkerId worker, std::uint64_t request, std::uint64_t
   }
 }
 
+std::shared_ptr<channel::Leases> RemotePort::leases(WorkerId worker) {
+  return is_direct(worker) ? host().leases(worker) : nullptr;
+}
+
 void RemotePort::forget_blob(std::uint64_t id) {
   const auto found = blobs_.find(id);
   if (found == blobs_.end()) return;

@@ -40,6 +40,7 @@ class RemotePort final : public RankPort {
   void write_side(WorkerId worker, std::span<const std::byte> bytes) override;
   void give_blob(WorkerId worker, std::uint64_t request, std::uint64_t id,
                  std::shared_ptr<const channel::Blob> content) override;
+  [[nodiscard]] std::shared_ptr<channel::Leases> leases(WorkerId worker) override;
   void forget_blob(std::uint64_t id) override;
   void flush() override;
 

@@ -22,7 +22,8 @@ class SharedDispatcher {
  public:
   using Time = SharedStore::Time;
 
-  explicit SharedDispatcher(Workers& workers) : workers_(workers) {}
+  explicit SharedDispatcher(Workers& workers)
+      : workers_(workers), store_([&workers](WorkerId worker) { return workers.leases(worker); }) {}
 
   void handle(MakeSharedValue& command) { store_.made(command.id, std::move(command.value)); }
   void handle(MakeSharedQueue& command) { store_.made_queue(command.id, command.maxsize); }

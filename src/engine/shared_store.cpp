@@ -24,6 +24,7 @@ void SharedStore::forgotten(std::uint64_t id) {
   const auto found = objects_.find(id);
   if (found == objects_.end()) return;
   end_keeping(id, found->second);
+  if (found->second.lent) break_lease(id, found->second);
   Object object = std::move(found->second);
   objects_.erase(found);
   for (const Waiter& waiter : object.waiters) {
@@ -37,6 +38,7 @@ void SharedStore::forgotten(std::uint64_t id) {
 
 void SharedStore::called(const SharedCall& call, std::span<const std::byte> request, Time now) {
   const auto header = wire::take_plain<wire::SharedRequest>(request);
+  now_ = now;
   if (!header) return refuse(call, "a request that is none");
   serve(call, *header, request, now);
 }
@@ -55,8 +57,15 @@ void SharedStore::serve(const SharedCall& call, const wire::SharedRequest& reque
   }
   if (object.kept_until) {
     end_keeping(request.id, object);
-    if (request.op != SharedOp::lock || call.client != object.runner) pass_on(object);
+    if (request.op != SharedOp::lock || call.client != object.runner) pass_on(request.id, object);
   }
+  if (object.lent && serve_lent(call, request, object)) return;
+  serve_at_home(call, request, body, object, now);
+  await_lease(request.id, object);
+}
+
+void SharedStore::serve_at_home(const SharedCall& call, const wire::SharedRequest& request,
+                                std::span<const std::byte> body, Object& object, Time now) {
   switch (request.op) {
     case SharedOp::put:
       return put(call, request, body, object, now);
@@ -82,7 +91,7 @@ void SharedStore::serve(const SharedCall& call, const wire::SharedRequest& reque
 }
 
 void SharedStore::lock(const SharedCall& call, const wire::SharedRequest& request, Object& object, Time now) {
-  if (!object.holder) return give_lock(object, {call.client, request.thread}, call);
+  if (!object.holder) return give_lock(request.id, object, {call.client, request.thread}, call);
   await(call, request, {}, object, now);
 }
 
@@ -137,32 +146,33 @@ void SharedStore::unlock(const SharedCall& call, const wire::SharedRequest& requ
   reply(call, wire::shared_reply(SharedStatus::done));
   object.holder.reset();
   if (!object.run_began) object.run_began = now;
-  if (object.waiters.empty() || now - *object.run_began >= pace::kLockRun) return pass_on(object);
-  if (object.not_kept > 0) return --object.not_kept, pass_on(object);
+  if (object.waiters.empty() || now - *object.run_began >= pace::kLockRun) return pass_on(request.id, object);
+  if (object.not_kept > 0) return --object.not_kept, pass_on(request.id, object);
   object.kept_until = now + pace::kLockKept;
-  keeps_.emplace(*object.kept_until, request.id);
+  looks_.emplace(*object.kept_until, request.id);
 }
 
-void SharedStore::give_lock(Object& object, const Holder& to, const SharedCall& call) {
+void SharedStore::give_lock(std::uint64_t id, Object& object, const Holder& to, const SharedCall& call) {
   if (object.runner != to.client) object.run_began.reset();
   object.runner = to.client;
   object.holder = to;
+  if (to.client && object.value.size() <= channel::Lease::kLargest) lend(id, object, *to.client);
   const bool carried = object.value.size() <= wire::kCarriedWithLock;
   reply(call, wire::shared_reply(SharedStatus::done, carried ? object.value.view() : std::span<const std::byte>()));
 }
 
 void SharedStore::end_keeping(std::uint64_t id, Object& object) {
-  if (object.kept_until) keeps_.erase({*object.kept_until, id});
+  if (object.kept_until) looks_.erase({*object.kept_until, id});
   object.kept_until.reset();
 }
 
-void SharedStore::pass_on(Object& object) {
+void SharedStore::pass_on(std::uint64_t id, Object& object) {
   object.holder.reset();
   object.run_began.reset();
   while (!object.waiters.empty() && !object.holder) {
     const Waiter next = first_waiter(object);
     if (next.request.op == SharedOp::lock) {
-      give_lock(object, {next.call.client, next.request.thread}, next.call);
+      give_lock(id, object, {next.call.client, next.request.thread}, next.call);
     } else {
       reply(next.call, wire::serve_value(next.request, next.body, {object.value.data(), object.value.size()}));
     }
@@ -174,23 +184,33 @@ void SharedStore::client_gone(WorkerId worker) {
   for (auto& [id, object] : objects_) {
     object.users.erase(worker);
     std::erase_if(object.waiters, [&](const Waiter& waiter) { return waiter.call.client == worker; });
-    if (object.holder && object.holder->client == worker) pass_on(object);
+    if (object.lent && object.lent->place.worker == worker) break_lease(id, object);
+    if (object.holder && object.holder->client == worker) pass_on(id, object);
+    await_lease(id, object);
   }
+  places_.client_gone(worker);
 }
 
 void SharedStore::tick(Time now) {
-  while (!keeps_.empty() && keeps_.begin()->first <= now) {
-    const std::uint64_t id = keeps_.begin()->second;
+  now_ = now;
+  while (!looks_.empty() && looks_.begin()->first <= now) {
+    const std::uint64_t id = looks_.begin()->second;
     Object& object = objects_.at(id);
+    if (object.lent) {
+      look_at_lease(id, object);
+      continue;
+    }
     end_keeping(id, object);
     object.not_kept = kNotKept;
-    pass_on(object);
+    pass_on(id, object);
+    await_lease(id, object);
   }
   while (!deadlines_.empty() && std::get<0>(*deadlines_.begin()) <= now) {
     const auto [until, id, call] = *deadlines_.begin();
     deadlines_.erase(deadlines_.begin());
     const auto found = objects_.find(id);  // none if a worker has used a number twice
     if (found == objects_.end()) continue;
+    end_lease(id, found->second, true);  // it may be free, and this one the first
     if (std::erase_if(found->second.waiters, [&](const Waiter& waiter) { return waiter.call == call; }) != 0) {
       reply(call, wire::shared_reply(SharedStatus::refused));
     }
@@ -200,7 +220,7 @@ void SharedStore::tick(Time now) {
 std::optional<SharedStore::Time> SharedStore::next_deadline() const {
   std::optional<Time> next;
   if (!deadlines_.empty()) next = std::get<0>(*deadlines_.begin());
-  if (!keeps_.empty() && (!next || keeps_.begin()->first < *next)) next = keeps_.begin()->first;
+  if (!looks_.empty() && (!next || looks_.begin()->first < *next)) next = looks_.begin()->first;
   return next;
 }
 

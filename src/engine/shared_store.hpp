@@ -2,6 +2,7 @@
 
 #include "base/ids.hpp"
 #include "channel/blob.hpp"
+#include "engine/lease_places.hpp"
 #include "wire/shared.hpp"
 
 #include <rankpool/detail/bytes.hpp>
@@ -62,12 +63,19 @@ using SharedAction = std::variant<SendReply, GiveBlob, ForgetAtWorker, ForgetBlo
 /// of short sections would pay it for each of them. A lock's holder is a thread of a client. Every value has a lock of
 /// its own under the same number. While somebody holds it, the calls of others on the value wait (Python's way); so the
 /// holder may keep the value, which comes with the lock, and bring it back when it unlocks.
+///
+/// A worker of rank 0's node is given the lock on lease (channel/lease.hpp): it takes it again and again by itself.
+/// When somebody else wants it the lease ends, once the lock is free: at once if it was not used for kLeaseIdle, else
+/// when kRun is over. Until then it stands as held by that worker, by none of its threads.
 class SharedStore {
  public:
   using Time = std::chrono::nanoseconds;  ///< as Scheduler's
 
   /// After it was kept in vain, it is not kept so many times.
   static constexpr int kNotKept = 4;
+
+  /// `leases`: where workers may hold locks by themselves; without it none do.
+  explicit SharedStore(LeasePlaces::Find leases = {}) : places_(std::move(leases)) {}
 
   // -- events
   /// `value` is empty for a lock. Numbers are not used twice.
@@ -88,6 +96,8 @@ class SharedStore {
   [[nodiscard]] std::size_t size() const noexcept { return objects_.size(); }
 
  private:
+  /// In the place of a thread, where the worker knows which of its threads has the lock.
+  static constexpr std::uint64_t kNoThread = 0;
   struct Holder {
     Client client;
     std::uint64_t thread = 0;
@@ -101,6 +111,13 @@ class SharedStore {
     detail::Bytes body;
     std::optional<Time> until;
   };
+  /// `lease` is a worker's word, and ends with the lease or with the worker.
+  struct Lent {
+    LeasePlaces::Place place;
+    Time began{};
+    Time patience{};              ///< until the next look but one
+    std::optional<Time> look_at;  ///< while somebody waits
+  };
   struct Queue {
     std::uint64_t maxsize = 0;
     std::deque<detail::Bytes> items;
@@ -110,6 +127,7 @@ class SharedStore {
     std::shared_ptr<const channel::Blob> blob;
     std::optional<Queue> queue;
     std::optional<Holder> holder;
+    std::optional<Lent> lent;
     std::deque<Waiter> waiters;
     Client runner;                   ///< who had the lock last
     std::optional<Time> run_began;   ///< when it gave it back for the first time
@@ -119,6 +137,8 @@ class SharedStore {
   };
 
   void serve(const SharedCall& call, const wire::SharedRequest& request, std::span<const std::byte> body, Time now);
+  void serve_at_home(const SharedCall& call, const wire::SharedRequest& request, std::span<const std::byte> body,
+                     Object& object, Time now);
   /// The end of what is kept for the runner.
   void end_keeping(std::uint64_t id, Object& object);
   void put(const SharedCall& call, const wire::SharedRequest& request, std::span<const std::byte> body, Object& object,
@@ -132,15 +152,28 @@ class SharedStore {
   void lock(const SharedCall& call, const wire::SharedRequest& request, Object& object, Time now);
   void unlock(const SharedCall& call, const wire::SharedRequest& request, std::span<const std::byte> body,
               Object& object, Time now);
-  void give_lock(Object& object, const Holder& to, const SharedCall& call);
-  void pass_on(Object& object);
+  void give_lock(std::uint64_t id, Object& object, const Holder& to, const SharedCall& call);
+  void pass_on(std::uint64_t id, Object& object);
+  // -- leases
+  void lend(std::uint64_t id, Object& object, WorkerId to);
+  /// True if the call has been dealt with.
+  bool serve_lent(const SharedCall& call, const wire::SharedRequest& request, Object& object);
+  /// The lock is passed on if it is free; true if it was. `at_once`: even if it was used just now.
+  bool end_lease(std::uint64_t id, Object& object, bool at_once);
+  /// The same in any case.
+  void break_lease(std::uint64_t id, Object& object);
+  void look_at_lease(std::uint64_t id, Object& object);
+  void await_lease(std::uint64_t id, Object& object);
+  void stop_looking(std::uint64_t id, Object& object);
   void reply(const SharedCall& to, detail::Bytes with);
   void refuse(const SharedCall& to, const std::string& why, wire::SharedStatus status = wire::SharedStatus::error);
 
   std::map<std::uint64_t, Object> objects_;
+  LeasePlaces places_;
   std::set<std::tuple<Time, std::uint64_t, SharedCall>> deadlines_;  ///< of those who wait for a lock or a queue
-  std::set<std::pair<Time, std::uint64_t>> keeps_;                   ///< locks that are kept for their runner
+  std::set<std::pair<Time, std::uint64_t>> looks_;                   ///< at locks that are kept, or on lease and wanted
   std::vector<SharedAction> actions_;
+  Time now_{0};
 };
 
 }  // namespace rankpool::engine

@@ -65,6 +65,12 @@ class Workers {
     Worker* const worker = find(id);
     return worker == nullptr ? nullptr : port_to(*worker->at);
   }
+  /// Where the worker may hold locks by itself, or null.
+  [[nodiscard]] std::shared_ptr<channel::Leases> leases(WorkerId id) {
+    Worker* const worker = find(id);
+    if (worker == nullptr || worker->given_up || worker->at->port == nullptr) return nullptr;
+    return worker->at->port->leases(id);
+  }
   template <class Visit>
   void for_each_rank(Visit&& visit) const {
     for (const auto& [rank, entry] : ranks_) visit(entry);

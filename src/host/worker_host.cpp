@@ -147,6 +147,11 @@ void WorkerHost::write_side(WorkerId worker, std::span<const std::byte> bytes) {
   impl_->judge(*line);
 }
 
+std::shared_ptr<channel::Leases> WorkerHost::leases(WorkerId worker) {
+  auto* const line = impl_->find(worker);
+  return line == nullptr || line->rogue() ? nullptr : line->channel().leases();
+}
+
 channel::FutexWake WorkerHost::show(WorkerId worker) {
   auto* const line = impl_->find(worker);
   return line == nullptr ? channel::FutexWake() : line->show();

@@ -82,6 +82,8 @@ class WorkerHost {
   void write(WorkerId worker, std::span<const std::byte> bytes, std::shared_ptr<const void> keep_alive);
   /// Appends bytes to the worker's side stream and shows them at once.
   void write_side(WorkerId worker, std::span<const std::byte> bytes);
+  /// The locks that it has on lease, in its channel; null if the worker is gone.
+  [[nodiscard]] std::shared_ptr<channel::Leases> leases(WorkerId worker);
   /// Makes what was written since the last call visible and wakes the worker if it sleeps. One wake-up for many writes.
   void flush(WorkerId worker) { show(worker).ring(); }
   /// The same, but leaves the wake-up to the caller.

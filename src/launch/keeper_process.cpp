@@ -88,7 +88,8 @@ KeeperProcess fork_keeper(int other_threads) {
   const auto in_program = [&] { ::pthread_sigmask(SIG_SETMASK, &before, nullptr); };
   try {
     // A sanitizer's own thread may hold a lock like any other.
-    const KeeperProcess keeper = other_threads + base::kThreadsOfTools == 0 ? clone_quietly() : fork_twice();
+    const bool alone = other_threads == 0 && base::kThreadsOfTools == 0;
+    const KeeperProcess keeper = alone ? clone_quietly() : fork_twice();
     if (keeper.pid != 0) in_program();
     return keeper;
   } catch (...) {

@@ -4,6 +4,7 @@
 #include "base/log.hpp"
 #include "launch/launched.hpp"
 #include "launch/start.hpp"
+#include "transport/mpi_session.hpp"
 
 #include <rankpool/errors.hpp>
 
@@ -64,6 +65,7 @@ void prepare(int /*argc*/, char** /*argv*/) {
   own->host = std::make_shared<host::WorkerHost>(std::move(keeper.link));
   base::watch_for_copies();
   slot() = own.release();
+  transport::set_mpi_defaults();  // workers, which are the keeper's, do not see it
   std::atexit([] { let_keeper_go(); });
 }
 

@@ -62,7 +62,7 @@ Driver::Driver(const Options& options, std::unique_ptr<Input> input, Template co
     : options_(options),
       command_(std::move(command)),
       argument_names_(input->names()),
-      items_(std::move(input), needs_total(options), [this] { events_.post(InputCame{}); }),
+      items_(std::move(input), needs_total(options), [this] { events_.post(LookAgain{}); }),
       printer_(options, spool_folder(options.tmpdir), {STDOUT_FILENO, STDERR_FILENO}),
       tally_(options.halt) {}
 
@@ -87,20 +87,16 @@ int Driver::run() {
   }
   open_progress();
   try {
-    while (true) {
-      start_what_can_be();
-      if (phase_ == Phase::finishing) finish_running();
-      if (progress_ && options_.progress == Options::Progress::progress) {
-        progress_->set_note(std::to_string(running_.size()) + " running");
-      }
-      if (running_.empty() && (phase_ != Phase::running || (input_ended_ && again_.empty()))) break;
-      if (phase_ == Phase::stopping) break;
-      give_back_idle_nodes();
+    while (go_on()) {
       auto event = events_.poll();
       if (!event) {
         printer_.flush();
         if (printer_.reader_gone()) break;
-        event = events_.wait(wake_up_at());
+        const auto until = wake_up_at();
+        turn_.leave();
+        event = events_.wait(until);
+        turn_.take();
+        if (failure_) std::rethrow_exception(failure_);
       }
       if (event) handle(std::move(*event));
     }
@@ -119,6 +115,35 @@ int Driver::run() {
   if (printer_.reader_gone()) return 128 + SIGPIPE;
   if (stop_signal_ != 0) return 128 + stop_signal_;
   return tally_.exit_status();
+}
+
+bool Driver::go_on() {
+  start_what_can_be();
+  if (phase_ == Phase::finishing) finish_running();
+  if (progress_ && options_.progress == Options::Progress::progress) {
+    progress_->set_note(std::to_string(running_.size()) + " running");
+  }
+  if (running_.empty() && (phase_ != Phase::running || (input_ended_ && again_.empty()))) return false;
+  if (phase_ == Phase::stopping) return false;
+  give_back_idle_nodes();
+  return true;
+}
+
+void Driver::command_done(std::uint64_t seq, Future<CommandResult> future) {
+  // Where time has its part, the main thread has to reckon anew when to wake up.
+  const bool timed = options_.delay > 0 || options_.give_back_idle_nodes;
+  if (timed || !turn_.try_take()) return events_.post(CommandDone{seq, std::move(future)});
+  bool more = false;
+  try {
+    handle_result(seq, std::move(future));
+    more = go_on();
+    printer_.flush();
+    more = more && !printer_.reader_gone();
+  } catch (...) {
+    failure_ = std::current_exception();
+  }
+  turn_.leave();
+  if (!more) events_.post(LookAgain{});
 }
 
 void Driver::dry_run() {

@@ -34,6 +34,9 @@ void say(const std::string& text);
 ///     ItemQueue ──► next_job ──► start ──► (executor) ──► Events ──► ended ──► Joblog, Results, Printer, Tally
 ///     (thread)                     ▲                                   │
 ///                                  └────────── retries ◄───────────────┘
+///
+/// The main thread does all this, and takes turns with the callbacks of commands that have ended: while it sleeps they
+/// look at the end and start what comes next, which saves waking it for each command.
 class Driver {
  public:
   Driver(const Options& options, std::unique_ptr<Input> input, Template command);
@@ -80,6 +83,10 @@ class Driver {
   std::optional<Job> next_job();
   [[nodiscard]] bool is_to_be_run(const Job& job);
   void start(Job job);
+  /// Starts what can be started now; false if all is over.
+  bool go_on();
+  /// Any thread.
+  void command_done(std::uint64_t seq, Future<CommandResult> future);
   void handle(Event event);
   void handle_piece(const Piece& piece);
   void handle_result(std::uint64_t seq, Future<CommandResult> future);
@@ -100,6 +107,8 @@ class Driver {
   Template command_;
   std::vector<std::string> argument_names_;
   Events events_;
+  Turn turn_;
+  std::exception_ptr failure_;  ///< of a callback's turn
   ItemQueue items_;
   bool input_ended_ = false;
   History history_;

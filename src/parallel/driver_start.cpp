@@ -142,7 +142,7 @@ void Driver::start(Job job) {
                               : executor_->submit(run_command, std::move(command));
   job.future = future;
   running_.insert_or_assign(seq, std::move(job));
-  future.add_done_callback([this, seq](const Future<CommandResult>& done) { events_.post(CommandDone{seq, done}); });
+  future.add_done_callback([this, seq](const Future<CommandResult>& done) { command_done(seq, done); });
 }
 
 }  // namespace rankpool::parallel

@@ -12,6 +12,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <semaphore>
 #include <thread>
 #include <variant>
 
@@ -25,9 +26,9 @@ struct StopSignal {
   int number = 0;
   pid_t sender = 0;  ///< 0: outside this name space of processes
 };
-/// There is more to be run, or there will be nothing more.
-struct InputCame {};
-using Event = std::variant<CommandDone, Piece, StopSignal, InputCame>;
+/// Something else has changed: there is more to be run, or nothing more ever.
+struct LookAgain {};
+using Event = std::variant<CommandDone, Piece, StopSignal, LookAgain>;
 
 /// Whatever rank 0's main thread waits for, in one place. Thread-safe.
 class Events {
@@ -50,6 +51,18 @@ class Events {
   std::deque<Event> events_;
   std::size_t pieces_ = 0;
   bool looking_ = true;
+};
+
+/// Who may work now, of several threads. It is taken when it is made. A thread that has it may try to take it once
+/// more, in vain.
+class Turn {
+ public:
+  void take() { free_.acquire(); }
+  [[nodiscard]] bool try_take() { return free_.try_acquire(); }
+  void leave() { free_.release(); }
+
+ private:
+  std::binary_semaphore free_{0};
 };
 
 /// Posts the signals that ask rank 0 to stop, from a thread of its own, and keeps them from everybody else. Those that

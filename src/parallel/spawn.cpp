@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <spawn.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <algorithm>
 #include <array>
@@ -51,6 +52,23 @@ class Attributes {
   posix_spawnattr_t attributes_{};
 };
 
+constexpr std::string_view kPath = "PATH=";
+
+std::vector<std::string> folders_of(std::string_view path) {
+  std::vector<std::string> folders;
+  while (true) {
+    const auto colon = path.find(':');
+    folders.emplace_back(path.substr(0, colon));
+    if (colon == std::string_view::npos) return folders;
+    path.remove_prefix(colon + 1);
+  }
+}
+
+bool is_program(const char* file) {
+  struct stat info {};
+  return ::access(file, X_OK) == 0 && ::stat(file, &info) == 0 && S_ISREG(info.st_mode);
+}
+
 }  // namespace
 
 Spawner::Spawner(const CommandSettings& settings, const std::string& host) : settings_(settings) {
@@ -66,7 +84,10 @@ Spawner::Spawner(const CommandSettings& settings, const std::string& host) : set
   }
   for (const auto& [name, value] : settings.env) variables_.push_back(name + "=" + value);
   variables_.push_back("RANKPOOL_HOST=" + host);
-  for (auto& variable : variables_) environment_.push_back(variable.data());
+  for (auto& variable : variables_) {
+    environment_.push_back(variable.data());
+    if (variable.starts_with(kPath)) path_ = folders_of(std::string_view(variable).substr(kPath.size()));
+  }
   environment_.resize(environment_.size() + 3, nullptr);
 }
 
@@ -78,13 +99,23 @@ pid_t Spawner::start(const Command& command, const Streams& streams) {
   pid_t pid = -1;
   const auto plain = plain_words(command.text, settings_.shell, environment_has_function);
   // A shell says in its own words what is wrong with a program that cannot be started.
-  if (plain && spawn(pid, plain->front().c_str(), *plain, streams) == 0) return pid;
+  if (plain && spawn(pid, file_of(plain->front()).c_str(), *plain, streams) == 0) return pid;
   const std::vector<std::string> words{settings_.shell, "-c", command.text};
   const int error = spawn(pid, settings_.shell.c_str(), words, streams);
   if (error != 0) {
     throw std::system_error(error, std::generic_category(), "cannot start the shell " + settings_.shell);
   }
   return pid;
+}
+
+std::string Spawner::file_of(const std::string& name) const {
+  if (name.find('/') != std::string::npos) return name;
+  for (const auto& folder : path_) {
+    if (!folder.starts_with('/')) return name;  // a folder of the command's working directory
+    std::string file = folder + "/" + name;
+    if (is_program(file.c_str())) return file;
+  }
+  return name;
 }
 
 int Spawner::spawn(pid_t& pid, const char* program, const std::vector<std::string>& words, const Streams& streams) {

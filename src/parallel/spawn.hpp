@@ -24,10 +24,13 @@ class Spawner {
   pid_t start(const Command& command, const Streams& streams);
 
  private:
+  /// The program's file by the command's own PATH, which may be another than this process's; the name if there is none.
+  [[nodiscard]] std::string file_of(const std::string& name) const;
   int spawn(pid_t& pid, const char* program, const std::vector<std::string>& words, const Streams& streams);
 
   const CommandSettings& settings_;
   std::vector<std::string> variables_;
+  std::vector<std::string> path_;   ///< folders
   std::vector<char*> environment_;  ///< of variables_; the last two are the command's own
   std::string seq_;
   std::string slot_;

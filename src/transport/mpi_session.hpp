@@ -5,6 +5,9 @@
 
 namespace rankpool::transport {
 
+/// What MPI is to do differently, where the user does not say how: before it is initialised. Changes the environment.
+void set_mpi_defaults() noexcept;
+
 /// MPI itself, in a program whose MPI is rankpool's own: from MPI_Init_thread to MPI_Finalize, in one thread. A program
 /// that initialises MPI itself has none of these: a Transport needs no more than a communicator.
 class MpiSession {

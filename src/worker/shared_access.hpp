@@ -1,5 +1,6 @@
 #pragma once
 
+#include "channel/lease.hpp"
 #include "wire/shared_access.hpp"
 #include "worker/side_client.hpp"
 
@@ -11,7 +12,7 @@
 namespace rankpool::worker {
 
 /// The shared state as a worker's threads reach it: over the side stream, or in this process where a thread holds the
-/// value's lock and the value came with it. Thread-safe.
+/// value's lock and the value came with it. A lock that it has on lease it takes and gives back by itself. Thread-safe.
 class SharedAccess final : public wire::SharedAccess {
  public:
   explicit SharedAccess(SideClient& side) : side_(side) {}
@@ -25,7 +26,13 @@ class SharedAccess final : public wire::SharedAccess {
     std::uint64_t thread = 0;
     detail::Bytes value;
     bool changed = false;
+    channel::Lease* lease = nullptr;  ///< null: rank 0 is told
+    std::uint64_t hold = 0;           ///< its number
+    channel::Lease::Time since{};
   };
+  std::optional<detail::Bytes> take_on_lease(const wire::SharedRequest& request);
+  /// What rank 0 has to be told, if anything.
+  std::optional<detail::Bytes> give_back(const wire::SharedRequest& request);
   std::optional<detail::Bytes> serve_here(std::span<const std::byte> request);
 
   SideClient& side_;

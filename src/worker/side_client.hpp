@@ -38,6 +38,7 @@ class SideClient {
   /// Tells, and waits for nothing.
   void tell(std::span<const std::byte> request);
 
+  [[nodiscard]] channel::Leases& leases() noexcept { return channel_.control().leases; }
   /// True if there is something that nobody has read. Any thread.
   [[nodiscard]] bool pending() const noexcept {
     return channel_.control().side_in_tail.value.load(std::memory_order_acquire) !=

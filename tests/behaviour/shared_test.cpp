@@ -216,6 +216,74 @@ TEST_F(Shared, what_a_holder_that_dies_had_not_unlocked_is_as_if_it_had_not_been
   EXPECT_EQ(value.get(), 1);
 }
 
+int count_and_die(Value<int> value) {
+  Lock lock = value.get_lock();
+  for (int i = 0; i < 1000; ++i) {
+    const std::scoped_lock held(lock);
+    value.set(value.get() + 1);
+  }
+  ::raise(SIGKILL);
+  return 0;
+}
+
+TEST_F(Shared, what_a_worker_had_counted_under_a_lock_is_there_when_it_dies) {
+  ProcessPoolExecutor executor({.max_workers = 2, .on_worker_death = OnWorkerDeath::replace});
+  Value<int> value(0);
+  thrown<rankpool::TerminatedWorkerError>([&] { executor.submit(count_and_die, value).result(kLong); });
+  EXPECT_EQ(value.get(), 1000);
+  EXPECT_TRUE(value.get_lock().try_lock_for(kLong));
+}
+
+int count_and_stay(Value<int> value, std::string gate) {
+  Lock lock = value.get_lock();
+  for (int i = 0; i < 1000; ++i) {
+    const std::scoped_lock held(lock);
+    value.set(value.get() + 1);
+  }
+  leave_mark(gate);
+  await_open(gate);
+  const std::scoped_lock held(lock);
+  return value.get();
+}
+
+TEST_F(Shared, a_lock_that_a_task_has_used_and_does_not_hold_is_free_while_the_task_goes_on) {
+  const Gate gate;
+  ProcessPoolExecutor executor(2);
+  Value<int> value(0);
+  auto staying = executor.submit(count_and_stay, value, gate.name());
+  ASSERT_TRUE(gate.await_marks(1));
+  EXPECT_EQ(value.get(), 1000);
+  {
+    Lock lock = value.get_lock();
+    ASSERT_TRUE(lock.try_lock_for(kLong));
+    value.set(2000);
+    lock.unlock();
+  }
+  gate.open();
+  EXPECT_EQ(staying.result(kLong), 2000);
+}
+
+int count_many(std::vector<Value<int>> values, int times) {
+  for (int i = 0; i < times; ++i) {
+    for (auto& value : values) {
+      Lock lock = value.get_lock();
+      const std::scoped_lock held(lock);
+      value.set(value.get() + 1);
+    }
+  }
+  return times;
+}
+
+TEST_F(Shared, workers_that_use_many_locks_in_turn_lose_no_increment) {
+  ProcessPoolExecutor executor(3);
+  std::vector<Value<int>> values;
+  for (int i = 0; i < 9; ++i) values.emplace_back(0);
+  std::vector<Future<int>> futures;
+  for (int i = 0; i < 3; ++i) futures.push_back(executor.submit(count_many, values, 200));
+  for (const auto& future : futures) EXPECT_EQ(future.result(kLong), 200);
+  for (const auto& value : values) EXPECT_EQ(value.get(), 600);
+}
+
 int wait_for(Lock lock, std::string gate) {
   leave_mark(gate);
   lock.lock();

@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <functional>
 #include <iostream>
+#include <mutex>
 #include <numeric>
 #include <string>
 #include <thread>
@@ -28,6 +29,15 @@ constexpr long kItems = 2000;
 long square_slowly(long x) {
   ::poll(nullptr, 0, 1);
   return x * x;
+}
+
+/// The same, counted under the counter's lock: a rank that dies may hold that, or have it on lease.
+long square_and_count(rankpool::Value<long> counter, long x) {
+  const long square = square_slowly(x);
+  rankpool::Lock lock = counter.get_lock();
+  const std::scoped_lock held(lock);
+  counter.set(counter.get() + 1);
+  return square;
 }
 
 /// Ends only with its worker.
@@ -199,7 +209,7 @@ void check_break(rankpool::ProcessPoolExecutor& executor, const Blow& blow) {
   check(Clock::now() - begin < blow.told_within, "it was told late");
 }
 
-/// Every result is there, is right, and comes once.
+/// Every result is there, is right, and comes once; what its task did under a lock is done.
 void check_replace(rankpool::ProcessPoolExecutor& executor, const Blow& blow) {
   std::vector<long> items(kItems);
   std::iota(items.begin(), items.end(), 0L);
@@ -215,13 +225,17 @@ void check_replace(rankpool::ProcessPoolExecutor& executor, const Blow& blow) {
   };
   if (blow.idle) strike();
   long next = 0;
-  auto results = executor.map({.chunksize = 5}, square_slowly, items);
+  rankpool::Value<long> counter(0);
+  auto results = executor.map({.chunksize = 5}, rankpool::partial(square_and_count, counter), items);
   for (const long value : results) {
     check(value == next * next, "a wrong result");
     if (++next == 1 && !blow.idle) strike();
   }
   watcher.join();
   check(next == kItems, "results are missing");
+  check(counter.get_lock().try_lock_for(10s), "a lock is not free");
+  check(counter.get() >= kItems, "what was done under a lock is lost");  // more: some items ran twice
+  counter.get_lock().unlock();
 }
 
 void check_new_executor(std::size_t lost) {

@@ -117,10 +117,26 @@ int deaf() {
   return 6;
 }
 
+/// Takes its time, so that whatever brings the same request once more can come.
+int take_time() {
+  rankpool::ProcessPoolExecutor executor(1);
+  (void)rankpool::stop_requested();
+  up();
+  while (!rankpool::stop_requested()) std::this_thread::sleep_for(1ms);
+  std::cout << "asked" << std::endl;
+  std::this_thread::sleep_for(1500ms);
+  std::cout << "done" << std::endl;
+  return 7;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   const std::string name = argc > 1 ? argv[1] : "";
-  const auto app = name == "drain" ? drain : name == "ask" ? ask : name == "unaware" ? unaware : deaf;
+  const auto app = name == "drain"       ? drain
+                   : name == "ask"       ? ask
+                   : name == "unaware"   ? unaware
+                   : name == "take_time" ? take_time
+                                         : deaf;
   return rankpool::run(argc, argv, [app] { return app(); });
 }

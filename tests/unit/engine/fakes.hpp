@@ -57,6 +57,7 @@ class FakePort final : public RankPort {
                  std::shared_ptr<const channel::Blob> /*blob*/) override {
     blobs.push_back({raw(worker), request, id});
   }
+  [[nodiscard]] std::shared_ptr<channel::Leases> leases(WorkerId) override { return nullptr; }
   void forget_blob(std::uint64_t id) override { forgotten_blobs.push_back(id); }
   void kill(WorkerId worker, int signal) override { killed.emplace_back(raw(worker), signal); }
   void flush() override { ++flushes; }

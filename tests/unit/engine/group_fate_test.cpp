@@ -93,6 +93,23 @@ TEST(GroupFate, across_nodes_nobody_is_waited_for_for_long) {
   EXPECT_EQ(fate.culprit(), kFirst);
 }
 
+TEST(GroupFate, who_exits_is_to_blame_and_not_who_aborts_for_it) {
+  GroupFate fate(3, 2);
+  fate.died(Death::aborted, kFirst, 0ms, 2);
+  fate.died(Death::exited, kFirst, 1ms, 2);
+  fate.died(Death::exited, kSecond, 2ms, 1);
+  EXPECT_EQ(fate.verdict(50ms), Verdict::lost);
+  EXPECT_EQ(fate.culprit(), kSecond);
+}
+
+TEST(GroupFate, who_aborts_exits_as_well_whatever_is_heard_of_first) {
+  GroupFate fate(2, 1);
+  fate.died(Death::exited, kFirst, 0ms, 1);
+  EXPECT_EQ(fate.culprit(), kFirst);
+  fate.died(Death::aborted, kSecond, 1ms, 1);
+  EXPECT_EQ(fate.culprit(), kSecond);
+}
+
 TEST(GroupFate, of_equal_deaths_the_first_is_named) {
   GroupFate fate(3, 1);
   fate.died(Death::by_signal, kFirst, 0ms);

@@ -40,7 +40,7 @@ class Reading : public testing::Test {
  protected:
   std::unique_ptr<ItemQueue> queue(std::uint64_t count, bool read_all, bool fails = false) {
     return std::make_unique<ItemQueue>(std::make_unique<Numbers>(count, fails, read), read_all,
-                                       [this] { events.post(InputCame{}); });
+                                       [this] { events.post(LookAgain{}); });
   }
   /// Waits for the next one.
   std::optional<Item> next(ItemQueue& from) {
