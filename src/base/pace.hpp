@@ -35,6 +35,8 @@ using std::chrono::seconds;
 inline constexpr nanoseconds kShownWithin = milliseconds(2);
 /// Begin and end of items, where somebody watches them, are told so much later.
 inline constexpr nanoseconds kTimesShownWithin = milliseconds(100);
+/// How much memory it has costs a worker tens of microseconds to know: there it looks so often at most.
+inline constexpr nanoseconds kMemoryToldEvery = milliseconds(20);
 /// A chunk that lasts so long may end unheard while the next is at hand. A shorter one would not last until more have
 /// come, and a longer one is worth a wake-up.
 inline constexpr nanoseconds kShortFrom = microseconds(60);

@@ -103,8 +103,9 @@ void GroupDispatcher::send_task(Group& group, std::size_t number, const wire::Va
   detail::Gather gather;
   wire::ChunkHeader chunk;
   chunk.flags = number == 0 ? wire::FrameFlag::announce : wire::FrameFlag::announce_only;
-  if (number == 0 && events_ && events_->wants_times()) {
-    chunk.flags = chunk.flags | wire::FrameFlag::timed;
+  if (events_ && events_->wants_times()) {
+    chunk.flags = chunk.flags | wire::FrameFlag::memory;
+    if (number == 0) chunk.flags = chunk.flags | wire::FrameFlag::timed;
     group.timed = true;
   }
   chunk.items = 1;
@@ -168,6 +169,11 @@ bool GroupDispatcher::handle_frame(WorkerId id, const Worker& worker, const wire
       return handle_outcome(*group, *number, wire::OutcomeHeader::of(header), payload, owned);
     case wire::FrameKind::times:
       return handle_times(*group, *number, wire::OutcomeHeader::of(header), payload);
+    case wire::FrameKind::memory: {
+      const auto memory = wire::MemoryHeader::of(header);
+      tell([&] { return WorkerMemory{id, memory.resident, memory.peak}; });
+      return payload.empty();
+    }
     default:
       return false;
   }

@@ -144,7 +144,9 @@ void TaskDispatcher::execute(const schedule::SendChunk& action) {
   gather_.clear();
   wire::ChunkHeader header;
   if (worker->pool->announce_items || work->limited) header.flags = wire::FrameFlag::announce;
-  if (events_ && events_->wants_times()) header.flags = header.flags | wire::FrameFlag::timed;
+  if (events_ && events_->wants_times()) {
+    header.flags = header.flags | wire::FrameFlag::timed | wire::FrameFlag::memory;
+  }
   header.items = action.count;
   header.chunk = raw(action.chunk);
   header.hold_back = hold_back(*worker->pool);

@@ -91,6 +91,12 @@ struct ItemTimes {
   std::uint32_t count = 0;
   std::span<const std::byte> times;  ///< count + 1 numbers of 64 bits: nanoseconds; valid during the call
 };
+/// How much memory the worker's process has, in bytes: told now and then if `wants_times`.
+struct WorkerMemory {
+  WorkerId worker{};
+  std::uint64_t resident = 0;
+  std::uint64_t peak = 0;
+};
 /// The worker is through with the chunk and has spent `busy` on it, by its own clock.
 struct ChunkDone {
   WorkerId worker{};
@@ -152,8 +158,8 @@ struct RankLost {
 
 using TaskEvent =
     std::variant<PoolOpened, PoolBroken, PoolEnded, WorkSubmitted, WorkExtended, WorkSealed, WorkEnded, ChunkSent,
-                 ItemBegan, ItemsEnded, ItemTimes, ChunkDone, ItemRetried, ItemsFailed, ItemsCancelled, RankBegan,
-                 RankEnded, WorkerStarted, WorkerReady, WorkerGone, RankJoined, RankLost>;
+                 ItemBegan, ItemsEnded, ItemTimes, WorkerMemory, ChunkDone, ItemRetried, ItemsFailed, ItemsCancelled,
+                 RankBegan, RankEnded, WorkerStarted, WorkerReady, WorkerGone, RankJoined, RankLost>;
 
 /// Who is told of events. Nobody is: no event is made.
 class TaskEvents {
@@ -163,7 +169,7 @@ class TaskEvents {
   /// which things happened as the engine saw them. Must neither block nor throw. Events carry no time: whoever needs
   /// one reads the clock.
   virtual void tell(const TaskEvent& event) noexcept = 0;
-  /// Whether workers are to take the time of each item.
+  /// Whether workers are to take the time of each item, and to tell how much memory they have.
   [[nodiscard]] virtual bool wants_times() const noexcept { return false; }
 };
 

@@ -59,6 +59,11 @@ bool TaskDispatcher::handle_frame(WorkerId id, Worker& worker, const wire::Frame
       return true;
     case wire::FrameKind::times:
       return handle_times(id, worker, wire::OutcomeHeader::of(header), payload);
+    case wire::FrameKind::memory: {
+      const auto memory = wire::MemoryHeader::of(header);
+      tell([&] { return WorkerMemory{id, memory.resident, memory.peak}; });
+      return payload.empty();
+    }
     case wire::FrameKind::values:
     case wire::FrameKind::value:
     case wire::FrameKind::error:

@@ -138,6 +138,13 @@ void TaskRecorder::record(const ItemTimes& event) {
   }
 }
 
+void TaskRecorder::record(const WorkerMemory& event) {
+  Event e = event_of(What::worker_memory, event);
+  e.value = event.resident;
+  e.first = event.peak;
+  ring_.append(e);
+}
+
 void TaskRecorder::record(const ChunkDone& event) {
   Event e = event_of(What::chunk_done, event);
   e.value = static_cast<std::uint64_t>(event.busy.count());

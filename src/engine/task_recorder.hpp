@@ -27,7 +27,7 @@ namespace rankpool::engine {
 class TaskRecorder final : public TaskEvents {
  public:
   /// Ring and names outlive this. `host` is this process's; `times`: somebody wants to know when each item began and
-  /// ended.
+  /// ended, and how much memory workers have.
   TaskRecorder(watch::EventRing& ring, watch::Names& names, std::string host, bool times)
       : ring_(ring), names_(names), host_(std::move(host)), times_(times) {}
 
@@ -46,6 +46,7 @@ class TaskRecorder final : public TaskEvents {
   void record(const ItemBegan&) {}
   void record(const ItemsEnded& event);
   void record(const ItemTimes& event);
+  void record(const WorkerMemory& event);
   void record(const ChunkDone& event);
   void record(const ItemRetried& event);
   void record(const ItemsFailed& event);

@@ -37,6 +37,7 @@ enum class What : std::uint8_t {
   items_cancelled,   ///< first, count
   group_rank_began,  ///< first: the item; count: the rank, not 0, of the task of several ranks whose part it runs
   group_rank_ended,  ///< it is through with it
+  worker_memory,     ///< value: resident bytes of its process; first: the most of them there ever were
 };
 
 /// How an item ended.

@@ -17,6 +17,12 @@ constexpr std::size_t kFlushBytes = std::size_t{4} << 20U;
 /// Counters change with every event: they are drawn so often, and ever rarer, so that a long job has some thousands.
 constexpr Time kCountersEvery = 5 * kMillisecond;
 constexpr Time kCountersPart = 2000;
+/// So are the memory of each worker, where it has changed by much, and its peak whenever that has.
+constexpr Time kMemoryEvery = 100 * kMillisecond;
+constexpr Time kMemoryPart = 500;
+bool differ_much(std::uint64_t bytes, std::uint64_t shown) {
+  return (bytes > shown ? bytes - shown : shown - bytes) > std::max(std::uint64_t{1} << 20U, shown / 32);
+}
 
 // Widths of the slots: what they hold as a rule. A longer number makes its line longer.
 constexpr std::size_t kPidWidth = 5;
@@ -133,8 +139,15 @@ void TraceWriter::event(const Event& event, TaskBook& book) {
     case What::group_rank_ended:
       part_ended(event.worker, event.when, book);
       break;
+    case What::worker_memory:
+      memory(event, book);
+      break;
     case What::worker_gone:
       part_ended(event.worker, event.when, book);
+      if (const auto found = memory_.find(event.worker); found != memory_.end()) {
+        show_resident(event.worker, found->second, event.when, book);
+        memory_.erase(found);
+      }
       instant(event.detail != 0 ? "worker lost" : "worker ended", event.detail != 0 ? "loss" : "end", event.worker,
               book, event.when, "{}");
       break;
@@ -173,6 +186,35 @@ void TraceWriter::part_ended(std::uint32_t worker, Time when, TaskBook& book) {
              std::to_string(one == nullptr ? 1 : one->rank + 1) + ",\"tid\":" + std::to_string(kFirstTid + worker) +
              ",\"dur\":" + in_microseconds(when - part.begin) + ",\"ts\":" + microseconds(part.begin) +
              ",\"args\":{\"number\":" + std::to_string(part.item) + ",\"rank\":" + std::to_string(part.rank) + "}},\n");
+}
+
+void TraceWriter::memory(const Event& event, TaskBook& book) {
+  if (book.worker(event.worker) == nullptr) return;
+  Memory& one = memory_[event.worker];
+  one.resident = event.value;
+  one.peak = std::max(event.first, event.value);
+  if (one.peak > one.shown_peak && differ_much(one.peak, one.shown_peak)) {
+    memory_counter("peak", event.worker, one.shown_peak = one.peak, event.when, book);
+  }
+  if (event.when - one.shown >= std::max(kMemoryEvery, (event.when - begin_) / kMemoryPart)) {
+    show_resident(event.worker, one, event.when, book);
+  }
+}
+
+/// If that is not what is shown already.
+void TraceWriter::show_resident(std::uint32_t worker, Memory& memory, Time when, TaskBook& book) {
+  if (!differ_much(memory.resident, memory.shown_resident)) return;
+  memory_counter("resident", worker, memory.shown_resident = memory.resident, when, book);
+  memory.shown = when;
+}
+
+void TraceWriter::memory_counter(const char* what, std::uint32_t worker, std::uint64_t bytes, Time when,
+                                 TaskBook& book) {
+  const auto* const one = book.worker(worker);
+  file_.text("{\"ph\":\"C\",\"name\":\"" + std::string(what) + " memory of worker " + std::to_string(worker) +
+             "\",\"cat\":\"" + what + "\",\"pid\":" + std::to_string(one == nullptr ? 1 : one->rank + 1) +
+             ",\"tid\":" + std::to_string(kFirstTid + worker) + ",\"ts\":" + microseconds(when) +
+             ",\"args\":{\"value\":" + std::to_string(bytes) + "}},\n");
 }
 
 TraceWriter::Line& TraceWriter::line_for(const std::string& name, Outcome outcome, bool estimated) {
@@ -280,6 +322,10 @@ void TraceWriter::end(Time now, TaskBook& book) {
   if (failed_) return;
   last_counters_ = 0;
   counters(now, book);
+  for (auto& [worker, memory] : memory_) {
+    const auto* const one = book.worker(worker);
+    if (one != nullptr && one->alive) show_resident(worker, memory, now, book);
+  }
   clocks(book);
   flush(now, true, book);
 }

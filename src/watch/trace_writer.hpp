@@ -47,6 +47,18 @@ class TraceWriter final : public Reader {
     Time begin = 0;
   };
 
+  /// What a worker has said of its memory, and what of that is in the trace.
+  struct Memory {
+    std::uint64_t resident = 0;
+    std::uint64_t peak = 0;
+    std::uint64_t shown_resident = 0;
+    std::uint64_t shown_peak = 0;
+    Time shown = 0;
+  };
+
+  void memory(const Event& event, TaskBook& book);
+  void show_resident(std::uint32_t worker, Memory& memory, Time when, TaskBook& book);
+  void memory_counter(const char* what, std::uint32_t worker, std::uint64_t bytes, Time when, TaskBook& book);
   void part_ended(std::uint32_t worker, Time when, TaskBook& book);
   Line& line_for(const std::string& name, Outcome outcome, bool estimated);
   void metadata(const char* what, std::int64_t pid, std::int64_t tid, const std::string& arguments);
@@ -61,6 +73,7 @@ class TraceWriter final : public Reader {
   const Time begin_;
   std::map<std::pair<const std::string*, std::uint32_t>, Line> lines_;
   std::map<std::uint32_t, Part> parts_;  ///< of tasks of several ranks, that run; by worker
+  std::map<std::uint32_t, Memory> memory_;
   const std::string* last_name_ = nullptr;
   std::uint32_t last_kind_ = 0;
   Line* last_line_ = nullptr;

@@ -64,6 +64,21 @@ struct OutcomeHeader {
   }
 };
 
+/// FrameKind::memory
+struct MemoryHeader {
+  std::uint64_t resident = 0;  ///< bytes
+  std::uint64_t peak = 0;      ///< the most that was ever resident
+
+  [[nodiscard]] FrameHeader frame() const {
+    FrameHeader header(FrameKind::memory);
+    header.number = resident;
+    header.extra = peak;
+    return header;
+  }
+  static MemoryHeader of(const FrameHeader& header) { return {header.number, header.extra}; }
+  bool operator==(const MemoryHeader&) const = default;
+};
+
 /// FrameKind::request, reply, forget
 struct CallHeader {
   FrameKind kind{};

@@ -101,7 +101,7 @@ class FrameReader {
   }
 
   static bool plausible(const FrameHeader& header) noexcept {
-    return header.magic == kFrameMagic && header.kind >= FrameKind::init && header.kind <= FrameKind::times &&
+    return header.magic == kFrameMagic && header.kind >= FrameKind::init && header.kind < FrameKind::dropped &&
            header.length <= static_cast<std::size_t>(-1) / 4;
   }
 

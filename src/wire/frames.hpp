@@ -11,7 +11,7 @@
 namespace rankpool::wire {
 
 /// Raised with every change of a frame or message.
-inline constexpr std::uint16_t kVersion = 8;
+inline constexpr std::uint16_t kVersion = 9;
 inline constexpr std::uint16_t kFrameMagic = 0x5250;  // "PR" in memory on little-endian machines
 
 enum class FrameKind : std::uint8_t {
@@ -35,8 +35,9 @@ enum class FrameKind : std::uint8_t {
   join_group,   ///< engine to worker: become an MPI process; payload: its environment
   nursery,      ///< NurseryHeader, both ways
   // of whoever runs tasks
-  times,  ///< OutcomeHeader: when the first of the items began and each ended, by the worker's clock in nanoseconds
-  name,   ///< engine to worker: what the task of the next chunk is called, as its user has it; payload: text
+  times,   ///< OutcomeHeader: when the first of the items began and each ended, by the worker's clock in nanoseconds
+  memory,  ///< MemoryHeader: how much of it the worker's process has
+  name,    ///< engine to worker: what the task of the next chunk is called, as its user has it; payload: text
   // on no wire
   dropped,  ///< what a FrameReader makes of a frame for which there is no memory
 };
@@ -47,6 +48,7 @@ enum class FrameFlag : std::uint8_t {
   announce = 2,       ///< engine to worker, on `chunk`: send `began` for each item and publish each outcome at once
   announce_only = 4,  ///< likewise, but what the item returns is not wanted: `skipped` stands for it
   timed = 8,          ///< engine to worker, on `chunk`: send `times` of all items
+  memory = 16,        ///< engine to worker, on `chunk`: send `memory` now and then
 };
 
 constexpr FrameFlag operator|(FrameFlag a, FrameFlag b) noexcept {

@@ -7,6 +7,7 @@
 #include "worker/frame_line.hpp"
 #include "worker/item_times.hpp"
 #include "worker/kept_heap.hpp"
+#include "worker/memory_use.hpp"
 #include "worker/output_streams.hpp"
 #include "worker/ring_input.hpp"
 #include "worker/shared_access.hpp"
@@ -173,6 +174,7 @@ class Worker final : public detail::TaskContext {
     if (times_.are_due(item() < count_, now)) {
       publish_open();
       write_times();
+      if (memory_.is_due(now)) write_memory();
       rings_.publish();
     }
   }
@@ -189,12 +191,20 @@ class Worker final : public detail::TaskContext {
     rings_.write(&times.begin, sizeof times.begin);
     rings_.write(times.ends.data(), times.ends.size_bytes());
   }
+  void write_memory() {
+    const auto memory = memory_of_this_process();
+    if (!memory) return;
+    const FrameHeader header = memory->frame();
+    rings_.write(&header, sizeof header);
+  }
   /// At the end of a chunk, whose last results may still be in the open frame.
-  void tell_times(std::chrono::nanoseconds busy) {
+  void tell_watchers(Clock::time_point begin, std::chrono::nanoseconds busy) {
+    const bool memory = memory_.is_due(begin + busy);
     const auto outlier = times_.timed() ? std::nullopt : times_.far_from_mean(busy, count_);
-    if (!times_.timed() && !outlier) return;
+    if (!memory && !times_.timed() && !outlier) return;
     if (cursor_ != nullptr) close_open();
     outlier ? write_times(*outlier) : write_times();
+    if (memory) write_memory();
   }
 
   void announce_item() noexcept override {
@@ -316,6 +326,7 @@ class Worker final : public detail::TaskContext {
     const auto begin = Clock::now();
     last_check_ = begin;
     times_.begin(timed, begin);
+    memory_.begin(wire::has(header.flags, FrameFlag::memory));
     until_flush_check_ = stride_ = 1;
     try {
       const detail::Invoker invoke = hooks_.resolve(head, callable_);
@@ -326,7 +337,7 @@ class Worker final : public detail::TaskContext {
     }
     flush_output();
     const auto busy = Clock::now() - begin;
-    tell_times(busy);
+    tell_watchers(begin, busy);
     if (cursor_ != nullptr) {
       close_open(busy);
     } else {
@@ -409,6 +420,7 @@ class Worker final : public detail::TaskContext {
   Clock::time_point last_publish_{};
   std::chrono::nanoseconds flush_after_ = pace::kShownWithin;
   ItemTimes times_;
+  MemoryUse memory_;
 };
 
 }  // namespace

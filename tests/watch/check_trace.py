@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""check_trace.py FILE [--tasks N] [--workers N] [--lost N] [--complete] [--exact]: whether a trace keeps the rules by which
+"""check_trace.py FILE [--tasks N] [--workers N] [--lost N] [--memory FROM TO] [--complete] [--exact]: whether a trace keeps the rules by which
 Perfetto and chrome://tracing read the trace-event format.
 
 Perfetto's parser needs a network to be had; these are its rules, from its sources and the format's description: one JSON
@@ -17,6 +17,7 @@ parser.add_argument("--tasks", type=int)
 parser.add_argument("--workers", type=int)
 parser.add_argument("--lost", type=int)
 parser.add_argument("--parts", type=int, help="runs of other ranks than the first of tasks of several")
+parser.add_argument("--memory", type=float, nargs=2, help="in MB: the largest peak of a worker is between these, and no other's is")
 parser.add_argument("--complete", action="store_true")
 parser.add_argument("--exact", action="store_true", help="every run's times are of its worker's own clock")
 given = parser.parse_args()
@@ -34,6 +35,7 @@ check(isinstance(events, list) and events, "not an array of events")
 threads = defaultdict(list)
 named = set()
 parts = []
+peaks = {}
 lost = 0
 end = None
 for event in events:
@@ -58,6 +60,10 @@ for event in events:
         threads[event["pid"], event["tid"]].append((round(event["ts"] * 1000), round(event["dur"] * 1000), event))
     elif phase == "C":
         check(all(type(value) in (int, float) for value in event["args"].values()), f"counter: {event}")
+        if event.get("cat") == "peak":  # of a worker's memory, which never falls
+            thread, peak = (event["pid"], event["tid"]), event["args"]["value"] / 1e6
+            check(peak > peaks.get(thread, 0), f"a peak that falls: {event}")
+            peaks[thread] = peak
     elif phase == "i":
         check(event["s"] in ("t", "p", "g"), f"scope: {event}")
         lost += event["name"] == "worker lost"
@@ -87,4 +93,8 @@ check(end["dropped"] == 0, f"dropped: {end}")
 for wanted, found, what in ((given.tasks, len(tasks), "tasks"), (given.workers, len(threads), "workers"), (given.lost, lost, "losses"), (given.parts, len(parts), "parts of tasks of several ranks")):
     check(wanted is None or wanted == found, f"{found} {what}, not {wanted}")
 check(not given.complete or end["complete"], "not complete")
+check(set(threads) - set(peaks) == set() or lost, f"no memory of {set(threads) - set(peaks)}")
+if given.memory:
+    low, high = given.memory
+    check(sum(low <= peak <= high for peak in peaks.values()) == 1 and max(peaks.values()) <= high, f"peaks in MB: {peaks}")
 print(f"{len(events)} events, {len(tasks)} runs on {len(threads)} workers: as the format wants it")

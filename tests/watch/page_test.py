@@ -4,6 +4,7 @@ browser without network: it draws all of them, its first paint comes within two 
 import gzip
 import http.server
 import json
+import math
 import os
 import random
 import re
@@ -50,6 +51,11 @@ def write_trace(path):
             outcome = "error" if number == tasks // 2 else "lost" if number == tasks * 5 // 8 else "done"
             out.write(f'{{"ph":"X","name":"{name}","cat":"{outcome}","pid":{worker // 4 + 1},"tid":{100000 + worker},"dur":{length:.3f},'
                       f'"ts":{at[worker]:.3f},"args":{{"number":{number},"attempt":1,"bytes_in":8,"bytes_out":8}}}},\n')
+            if number % (tasks // 800 or 1) < workers:  # in waves, on the second node larger ones
+                wave = math.sin(number / tasks * 9 + worker) + 1.2
+                resident = int((60 + 90 * (1 + worker // 4) * wave) * 1e6)
+                out.write(f'{{"ph":"C","name":"resident memory of worker {worker}","cat":"resident","pid":{worker // 4 + 1},"tid":{100000 + worker},'
+                          f'"ts":{at[worker] + length:.3f},"args":{{"value":{resident}}}}},\n')
             at[worker] += length + randomly.uniform(0.05, 0.6) * scale
             if outcome == "lost":
                 out.write(f'{{"ph":"i","s":"g","name":"retry","cat":"retry","pid":1,"tid":0,"ts":{at[worker]:.3f},"args":{{"task":"{name}","number":{number}}}}},\n')
@@ -64,7 +70,7 @@ print(f"page of {tasks} tasks: {size / 1e6:.2f} MB")
 expect(size <= 5_000_000, "the page is too large")
 text = page.read_text()
 expect(not re.search(r'(src|href)="?(https?:)?//', text) and "http" not in text.replace("http://www.w3.org", ""), "the page needs a network")
-for part in ('id="insights"', 'id="throughput"', 'id="busy"', 'id="lengths"', 'id="workers"', 'id="slowest"', 'id="marks"', "retry", "error"):
+for part in ('id="insights"', 'id="throughput"', 'id="busy"', 'id="lengths"', 'id="workers"', 'id="slowest"', 'id="marks"', "retry", "error", 'id="memory"', 'id="worker-memory"', "n1: ", "n0: "):
     expect(part in text, f"the page lacks {part}")
 
 

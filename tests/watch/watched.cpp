@@ -42,6 +42,12 @@ long deadly(long i, std::string mark) {
   }
   return i;
 }
+/// The tenth has 200 MB for a while.
+long tenth_is_large(long i) {
+  const std::vector<char> memory(i == 10 ? 200'000'000 : 1, 'x');
+  std::this_thread::sleep_for(milliseconds(10));
+  return memory.back() == 'x' ? i : 0;
+}
 /// One of a chunk is long.
 long mostly_short(long i) { return spin(i == 41 ? 60'000 : 20); }
 
@@ -148,6 +154,8 @@ int app(int argc, char** argv) {
   } else if (what == "failing") {
     for (const auto& outcome : executor.map(map, unlucky, counted(number(2, 50))).outcomes())
       sum += outcome.value.value_or(0);
+  } else if (what == "memory") {
+    for (const long i : executor.map(map, tenth_is_large, counted(number(2, 50)))) sum += i;
   } else if (what == "crash") {
     const std::string mark = "/tmp/rankpool_watched." + std::to_string(::getpid());
     for (const long i : executor.map(map, deadly, counted(50), std::vector<std::string>(50, mark))) sum += i;

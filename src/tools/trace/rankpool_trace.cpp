@@ -1,4 +1,5 @@
 #include "tools/trace/trace_data.hpp"
+#include "tools/trace/trace_memory.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -13,7 +14,7 @@ namespace {
 int run(const std::string& file, const std::string& page) {
   const auto trace = rankpool::tools::read_trace(file);
   if (page.empty()) {
-    std::cout << rankpool::tools::insights_of(trace);
+    std::cout << rankpool::tools::insights_of(trace) << rankpool::tools::memory_line(trace);
   } else {
     std::ofstream out(page, std::ios::binary | std::ios::trunc);
     out << rankpool::tools::page_of(trace, std::filesystem::path(file).filename().string());

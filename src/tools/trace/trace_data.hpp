@@ -49,10 +49,19 @@ struct TraceData {
     bool lost = false;
   };
 
+  /// What a worker said of its process.
+  struct Memory {
+    Time when = 0;
+    std::uint64_t bytes = 0;
+    std::uint32_t worker = 0;  ///< index into `workers`
+    bool is_peak = false;      ///< the most there ever was; else what is resident
+  };
+
   std::vector<std::string> names;
   std::vector<Worker> workers;
-  std::vector<Task> tasks;  ///< sorted by worker, then by time
-  std::vector<Task> parts;  ///< what the other ranks of tasks of several did
+  std::vector<Task> tasks;     ///< sorted by worker, then by time
+  std::vector<Task> parts;     ///< what the other ranks of tasks of several did; sorted likewise
+  std::vector<Memory> memory;  ///< sorted likewise; empty if it is not known
   std::vector<Mark> marks;
   std::map<std::int32_t, Rank> ranks;
   Time end = 0;               ///< of what is known

@@ -1,4 +1,6 @@
+#include "tools/trace/trace_chart.hpp"
 #include "tools/trace/trace_data.hpp"
+#include "tools/trace/trace_memory.hpp"
 
 #include "watch/trace_writer.hpp"
 
@@ -7,8 +9,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstdio>
-#include <functional>
 #include <numeric>
 #include <sstream>
 #include <stdexcept>
@@ -23,46 +23,7 @@ namespace {
 
 /// Beyond so many tasks, neighbours that no eye could tell apart become one.
 constexpr std::size_t kMostTasks = 1'500'000;
-constexpr std::size_t kChartBins = 160;
 constexpr std::size_t kRowsOfTables = 200;
-
-std::string html(std::string_view text) {
-  std::string result;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        result += "&amp;";
-        break;
-      case '<':
-        result += "&lt;";
-        break;
-      case '>':
-        result += "&gt;";
-        break;
-      default:
-        result += c;
-    }
-  }
-  return result;
-}
-
-std::string number(double value, int digits = 4) {
-  std::array<char, 32> text{};
-  if (std::abs(value) >= 1000) {
-    std::snprintf(text.data(), text.size(), "%.0f", value);
-  } else {
-    std::snprintf(text.data(), text.size(), "%.*g", digits, value);
-  }
-  return text.data();
-}
-
-std::string length(Time ns) {
-  const auto value = static_cast<double>(ns);
-  if (value < 1e3) return number(value) + " ns";
-  if (value < 1e6) return number(value / 1e3) + " \u00b5s";
-  if (value < 1e9) return number(value / 1e6) + " ms";
-  return number(value / 1e9, 5) + " s";
-}
 
 /// A text within a <script>: no "</script>" may come of it.
 std::string script_text(std::string_view text) {
@@ -179,28 +140,6 @@ std::string packed(const std::vector<TraceData::Task>& tasks, std::size_t worker
     }
   }
   return bytes;
-}
-
-struct Axis {
-  std::string left, right, top;
-};
-
-/// A chart of bars as SVG, which prints and needs no script.
-std::string chart(const std::vector<double>& bars, const Axis& axis, const std::string& id) {
-  constexpr double width = 600, base = 132, room = 116;  // of the 150 in height
-  const double most = std::max(*std::max_element(bars.begin(), bars.end()), 1e-12);
-  const double step = width / static_cast<double>(bars.size());
-  std::string path;
-  for (std::size_t i = 0; i < bars.size(); ++i) {
-    if (bars[i] <= 0) continue;
-    const double tall = std::max(bars[i] / most * room, 0.8);
-    path += "M" + number(static_cast<double>(i) * step, 5) + " " + number(base, 5) + "v-" + number(tall, 4) + "h" +
-            number(std::max(step - (step > 6 ? 1 : 0), 0.5), 4) + "v" + number(tall, 4) + "z";
-  }
-  return "<svg id=\"" + id + "\" viewBox=\"0 0 600 150\" role=\"img\"><path class=\"bar\" d=\"" + path +
-         "\"/><path class=\"axis\" d=\"M0 132.5h600\"/><text x=\"0\" y=\"11\">" + html(axis.top) +
-         "</text><text x=\"0\" y=\"146\">" + html(axis.left) + "</text><text x=\"600\" y=\"146\" text-anchor=\"end\">" +
-         html(axis.right) + "</text></svg>";
 }
 
 std::string throughput(const TraceData& trace) {
@@ -333,6 +272,7 @@ std::string notes(const TraceData& trace, std::size_t drawn) {
 }
 
 std::string head(const TraceData& trace, Time unit) {
+  const auto memory = largest_memory(trace);
   std::string text =
       "{\"end\":" + std::to_string(std::max<Time>(trace.end, 1)) + ",\"unit\":" + std::to_string(unit) + ",\"names\":[";
   for (std::size_t i = 0; i < trace.names.size(); ++i) text += (i == 0 ? "" : ",") + script_text(trace.names[i]);
@@ -343,7 +283,8 @@ std::string head(const TraceData& trace, Time unit) {
     text += (i == 0 ? "" : ",") + std::string("{\"id\":") + std::to_string(worker.id) +
             ",\"rank\":" + std::to_string(worker.rank) +
             ",\"host\":" + script_text(rank == trace.ranks.end() ? "" : rank->second.host) +
-            ",\"ended\":" + std::to_string(worker.ended) + ",\"lost\":" + (worker.lost ? "true" : "false") + "}";
+            ",\"ended\":" + std::to_string(worker.ended) + ",\"lost\":" + (worker.lost ? "true" : "false") +
+            (memory[i] == 0 ? "" : ",\"memory\":" + script_text(size(memory[i]))) + "}";
   }
   return text + "]}";
 }
@@ -353,7 +294,7 @@ std::string head(const TraceData& trace, Time unit) {
 std::string page_of(const TraceData& trace, const std::string& title) {
   const Insights insights = insights_of(trace);
   std::ostringstream text;
-  text << insights;
+  text << insights << memory_line(trace);
   const auto drawn = timeline(trace);
   // A hundred nanoseconds, or what the longest job needs to stay within a screen's means.
   const Time unit = std::max<Time>(100, trace.end / (Time{1} << 32U));
@@ -367,6 +308,7 @@ std::string page_of(const TraceData& trace, const std::string& title) {
     if (name == "BUSY") return busy(trace);
     if (name == "LENGTHS") return lengths(trace);
     if (name == "WORKERS") return by_worker(insights);
+    if (name == "MEMORY") return memory_charts(trace);
     if (name == "SLOWEST") return slowest(trace);
     if (name == "MARKS") return marks(trace);
     if (name == "HEAD") return head(trace, unit);

@@ -49,7 +49,7 @@ class GzipBuffer final : public std::streambuf {
 struct Event {
   std::string phase, name, category, text, host;
   double pid = 0, tid = 0, ts = 0, dur = 0, number = 0, attempt = 1, bytes_in = 0, bytes_out = 0, count = 1, first = 0;
-  double worker = 0, worker_pid = 0, started = 0, uncertainty = 0, dropped = 0;
+  double worker = 0, worker_pid = 0, started = 0, uncertainty = 0, dropped = 0, value = 0;
   bool complete = false;
 };
 
@@ -127,7 +127,8 @@ class Handler final : public json::json_sax_t {
                                                                           {"worker", &Event::worker},
                                                                           {"started", &Event::started},
                                                                           {"dropped", &Event::dropped},
-                                                                          {"uncertainty_us", &Event::uncertainty}};
+                                                                          {"uncertainty_us", &Event::uncertainty},
+                                                                          {"value", &Event::value}};
     if (depth_ == 2 && key_ == "pid") {
       event_.worker_pid = value;
     } else if (const auto found = members.find(key_); found != members.end()) {
@@ -178,6 +179,10 @@ class Handler final : public json::json_sax_t {
       metadata();
     } else if (event_.phase == "C") {
       to_.end = std::max(to_.end, when);
+      const bool is_peak = event_.category == "peak";
+      if (is_peak || event_.category == "resident") {
+        to_.memory.push_back({when, whole(event_.value), worker_of(event_.tid), is_peak});
+      }
     }
   }
 
@@ -241,8 +246,13 @@ TraceData read_trace(const std::string& path) {
   const bool whole_file = json::sax_parse(in, &handler, json::input_format_t::json, false);
   if (handler.events() == 0) throw std::runtime_error(path + " is no trace: it has no event");
   trace.complete = trace.complete && whole_file;
-  std::stable_sort(trace.tasks.begin(), trace.tasks.end(), [](const TraceData::Task& a, const TraceData::Task& b) {
+  const auto by_worker = [](const TraceData::Task& a, const TraceData::Task& b) {
     return a.worker != b.worker ? a.worker < b.worker : a.begin < b.begin;
+  };
+  std::stable_sort(trace.tasks.begin(), trace.tasks.end(), by_worker);
+  std::stable_sort(trace.parts.begin(), trace.parts.end(), by_worker);
+  std::stable_sort(trace.memory.begin(), trace.memory.end(), [](const auto& a, const auto& b) {
+    return a.worker != b.worker ? a.worker < b.worker : a.when < b.when;
   });
   return trace;
 }

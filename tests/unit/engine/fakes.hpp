@@ -117,6 +117,7 @@ class FakeReceiver final : public detail::ResultReceiver {
 class FakeEvents final : public TaskEvents {
  public:
   void tell(const TaskEvent& event) noexcept override { all.push_back(event); }
+  [[nodiscard]] bool wants_times() const noexcept override { return times; }
   /// Those of one kind since the last call of this.
   template <class Event>
   std::vector<Event> of() {
@@ -127,6 +128,7 @@ class FakeEvents final : public TaskEvents {
     return found;
   }
   std::vector<TaskEvent> all;
+  bool times = false;
 };
 
 /// Of a rank on a node of its own.

@@ -145,8 +145,8 @@ class GroupTasks : public testing::Test {
   Workers workers;
   LossBook losses;
   schedule::Scheduler scheduler;
-  std::shared_ptr<TaskEvents> nobody;
-  GroupDispatcher groups{workers, losses, scheduler, nobody};
+  std::shared_ptr<TaskEvents> listener;
+  GroupDispatcher groups{workers, losses, scheduler, listener};
   std::shared_ptr<PoolState> pool = std::make_shared<PoolState>();
   std::vector<std::string> notes;
   detail::Ref<detail::ResultReceiver> receiver;
@@ -183,6 +183,24 @@ TEST_F(GroupTasks, ranks_join_when_their_nursery_has_given_them_an_environment) 
     EXPECT_EQ(frames[2].header.flags, member == 3 ? wire::FrameFlag::announce : wire::FrameFlag::announce_only);
   }
   EXPECT_THAT(ports[1].taken(5), IsEmpty());
+}
+
+TEST_F(GroupTasks, all_ranks_tell_their_memory_to_who_wants_times) {
+  const auto events = std::make_shared<FakeEvents>();
+  events->times = true;
+  listener = events;
+  open();
+  start();
+  ports[0].taken(6);
+  EXPECT_TRUE(environments(0, 2));
+  for (const std::uint32_t member : {3U, 4U}) {
+    EXPECT_TRUE(wire::has(ports[0].taken(member).back().header.flags, wire::FrameFlag::memory));
+    EXPECT_TRUE(say(member, wire::MemoryHeader{member, 100}.frame()));
+  }
+  ASSERT_EQ(events->of<WorkerMemory>().size(), 2U);
+  EXPECT_EQ(events->of<WorkerMemory>()[1].worker, WorkerId{4});
+  EXPECT_EQ(events->of<WorkerMemory>()[1].resident, 4U);
+  EXPECT_FALSE(say(4, wire::MemoryHeader{1, 1}.frame(), "x")) << "it has no payload";
 }
 
 TEST_F(GroupTasks, a_name_that_the_user_has_given_goes_before_the_task) {

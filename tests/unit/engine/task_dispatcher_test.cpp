@@ -341,6 +341,29 @@ TEST_F(Tasks, the_events_of_a_task_tell_its_life) {
   EXPECT_EQ(events->of<ChunkDone>()[0].busy, std::chrono::nanoseconds(1000));
 }
 
+TEST_F(Tasks, who_wants_times_hears_of_memory_whatever_a_worker_says_of_it) {
+  events->times = true;
+  open_ready(policy(2));
+  submit(2, 1, 1);
+  const auto frames = ports[0].taken(0);
+  ASSERT_FALSE(frames.empty());
+  EXPECT_EQ(frames.back().header.flags, wire::FrameFlag::timed | wire::FrameFlag::memory);
+  const auto memory = [](const std::string& payload) {
+    wire::FrameHeader header = wire::MemoryHeader{7, UINT64_MAX}.frame();
+    header.length = payload.size();
+    detail::Bytes bytes(std::as_bytes(std::span(&header, 1)));
+    bytes.append(payload.data(), payload.size());
+    return bytes;
+  };
+  say(0, memory(""));
+  ASSERT_EQ(events->of<WorkerMemory>().size(), 1U);
+  EXPECT_EQ(events->of<WorkerMemory>()[0].resident, 7U);
+  EXPECT_EQ(events->of<WorkerMemory>()[0].peak, UINT64_MAX);
+  EXPECT_THAT(ports[0].killed, IsEmpty());
+  say(0, memory("x"));
+  EXPECT_EQ(ports[0].killed.size(), 1U) << "it has no payload";
+}
+
 TEST_F(Tasks, nobody_who_listens_is_told_nothing) {
   ListenToTasks nobody{nullptr};
   tasks.handle(nobody);

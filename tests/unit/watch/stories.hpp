@@ -106,6 +106,13 @@ class Story {
     e.value = static_cast<std::uint64_t>(busy);
     tell(e);
   }
+  void memory(std::uint32_t worker, std::uint64_t resident, std::uint64_t peak, Time when) {
+    Event e = event(What::worker_memory, when);
+    e.worker = worker;
+    e.value = resident;
+    e.first = peak;
+    tell(e);
+  }
   void gone(std::uint32_t worker, bool lost, Time when) {
     Event e = event(What::worker_gone, when);
     e.worker = worker;

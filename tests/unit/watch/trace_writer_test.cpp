@@ -139,6 +139,47 @@ TEST_F(TraceWriterTest, a_folder_that_is_not_there_is_an_error) {
   EXPECT_THROW(TraceWriter(folder / "nowhere" / "run.json", 0), std::system_error);
 }
 
+TEST_F(TraceWriterTest, shows_memory_where_it_has_changed_and_peaks_at_once) {
+  const std::string path = (folder / "run.json").string();
+  Story story;
+  TraceWriter writer(path, 0);
+  story.listen(writer);
+  story.rank(0, "n0", true);
+  story.rank(2, "n2", false);
+  story.worker(7, 2);
+  story.worker(8, 0);
+  constexpr std::uint64_t mib = 1U << 20U;
+  story.memory(7, 100 * mib, 120 * mib, kSecond);
+  story.memory(7, 102 * mib, 121 * mib, 2 * kSecond);                     // a little more
+  story.memory(7, 50 * mib, 300 * mib, 3 * kSecond);                      // less, after much more
+  story.memory(7, 90 * mib, 300 * mib, 3 * kSecond + 10 * kMillisecond);  // so soon that it waits for the end
+  story.memory(8, 10 * mib, 5 * mib, 4 * kSecond);                        // what it says is no peak
+  story.memory(9, 10 * mib, 10 * mib, 4 * kSecond);                       // of nobody
+  story.gone(7, false, 5 * kSecond);
+  story.memory(8, 20 * mib, 20 * mib, 4 * kSecond + 10 * kMillisecond);
+  writer.end(6 * kSecond, story.book());
+  const std::string text = read(path);
+  const auto counters = [&](const std::string& name) {
+    std::string all;
+    const std::string wanted = "{\"ph\":\"C\",\"name\":\"" + name + "\"";
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+      if (line.starts_with(wanted)) all += line.substr(wanted.size()) + "\n";
+    }
+    return all;
+  };
+  EXPECT_EQ(counters("resident memory of worker 7"),
+            ",\"cat\":\"resident\",\"pid\":3,\"tid\":100007,\"ts\":1000000.000,\"args\":{\"value\":104857600}},\n"
+            ",\"cat\":\"resident\",\"pid\":3,\"tid\":100007,\"ts\":3000000.000,\"args\":{\"value\":52428800}},\n"
+            ",\"cat\":\"resident\",\"pid\":3,\"tid\":100007,\"ts\":5000000.000,\"args\":{\"value\":94371840}},\n");
+  EXPECT_EQ(counters("peak memory of worker 7"),
+            ",\"cat\":\"peak\",\"pid\":3,\"tid\":100007,\"ts\":1000000.000,\"args\":{\"value\":125829120}},\n"
+            ",\"cat\":\"peak\",\"pid\":3,\"tid\":100007,\"ts\":3000000.000,\"args\":{\"value\":314572800}},\n");
+  EXPECT_THAT(counters("peak memory of worker 8"), HasSubstr("\"ts\":4000000.000,\"args\":{\"value\":10485760}"));
+  EXPECT_THAT(counters("resident memory of worker 8"), HasSubstr("\"ts\":6000000.000,\"args\":{\"value\":20971520}"));
+  EXPECT_THAT(text, testing::Not(HasSubstr("worker 9")));
+}
+
 TEST_F(TraceWriterTest, shows_all_ranks_of_a_task_of_several) {
   const std::string path = (folder / "run.json").string();
   Story story;

@@ -239,6 +239,28 @@ TEST_F(Workers, initializer_answers_ready_or_its_error) {
   }
 }
 
+TEST_F(Workers, tell_their_memory_where_the_chunk_asks_for_it) {
+  const auto frames_of_chunk = [&](wire::FrameFlag flags) {
+    const auto header = wire::ChunkHeader{.chunk = ++chunks, .items = 8, .flags = flags, .head = 1}.frame(1);
+    const char task = 'M';
+    write(header, std::as_bytes(std::span(&task, 1)));
+    host->flush(WorkerId{1});
+    const auto frames = answers();
+    notes.output.clear();
+    chunks = 0;
+    return frames;
+  };
+  const auto is_memory = [](const auto& frame) { return frame.header.kind == wire::FrameKind::memory; };
+  EXPECT_EQ(std::ranges::count_if(frames_of_chunk(wire::FrameFlag::none), is_memory), 0);
+  EXPECT_EQ(std::ranges::count_if(frames_of_chunk(wire::FrameFlag::timed), is_memory), 0);
+  const auto frames = frames_of_chunk(wire::FrameFlag::timed | wire::FrameFlag::memory);
+  ASSERT_EQ(std::ranges::count_if(frames, is_memory), 1) << "and not more than once in 24 ms";
+  const auto memory = wire::MemoryHeader::of(std::ranges::find_if(frames, is_memory)->header);
+  EXPECT_GT(memory.resident, std::uint64_t{1} << 18U);
+  EXPECT_GE(memory.peak, memory.resident);
+  EXPECT_LT(memory.peak, std::uint64_t{1} << 40U);
+}
+
 TEST_F(Workers, frame_that_is_none_ends_the_worker) {
   const auto nonsense = pattern(200);
   host->write(WorkerId{1}, nonsense);
