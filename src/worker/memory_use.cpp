@@ -1,10 +1,8 @@
 #include "worker/memory_use.hpp"
 
-#include <fcntl.h>
-#include <unistd.h>
+#include "base/control_groups.hpp"
+
 #include <algorithm>
-#include <array>
-#include <cerrno>
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
@@ -37,19 +35,8 @@ std::optional<wire::MemoryHeader> memory_in_status(std::string_view status) noex
 }
 
 // Not getrusage: a process that was executed has the peak of what it was forked from there.
-std::optional<wire::MemoryHeader> memory_of_this_process() noexcept {
-  const int fd = ::open("/proc/self/status", O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return std::nullopt;
-  std::array<char, 8192> text;
-  std::size_t size = 0;
-  while (size < text.size()) {
-    const ssize_t got = ::read(fd, text.data() + size, text.size() - size);
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) break;
-    size += static_cast<std::size_t>(got);
-  }
-  ::close(fd);
-  return memory_in_status({text.data(), size});
+std::optional<wire::MemoryHeader> memory_of_this_process() {
+  return memory_in_status(base::content_of_file("/proc/self/status"));
 }
 
 }  // namespace rankpool::worker

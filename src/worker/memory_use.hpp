@@ -12,7 +12,7 @@ namespace rankpool::worker {
 /// What /proc/self/status says of memory; none if it says nothing.
 [[nodiscard]] std::optional<wire::MemoryHeader> memory_in_status(std::string_view status) noexcept;
 /// Of this process: tens of microseconds.
-[[nodiscard]] std::optional<wire::MemoryHeader> memory_of_this_process() noexcept;
+[[nodiscard]] std::optional<wire::MemoryHeader> memory_of_this_process();
 
 /// When a worker tells how much memory it has: at the ends of items, for who watches.
 class MemoryUse {
