@@ -40,6 +40,11 @@ class Attributes {
     sigset_t set;
     sigemptyset(&set);
     ::posix_spawnattr_setsigmask(&attributes_, &set);
+    // All that are not ignored: what stands here costs a system call, and what is looked at two.
+    for (int signal = 1; signal < NSIG; ++signal) {
+      struct sigaction now {};
+      if (::sigaction(signal, nullptr, &now) == 0 && now.sa_handler != SIG_IGN) sigaddset(&set, signal);
+    }
     for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE, SIGQUIT}) sigaddset(&set, signal);
     ::posix_spawnattr_setsigdefault(&attributes_, &set);
   }
