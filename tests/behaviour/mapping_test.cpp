@@ -1,3 +1,4 @@
+#include "numbers.hpp"
 #include "support.hpp"
 
 #include <list>
@@ -9,16 +10,6 @@ namespace {
 
 class Mapping : public Behaviour {};
 
-std::vector<long> numbers(long count) {
-  std::vector<long> all(static_cast<std::size_t>(count));
-  std::iota(all.begin(), all.end(), 0L);
-  return all;
-}
-std::vector<long> squares(long count) {
-  auto all = numbers(count);
-  for (long& x : all) x *= x;
-  return all;
-}
 std::pair<int, int> divide(int a, int b) {
   if (b == 0) throw std::domain_error("division by zero");
   return {a / b, a % b};

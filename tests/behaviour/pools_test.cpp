@@ -1,3 +1,4 @@
+#include "numbers.hpp"
 #include "support.hpp"
 
 #include <numeric>
@@ -12,16 +13,6 @@ class Pools : public Behaviour {};
 class AsyncResults : public Behaviour {};
 class Imap : public Behaviour {};
 
-std::vector<long> numbers(long count) {
-  std::vector<long> all(static_cast<std::size_t>(count));
-  std::iota(all.begin(), all.end(), 0L);
-  return all;
-}
-std::vector<long> squares(long count) {
-  auto all = numbers(count);
-  for (long& x : all) x *= x;
-  return all;
-}
 long fail_at_3(long x) {
   if (x == 3) throw std::domain_error("three");
   return x;
