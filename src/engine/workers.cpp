@@ -1,6 +1,7 @@
 #include "engine/workers.hpp"
 
 #include "base/log.hpp"
+#include "wire/identity.hpp"
 
 #include <csignal>
 #include <string>
@@ -14,20 +15,10 @@ base::WorkerOrigin origin_of(MpContext context) noexcept {
 }
 
 detail::Bytes init_payload(WorkerId id, const Worker& worker) {
-  detail::Bytes payload;
-  const std::string& host = worker.at->facts.host;
-  const auto host_size = static_cast<std::uint32_t>(host.size());
-  const std::int32_t rank = raw(worker.rank);
-  const std::uint32_t number = raw(id);
-  payload.append(&number, sizeof number);
-  payload.append(&rank, sizeof rank);
-  const auto threads = static_cast<std::uint32_t>(worker.pool->threads_per_worker);
-  payload.append(&threads, sizeof threads);
-  payload.append(&host_size, sizeof host_size);
-  payload.append(host.data(), host.size());
-  const detail::Bytes& initializer = worker.pool->initializer;
-  payload.append(initializer.data(), initializer.size());
-  return payload;
+  const PoolState& pool = *worker.pool;
+  return encode(wire::Init{
+      {raw(id), raw(worker.rank), static_cast<std::uint32_t>(pool.threads_per_worker), worker.at->facts.host},
+      pool.initializer.view()});
 }
 
 Worker& Workers::add(WorkerId id, RankEntry& at, std::shared_ptr<PoolState> pool) {

@@ -50,7 +50,7 @@ bool stop_requested() noexcept {
 namespace rankpool::launch {
 namespace {
 
-void note_identity(worker::Identity identity) {
+void note_identity(wire::Identity identity) {
   g_worker.id = static_cast<int>(identity.worker);
   g_worker.rank = identity.rank;
   g_worker.host = std::move(identity.host);
@@ -98,7 +98,7 @@ const worker::WorkerHooks& hooks_in_rank() {
 const worker::WorkerHooks& task_hooks() {
   static const worker::WorkerHooks hooks = [] {
     worker::WorkerHooks own;
-    own.set_identity = [](worker::Identity identity) {
+    own.set_identity = [](wire::Identity identity) {
       const auto threads = static_cast<int>(identity.threads);
       note_identity(std::move(identity));
       limit_threads(threads);

@@ -4,6 +4,7 @@
 #include "base/log.hpp"
 #include "base/pace.hpp"
 #include "wire/frame_headers.hpp"
+#include "wire/identity.hpp"
 #include "worker/frame_line.hpp"
 #include "worker/item_times.hpp"
 #include "worker/kept_heap.hpp"
@@ -261,19 +262,10 @@ class Worker final : public detail::TaskContext {
   }
 
   void init(std::span<const std::byte> payload) {
-    Identity own;
-    std::uint32_t host_size = 0;
-    constexpr std::size_t size = 16;
-    if (payload.size() < size) ::_exit(70);
-    std::memcpy(&own.worker, payload.data(), 4);
-    std::memcpy(&own.rank, payload.data() + 4, 4);
-    std::memcpy(&own.threads, payload.data() + 8, 4);
-    std::memcpy(&host_size, payload.data() + 12, 4);
-    payload = payload.subspan(size);
-    if (host_size > payload.size()) ::_exit(70);
-    own.host.assign(reinterpret_cast<const char*>(payload.data()), host_size);
-    hooks_.set_identity(std::move(own));
-    const auto initializer = payload.subspan(host_size);
+    auto init = wire::decode_init(payload);
+    if (!init) ::_exit(70);
+    hooks_.set_identity(std::move(init->identity));
+    const auto initializer = init->initializer;
     FrameHeader header(FrameKind::ready);
     try {
       if (!initializer.empty()) hooks_.run_initializer(initializer);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "channel/channel.hpp"
+#include "wire/identity.hpp"
 #include "worker/host_turns.hpp"
 
 #include <rankpool/detail/bytes.hpp>
@@ -14,18 +15,10 @@ namespace rankpool::worker {
 
 class FrameLine;
 
-/// What a worker is told of itself.
-struct Identity {
-  std::uint32_t worker = 0;
-  std::int32_t rank = 0;
-  std::uint32_t threads = 1;  ///< cores that it may use
-  std::string host;
-};
-
 /// What the worker's loop needs of the layers above: how tasks are found and exceptions are encoded.
 struct WorkerHooks {
   /// Before anything of the user's runs.
-  void (*set_identity)(Identity identity) = nullptr;
+  void (*set_identity)(wire::Identity identity) = nullptr;
   void (*run_initializer)(std::span<const std::byte> encoded) = nullptr;
   /// The task that a chunk names; `head` is the rest, the callable. Throws what is to become of each item.
   detail::Invoker (*resolve)(std::span<const std::byte> payload, std::span<const std::byte>& head) = nullptr;

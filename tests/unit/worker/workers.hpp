@@ -100,7 +100,7 @@ inline void fail(detail::TaskContext&) { throw std::runtime_error("no"); }
 }  // namespace tasks
 
 inline const WorkerHooks kWorkerHooks{
-    [](Identity) {},
+    [](wire::Identity) {},
     [](std::span<const std::byte> encoded) {
       if (encoded[0] == std::byte{'!'}) throw std::runtime_error("initializer");
     },
