@@ -4,6 +4,7 @@
 
 #include <csignal>
 #include <optional>
+#include <set>
 #include <sstream>
 #include <stdexcept>
 
@@ -210,20 +211,23 @@ int busy_with_memory(rankpool::Value<long> running, rankpool::Value<long> most, 
 }
 
 TEST_F(TaskOptions, no_more_run_at_a_time_than_the_memory_of_a_node_holds) {
-  ProcessPoolExecutor executor(options_of(4));
+  std::set<std::string> hosts;
+  for (const auto& rank : rankpool::ranks()) hosts.insert(rank.host);
+  const int nodes = static_cast<int>(hosts.size());
+  ProcessPoolExecutor executor(options_of(4 * nodes));
   executor.bootup();
   const std::size_t all = most_memory(executor);
   rankpool::Value<long> running(0);
   rankpool::Value<long> most(0);
   const auto needing = [&](std::size_t memory, int n) {
     most.set(0);
-    const std::vector<int> items(static_cast<std::size_t>(n));
+    const std::vector<int> items(static_cast<std::size_t>(n * nodes));
     executor.map({.memory = memory}, rankpool::partial(busy_with_memory, running, most), items).to_vector();
     return most.get();
   };
-  EXPECT_EQ(needing(all / 2 + 1, 6), 1);
-  EXPECT_EQ(needing(all / 3 + 1, 8), 2);
-  EXPECT_LE(needing(1, 40), 4);
+  EXPECT_EQ(needing(all / 2 + 1, 6), nodes);
+  EXPECT_EQ(needing(all / 3 + 1, 8), 2 * nodes);
+  EXPECT_LE(needing(1, 40), 4 * nodes);
 }
 
 TEST_F(TaskOptions, memory_is_given_back_by_tasks_that_throw_time_out_and_crash) {
