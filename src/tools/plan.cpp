@@ -277,6 +277,11 @@ Outcome plan_mpirun(Draft& draft) {
   draft.plan.advice_on_no_start =
       "If it speaks of too few slots, raise slots= in the host file or put --oversubscribe before --; "
       "if of unreachable hosts, see that ssh to each works without a password";
+  if (*major >= 5) {
+    draft.plan.advice_on_no_start +=
+        "; if of a remote daemon that was lost, a node is gone, which the launcher of Open MPI 5 does not survive "
+        "(srun does)";
+  }
   return std::nullopt;
 }
 
