@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <ostream>
 #include <set>
+#include <sstream>
 #include <string>
 
 namespace rankpool::watch {
@@ -141,19 +142,20 @@ std::ostream& operator<<(std::ostream& to, const Insights& all) {
   for (const auto& worker : all.workers) ranks.insert(worker.rank);
   std::string advice;
   for (const auto& one : all.advice) advice += (advice.empty() ? "" : ". ") + one;
-  to << "tasks     " << all.done << " done, " << all.failed << " failed, " << all.lost << " lost, " << all.retried
-     << " retried, " << all.cancelled << " cancelled, " << all.unfinished << " unfinished\n"
-     << "time      " << length(all.wall) << " with " << count(all.workers.size(), "worker", "workers") << " on "
-     << count(ranks.size(), "rank", "ranks") << ", " << percent(all.in_tasks) << " of their time in tasks\n"
-     << "length    mean " << length(all.mean) << ", median " << length(all.median) << "\n"
-     << "longest   " << longest(0) << "\n"
-     << "          " << longest(1) << "\n"
-     << "          " << longest(2) << "\n"
-     << "data      " << size(all.bytes_in) << " of arguments, " << size(all.bytes_out) << " of results\n"
-     << "busiest   " << (busiest == all.workers.end() ? "-" : line_about(*busiest)) << "\n"
-     << "idlest    " << (idlest == all.workers.end() ? "-" : line_about(*idlest)) << "\n"
-     << "advice    " << (advice.empty() ? "none: the workers were busy" : advice) << "\n";
-  return to;
+  std::ostringstream lines;
+  lines << "tasks     " << all.done << " done, " << all.failed << " failed, " << all.lost << " lost, " << all.retried
+        << " retried, " << all.cancelled << " cancelled, " << all.unfinished << " unfinished\n"
+        << "time      " << length(all.wall) << " with " << count(all.workers.size(), "worker", "workers") << " on "
+        << count(ranks.size(), "rank", "ranks") << ", " << percent(all.in_tasks) << " of their time in tasks\n"
+        << "length    mean " << length(all.mean) << ", median " << length(all.median) << "\n"
+        << "longest   " << longest(0) << "\n"
+        << "          " << longest(1) << "\n"
+        << "          " << longest(2) << "\n"
+        << "data      " << size(all.bytes_in) << " of arguments, " << size(all.bytes_out) << " of results\n"
+        << "busiest   " << (busiest == all.workers.end() ? "-" : line_about(*busiest)) << "\n"
+        << "idlest    " << (idlest == all.workers.end() ? "-" : line_about(*idlest)) << "\n"
+        << "advice    " << (advice.empty() ? "none: the workers were busy" : advice) << "\n";
+  return to << lines.str();  // in one go: what others write to the same place is not to come between
 }
 
 }  // namespace rankpool::inline v0_2
