@@ -17,9 +17,11 @@ function(rankpool_command target description)
   if(RANKPOOL_HELP2MAN AND NOT CMAKE_CROSSCOMPILING)
     set(page "${PROJECT_BINARY_DIR}/man/${target}.1")
     file(MAKE_DIRECTORY "${PROJECT_BINARY_DIR}/man")
+    # Started in its folder: help2man does not bear spaces in the path of a program.
     add_custom_command(OUTPUT "${page}"
       COMMAND "${RANKPOOL_HELP2MAN}" --no-info --section=1 --manual=rankpool --source "rankpool ${PROJECT_VERSION}"
-              --name "${description}" --output "${page}" $<TARGET_FILE:${target}>
+              --name "${description}" --output "${page}" "./$<TARGET_FILE_NAME:${target}>"
+      WORKING_DIRECTORY "$<TARGET_FILE_DIR:${target}>"
       DEPENDS ${target} VERBATIM COMMENT "Making the manual page of ${target}")
     add_custom_target(man_${target} ALL DEPENDS "${page}")
     install(FILES "${page}" DESTINATION "${CMAKE_INSTALL_MANDIR}/man1" COMPONENT tools)
