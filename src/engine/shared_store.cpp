@@ -139,7 +139,9 @@ void SharedStore::take(const SharedCall& call, const wire::SharedRequest& reques
 
 void SharedStore::unlock(const SharedCall& call, const wire::SharedRequest& request, std::span<const std::byte> body,
                          Object& object, Time now) {
-  if (object.holder != Holder{call.client, request.thread}) {
+  // Of a lock on lease only its word tells whether it is held; a worker that made no sense may have asked for it just
+  // now.
+  if (object.lent || object.holder != Holder{call.client, request.thread}) {
     return refuse(call, "a rankpool::Lock was unlocked by another than its holder", SharedStatus::misuse);
   }
   if (!body.empty() && body.size() == object.value.size()) std::memcpy(object.value.data(), body.data(), body.size());

@@ -535,6 +535,27 @@ TEST_F(StoreWithLeases, more_locks_than_there_are_places_can_be_held) {
   EXPECT_EQ(status_of(ask(kA, SharedOp::unlock, {}, 0, 1, 9)), SharedStatus::done);
 }
 
+TEST_F(StoreWithLeases, an_unlock_without_a_thread_is_refused_though_the_lock_comes_to_its_worker_just_then) {
+  make();
+  lock(kA);
+  give_back(kA, 6);
+  const auto locking = lock(kB);
+  answers();
+  now += pace::kLeaseIdle;
+  const auto unlocking = ask(kB, SharedOp::unlock, {}, 0, 0);
+  const auto all = answers();
+  ASSERT_EQ(all.size(), 2U);
+  EXPECT_EQ(all[0].number, locking);
+  EXPECT_EQ(all[0].status, SharedStatus::done);
+  EXPECT_EQ(all[1].number, unlocking);
+  EXPECT_EQ(all[1].status, SharedStatus::misuse);
+  const auto waiting = lock(kA);
+  pass_time(2 * pace::kLockRun);
+  give_back(kB, 7);
+  ask(kB, SharedOp::unlock);
+  EXPECT_EQ(status_of(waiting), SharedStatus::done);
+}
+
 TEST_F(StoreWithLeases, survives_workers_that_write_anything) {
   std::mt19937_64 random(4711);
   const auto any_worker = [&] { return WorkerId{static_cast<std::uint32_t>(random() % 3)}; };
@@ -544,8 +565,12 @@ TEST_F(StoreWithLeases, survives_workers_that_write_anything) {
       store.forgotten(id);
       store.made(id, detail::Bytes(8));
     }
-    ask(any_worker(), SharedOp(random() % 6), std::string(random() % 2 * 8, 'x'),
-        static_cast<std::int64_t>(random() % 3) - 1, random() % 3, id);
+    // One after the other: compilers do not agree on the order of arguments.
+    const WorkerId worker = any_worker();
+    const auto op = SharedOp(random() % 6);
+    const std::string body(random() % 2 * 8, 'x');
+    const auto number = static_cast<std::int64_t>(random() % 3) - 1;
+    ask(worker, op, body, number, random() % 3, id);
     if (!places.empty()) {
       auto& lease = places.begin()->second->at(random() % 4);
       const auto word = static_cast<unsigned char>(random());
