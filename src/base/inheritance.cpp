@@ -180,7 +180,7 @@ const char* directory_at_start() noexcept { return g_directory_at_start.data(); 
 
 int count_other_threads() {
   DIR* const folder = ::opendir("/proc/self/task");
-  if (folder == nullptr) return __libc_single_threaded ? 0 : kUnknown;  // there was another once
+  if (folder == nullptr) return __libc_single_threaded ? 0 : kThreadsUnknown;  // there was another once
   int count = 0;
   while (const dirent* const entry = ::readdir(folder)) count += entry->d_name[0] != '.' ? 1 : 0;
   ::closedir(folder);

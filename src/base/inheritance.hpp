@@ -13,13 +13,14 @@ namespace rankpool::base {
 /// What a signal did when `run` was called.
 enum class Disposition : std::uint8_t { standard, ignored, handled };
 
-inline constexpr int kUnknown = -1;
+/// In the place of their number, where they cannot be counted.
+inline constexpr int kThreadsUnknown = -1;
 
 /// What the program had when it called `run`.
 struct Stock {
   std::vector<int> descriptors{0, 1, 2};    ///< open ones, in ascending order
   std::array<Disposition, NSIG> signals{};  ///< by number
-  int other_threads = 0;                    ///< besides the one that called, or kUnknown
+  int other_threads = 0;                    ///< besides the one that called, or kThreadsUnknown
   bool standard_input_was_closed = false;   ///< when the program was started: a descriptor 0 of now is no input
   [[nodiscard]] bool had(int descriptor) const;
 };
@@ -51,7 +52,7 @@ void give_descriptors(const Stock& stock, Heir heir, std::vector<int> own);
 /// The working directory when the program was started; empty if that could not be told.
 const char* directory_at_start() noexcept;
 
-/// Threads of this process besides the caller, or kUnknown: where /proc is shut.
+/// Threads of this process besides the caller, or kThreadsUnknown: where /proc is shut.
 int count_other_threads();
 
 }  // namespace rankpool::base

@@ -107,8 +107,8 @@ inline constexpr nanoseconds kLockRun = milliseconds(2);
 /// How long a lock is kept for the client that gave it back: what it needs to ask again from another rank.
 inline constexpr nanoseconds kLockKept = microseconds(100);
 
-/// A lock on lease that its worker has not taken for so long is passed on to who waits, and one that was held for longer
-/// than a short section at once: a hand-over costs about as much.
+/// A lock on lease that its worker has not taken for so long is passed on to who waits, and one that was held for
+/// longer than a short section at once: a hand-over costs about as much.
 inline constexpr nanoseconds kLeaseIdle = microseconds(20);
 inline constexpr nanoseconds kLongSection = microseconds(50);
 /// While somebody waits rank 0 looks so soon at how the lease stands, and four times as late after each look.

@@ -39,8 +39,8 @@ struct KeeperDuties {
 };
 
 /// The parent of a rank's worker processes: a single-threaded loop. Runs in a process of its own. Needs few
-/// descriptors: its line to the rank, the wakeup of the workers, the page that all share, the launcher, and one for each
-/// start of a worker while that lasts.
+/// descriptors: its line to the rank, the wakeup of the workers, the page that all share, the launcher, and one for
+/// each start of a worker while that lasts.
 class Keeper {
  public:
   /// `wake`: the end of a pipe to write to; `page_memory`: what `page` is mapped from.

@@ -11,7 +11,8 @@ struct KeeperProcess {
   int watch = -1;  ///< a pidfd; -1 where the kernel has none, or where there is no descriptor left
 };
 
-/// Makes that process, from the calling one. @param other_threads  how many this one has besides the caller, or base::kUnknown
+/// Makes that process, from the calling one.
+/// @param other_threads  how many this one has besides the caller, or base::kThreadsUnknown
 /// @throws std::system_error
 KeeperProcess fork_keeper(int other_threads);
 

@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <sstream>
 #include <string_view>
 #include <system_error>
 
@@ -40,7 +41,8 @@ class Attributes {
     sigset_t set;
     sigemptyset(&set);
     ::posix_spawnattr_setsigmask(&attributes_, &set);
-    // All that are not ignored: what stands here costs a system call, and what is looked at two.
+    // All that are not ignored: posix_spawn makes one system call for a signal that it is to reset, and two where it
+    // has to look first.
     for (int signal = 1; signal < NSIG; ++signal) {
       struct sigaction now {};
       if (::sigaction(signal, nullptr, &now) == 0 && now.sa_handler != SIG_IGN) sigaddset(&set, signal);
@@ -59,14 +61,11 @@ class Attributes {
 
 constexpr std::string_view kPath = "PATH=";
 
-std::vector<std::string> folders_of(std::string_view path) {
+std::vector<std::string> folders_of(const std::string& path) {
+  std::istringstream text(path);
   std::vector<std::string> folders;
-  while (true) {
-    const auto colon = path.find(':');
-    folders.emplace_back(path.substr(0, colon));
-    if (colon == std::string_view::npos) return folders;
-    path.remove_prefix(colon + 1);
-  }
+  for (std::string folder; std::getline(text, folder, ':');) folders.push_back(folder);
+  return folders;
 }
 
 bool is_program(const char* file) {
@@ -91,7 +90,7 @@ Spawner::Spawner(const CommandSettings& settings, const std::string& host) : set
   variables_.push_back("RANKPOOL_HOST=" + host);
   for (auto& variable : variables_) {
     environment_.push_back(variable.data());
-    if (variable.starts_with(kPath)) path_ = folders_of(std::string_view(variable).substr(kPath.size()));
+    if (variable.starts_with(kPath)) path_ = folders_of(variable.substr(kPath.size()));
   }
   environment_.resize(environment_.size() + 3, nullptr);
 }

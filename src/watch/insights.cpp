@@ -1,5 +1,6 @@
 #include <rankpool/insights.hpp>
 
+#include "watch/size_text.hpp"
 #include "watch/tally.hpp"
 
 #include <algorithm>
@@ -42,14 +43,6 @@ std::string length(nanoseconds time) {
   const auto minutes = static_cast<long long>(std::llround(ns / 60e9));
   if (minutes < 120) return std::to_string(minutes) + " min";
   return std::to_string(minutes / 60) + " h " + std::to_string(minutes % 60) + " min";
-}
-
-std::string size(std::uint64_t bytes) {
-  const auto value = static_cast<double>(bytes);
-  if (value < 1e3) return std::to_string(bytes) + " B";
-  if (value < 1e6) return text("%.3g %s", value / 1e3, "kB");
-  if (value < 1e9) return text("%.3g %s", value / 1e6, "MB");
-  return text("%.3g %s", value / 1e9, "GB");
 }
 
 std::string percent(double part) { return text("%.0f %s", part * 100, "%"); }
@@ -114,7 +107,7 @@ std::vector<std::string> advice_for(const Insights& all, const std::vector<nanos
     sentence += ": it waited " + length(waited) +
                 " for the last tasks of others; more and shorter tasks fill all workers to the end";
   } else if (ran != 0 && all.bytes_in / ran > kLargeArguments) {
-    sentence += ": arguments of " + size(all.bytes_in / ran) + " for each task; broadcast what all of them share";
+    sentence += ": arguments of " + size_text(all.bytes_in / ran) + " for each task; broadcast what all of them share";
   } else {
     sentence += ": the program had nothing for it; submit ahead, or ask for fewer workers";
   }
@@ -151,7 +144,7 @@ std::ostream& operator<<(std::ostream& to, const Insights& all) {
         << "longest   " << longest(0) << "\n"
         << "          " << longest(1) << "\n"
         << "          " << longest(2) << "\n"
-        << "data      " << size(all.bytes_in) << " of arguments, " << size(all.bytes_out) << " of results\n"
+        << "data      " << size_text(all.bytes_in) << " of arguments, " << size_text(all.bytes_out) << " of results\n"
         << "busiest   " << (busiest == all.workers.end() ? "-" : line_about(*busiest)) << "\n"
         << "idlest    " << (idlest == all.workers.end() ? "-" : line_about(*idlest)) << "\n"
         << "advice    " << (advice.empty() ? "none: the workers were busy" : advice) << "\n";

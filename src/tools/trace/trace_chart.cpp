@@ -72,14 +72,6 @@ std::string length(watch::Time ns) {
   return number(value / 1e9, 5) + " s";
 }
 
-std::string size(std::uint64_t bytes) {
-  const auto value = static_cast<double>(bytes);
-  if (value < 1e3) return std::to_string(bytes) + " B";
-  if (value < 1e6) return number(value / 1e3, 3) + " kB";
-  if (value < 1e9) return number(value / 1e6, 3) + " MB";
-  return number(value / 1e9, 3) + " GB";
-}
-
 std::string chart(const std::vector<double>& bars, const Axis& axis, const std::string& id) {
   const double most = std::max(*std::max_element(bars.begin(), bars.end()), 1e-12);
   const std::vector<double> nothing(bars.size());

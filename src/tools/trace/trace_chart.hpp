@@ -3,7 +3,6 @@
 #include "watch/event.hpp"
 
 #include <cstddef>
-#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,8 +18,6 @@ inline constexpr std::size_t kChartBins = 160;
 [[nodiscard]] std::string number(double value, int digits = 4);
 /// "49.1 ms".
 [[nodiscard]] std::string length(watch::Time ns);
-/// "210 MB".
-[[nodiscard]] std::string size(std::uint64_t bytes);
 
 struct Axis {
   std::string left, right, top;

@@ -1,6 +1,7 @@
 #include "tools/trace/trace_memory.hpp"
 
 #include "tools/trace/trace_chart.hpp"
+#include "watch/size_text.hpp"
 
 #include <algorithm>
 #include <functional>
@@ -104,7 +105,7 @@ std::string memory_line(const TraceData& trace) {
   const auto largest = largest_memory(trace);
   const auto at = static_cast<std::size_t>(std::max_element(largest.begin(), largest.end()) - largest.begin());
   const auto& worker = trace.workers[at];
-  return "memory    " + size(largest[at]) + " at most, on worker " + std::to_string(worker.id) + " (rank " +
+  return "memory    " + watch::size_text(largest[at]) + " at most, on worker " + std::to_string(worker.id) + " (rank " +
          std::to_string(worker.rank) + " on " + host_of(trace, worker) + ", pid " + std::to_string(worker.pid) + ")\n";
 }
 
@@ -126,7 +127,7 @@ std::string memory_charts(const TraceData& trace) {
   for (std::size_t i = 0; i < nodes.size(); ++i) {
     for (std::size_t bin = 0; bin < kChartBins; ++bin) sum[bin] += nodes[i].bytes[bin];
     legend += "<span><i style=\"background:var(--c" + std::to_string(i) + ")\"></i>" + html(nodes[i].host) + ": " +
-              size(static_cast<std::uint64_t>(nodes[i].largest)) + " at most</span>";
+              watch::size_text(static_cast<std::uint64_t>(nodes[i].largest)) + " at most</span>";
     stack.push_back(std::move(nodes[i].bytes));
   }
   const double most = *std::max_element(sum.begin(), sum.end());
@@ -140,10 +141,12 @@ std::string memory_charts(const TraceData& trace) {
   for (const std::size_t i : order) bars.push_back(static_cast<double>(largest[i]));
   const auto id = [&](std::size_t i) { return "worker " + std::to_string(trace.workers[i].id); };
   return "<div><h2>Resident memory, by node</h2>" +
-         stacked_chart(stack, {"0", length(trace.end), size(static_cast<std::uint64_t>(most))}, "memory") +
+         stacked_chart(stack, {"0", length(trace.end), watch::size_text(static_cast<std::uint64_t>(most))}, "memory") +
          "<p class=\"legend\">" + legend + "</p></div>\n<div><h2>Largest memory, by worker</h2>" +
-         chart(bars, {id(order.front()), id(order.back()), size(*std::max_element(largest.begin(), largest.end()))},
-               "worker-memory") +
+         chart(
+             bars,
+             {id(order.front()), id(order.back()), watch::size_text(*std::max_element(largest.begin(), largest.end()))},
+             "worker-memory") +
          "</div>";
 }
 

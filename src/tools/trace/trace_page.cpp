@@ -2,6 +2,7 @@
 #include "tools/trace/trace_data.hpp"
 #include "tools/trace/trace_memory.hpp"
 
+#include "watch/size_text.hpp"
 #include "watch/trace_writer.hpp"
 
 #include <zlib.h>
@@ -284,7 +285,7 @@ std::string head(const TraceData& trace, Time unit) {
             ",\"rank\":" + std::to_string(worker.rank) +
             ",\"host\":" + script_text(rank == trace.ranks.end() ? "" : rank->second.host) +
             ",\"ended\":" + std::to_string(worker.ended) + ",\"lost\":" + (worker.lost ? "true" : "false") +
-            (memory[i] == 0 ? "" : ",\"memory\":" + script_text(size(memory[i]))) + "}";
+            (memory[i] == 0 ? "" : ",\"memory\":" + script_text(watch::size_text(memory[i]))) + "}";
   }
   return text + "]}";
 }
