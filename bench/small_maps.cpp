@@ -7,14 +7,27 @@
 
 #include <rankpool/rankpool.hpp>
 
+#include <sched.h>
 #include <atomic>
 #include <thread>
 
 namespace {
 
+/// This thread has that core alone, whatever a launcher gave it; the kernel may leave new threads on one core for
+/// milliseconds.
+void bind_to(int core) {
+  cpu_set_t cores;
+  CPU_ZERO(&cores);
+  CPU_SET(static_cast<unsigned>(core) % std::thread::hardware_concurrency(), &cores);
+  ::sched_setaffinity(0, sizeof cores, &cores);
+}
+
 /// Seconds that `tasks` tasks take when so many threads, all of them awake, share them evenly. Two cores at work at the
 /// same time may be slower than one alone, so that this is no part of a serial run.
 double ideal_seconds(int threads, long tasks, long iterations) {
+  cpu_set_t before;
+  ::sched_getaffinity(0, sizeof before, &before);
+  bind_to(0);
   std::atomic<int> ready{0};
   std::atomic<int> ended{0};
   std::atomic<bool> go{false};
@@ -25,6 +38,7 @@ double ideal_seconds(int threads, long tasks, long iterations) {
   std::vector<std::jthread> others;
   for (int number = 1; number < threads; ++number) {
     others.emplace_back([&, number] {
+      bind_to(number);
       ++ready;
       while (!go) std::this_thread::yield();
       share(number);
@@ -35,7 +49,9 @@ double ideal_seconds(int threads, long tasks, long iterations) {
   go = true;
   share(0);
   while (ended < threads) std::this_thread::yield();
-  return bench::seconds_since(begin);
+  const double seconds = bench::seconds_since(begin);
+  ::sched_setaffinity(0, sizeof before, &before);
+  return seconds;
 }
 
 }  // namespace

@@ -28,10 +28,9 @@ void Alarm::set(std::optional<Clock::time_point> until) {
   set_ = until;
 }
 
-void Alarm::rang() {
+void Alarm::take_ring() noexcept {
   std::uint64_t times = 0;
   [[maybe_unused]] const auto got = ::read(fd_, &times, sizeof times);
-  set_.reset();
 }
 
 }  // namespace rankpool::base

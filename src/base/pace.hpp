@@ -89,6 +89,12 @@ inline constexpr nanoseconds kLongSpin = 3 * kSpin;
 inline constexpr microseconds kWorkerSpin{20};
 /// So long it looks where it does not spin.
 inline constexpr nanoseconds kGlance = microseconds(2);
+/// A thread that waits for results would do the engine's work: so long it looks whether the engine has nothing to do,
+/// and after so long a pause again if it always had.
+inline constexpr nanoseconds kVolunteer = microseconds(20);
+inline constexpr nanoseconds kVolunteerAgain = milliseconds(50);
+/// After such a vain attempt the engine sleeps for so long whenever it has nothing to do, so that the next one succeeds.
+inline constexpr nanoseconds kVolunteered = milliseconds(1);
 /// Gaps up to here promise that spinning is worth it; without such, it is tried so often.
 inline constexpr nanoseconds kShortGap = kLongSpin;
 inline constexpr nanoseconds kTrySpinEvery = milliseconds(50);

@@ -42,16 +42,26 @@ std::byte* map_twice(int fd, std::size_t offset, std::size_t size) {
   return begin;
 }
 
-void sleep_on(std::atomic<std::uint32_t>& wakeup, std::uint32_t seen, const timespec* limit = nullptr) noexcept {
-  ::syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(&wakeup), FUTEX_WAIT, seen, limit, nullptr, 0);
-}
-
-FutexWake strike(std::atomic<std::uint32_t>& wakeup) noexcept {
+FutexWake strike(std::atomic<std::uint32_t>& wakeup, int core = -1) noexcept {
   wakeup.fetch_add(1, std::memory_order_seq_cst);
-  return FutexWake(wakeup);
+  return FutexWake(wakeup, core);
 }
 
 }  // namespace
+
+void sleep_on(std::atomic<std::uint32_t>& word, std::uint32_t seen,
+              std::optional<std::chrono::steady_clock::time_point> until) noexcept {
+  timespec time{};
+  if (until) {
+    const auto whole = std::chrono::floor<std::chrono::seconds>(until->time_since_epoch());
+    time = {whole.count(), (until->time_since_epoch() - whole).count()};
+  }
+  // With FUTEX_WAIT_BITSET the time is absolute, on the monotonic clock.
+  ::syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(&word), FUTEX_WAIT_BITSET, seen, until ? &time : nullptr,
+            nullptr, FUTEX_BITSET_MATCH_ANY);
+}
+
+void wake_on(std::atomic<std::uint32_t>& word) noexcept { strike(word).ring(); }
 
 void FutexWake::ring() const noexcept {
   if (word_ == nullptr) return;
@@ -112,11 +122,11 @@ void Channel::map() {
 
 void Channel::wait_for_wakeup(std::uint32_t seen, std::optional<std::chrono::nanoseconds> limit) noexcept {
   if (!limit) return sleep_on(control_->wakeup, seen);
-  const auto whole = std::chrono::duration_cast<std::chrono::seconds>(*limit);
-  const timespec time{whole.count(), (*limit - whole).count()};
-  sleep_on(control_->wakeup, seen, &time);
+  sleep_on(control_->wakeup, seen, std::chrono::steady_clock::now() + *limit);
 }
-FutexWake Channel::take_wakeup() noexcept { return strike(control_->wakeup); }
+FutexWake Channel::take_wakeup() noexcept {
+  return strike(control_->wakeup, control_->core.load(std::memory_order_relaxed));
+}
 void Channel::wait_for_side_wakeup(std::uint32_t seen) noexcept { sleep_on(control_->side_wakeup, seen); }
 void Channel::send_side_wakeup() noexcept { strike(control_->side_wakeup).ring(); }
 

@@ -13,16 +13,24 @@
 
 namespace rankpool::channel {
 
+/// How a host sleeps, and so how it is woken.
+enum class HostSleeps : std::uint32_t {
+  no = 0,
+  in_poll,   ///< by a byte in the wake-up pipe
+  on_futex,  ///< somebody stands in for it, and sleeps on RankPage::host_wakeup
+};
+
 /// What worker processes share with their host: those of its own rank, and those of other ranks of its node whose
 /// channels it has.
 struct RankPage {
   using Token = std::array<unsigned char, 16>;
 
-  std::atomic<std::uint32_t> host_sleeping{0};
+  std::atomic<HostSleeps> host_sleeps{HostSleeps::no};
   std::atomic<std::uint32_t> keeper_events{0};  ///< messages the rank's own keeper has sent
   std::atomic<std::uint32_t> stop_requested{0};
   std::atomic<std::uint32_t> terminal_lines{0};  ///< kept for progress: who outlives the rank gives them back
   std::atomic<std::uint32_t> oversubscribed{0};  ///< who spins takes the core from somebody who has work
+  std::atomic<std::uint32_t> host_wakeup{0};     ///< futex
   Token token{};  ///< by which a spawned worker knows that this is its page (keeper/spawned_worker.hpp)
 };
 
@@ -35,12 +43,22 @@ inline constexpr const char* kRankPageName = "rankpool rank page";
 class FutexWake {
  public:
   FutexWake() = default;
-  explicit FutexWake(std::atomic<std::uint32_t>& word) noexcept : word_(&word) {}
+  /// `core`: where the sleeper ran last, or -1.
+  explicit FutexWake(std::atomic<std::uint32_t>& word, int core = -1) noexcept : word_(&word), core_(core) {}
   void ring() const noexcept;
+  /// It may take the core of who rings, who then comes to nothing else for as long as it likes.
+  [[nodiscard]] bool is_for_core(int core) const noexcept { return word_ != nullptr && core_ == core; }
 
  private:
   std::atomic<std::uint32_t>* word_ = nullptr;  ///< null: nobody sleeps
+  int core_ = -1;
 };
+
+/// Sleeps until the word is no longer `seen`, or until then; any process that has it may wake it.
+void sleep_on(std::atomic<std::uint32_t>& word, std::uint32_t seen,
+              std::optional<std::chrono::steady_clock::time_point> until = {}) noexcept;
+/// Counts the word up, and wakes who sleeps on it.
+void wake_on(std::atomic<std::uint32_t>& word) noexcept;
 
 /// One worker's shared memory, as host and worker see it:
 ///
@@ -60,6 +78,7 @@ class Channel {
     Counter in_head, in_tail, out_head, out_tail;
     alignas(64) std::atomic<std::uint32_t> wakeup{0};  ///< futex: the worker sleeps on it
     std::atomic<std::uint32_t> worker_sleeping{0};     ///< a SleepsFor
+    std::atomic<std::int32_t> core{-1};                ///< on which the worker fell asleep
     Counter side_in_head, side_in_tail, side_out_head, side_out_tail;
     alignas(64) std::atomic<std::uint32_t> side_wakeup{0};  ///< futex: threads of the worker sleep on it in a request
     std::atomic<std::uint32_t> side_sleeping{0};

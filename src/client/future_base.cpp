@@ -1,5 +1,6 @@
 #include <rankpool/detail/exception_codec.hpp>
 #include <rankpool/detail/future_base.hpp>
+#include <rankpool/detail/stand_in.hpp>
 #include <rankpool/detail/what_of.hpp>
 
 #include "base/forked_copy.hpp"
@@ -84,8 +85,9 @@ bool FutureBase::cancel() {
 
 void FutureBase::finish(State state, bool inline_callbacks) noexcept {
   const Ref<FutureBase> keep(this);
-  const std::uint32_t before = word_.exchange(static_cast<std::uint32_t>(state), std::memory_order_acq_rel);
+  const std::uint32_t before = word_.exchange(static_cast<std::uint32_t>(state), std::memory_order_seq_cst);
   if ((before & kWaited) != 0) futex_wake_all(word_);
+  if ((before & kStandIn) != 0) end_stand_in();
   if ((before & kListeners) == 0) return;
   std::vector<Callback> callbacks;
   {
@@ -176,6 +178,13 @@ bool FutureBase::wait(const Timeout& timeout) const {
   if (done()) return true;
   if (base::is_forked_copy()) throw Error(base::copy_complaint("a future that was not done"));
   const auto deadline = timeout.deadline();
+  word_.fetch_or(kStandIn, std::memory_order_seq_cst);
+  const auto is_done = [](const void* future) {
+    const std::uint32_t word = static_cast<const FutureBase*>(future)->word_.load(std::memory_order_seq_cst);
+    return static_cast<State>(word & kState) >= State::cancelled;
+  };
+  stand_in_until(is_done, this, deadline);
+  if (done()) return true;
   timespec until{};
   if (deadline) {
     const auto ns = std::chrono::duration_cast<std::chrono::nanoseconds>(deadline->time_since_epoch()).count();

@@ -1,4 +1,5 @@
 #include <rankpool/detail/map_state.hpp>
+#include <rankpool/detail/stand_in.hpp>
 
 #include <rankpool/errors.hpp>
 
@@ -194,6 +195,17 @@ bool MapBase::wait_for(std::unique_lock<std::mutex>& lock, std::uint64_t items,
                        const std::optional<Timeout::Clock::time_point>& deadline) {
   wanted_ = cursor_ + items;
   if (enough()) return true;
+  standing_in_ = true;
+  lock.unlock();
+  const auto is_enough = [](const void* map) {
+    const auto& self = *static_cast<const MapBase*>(map);
+    const std::lock_guard guard(self.mutex_);
+    return self.enough();
+  };
+  stand_in_until(is_enough, this, deadline);
+  lock.lock();
+  standing_in_ = false;
+  if (enough()) return true;
   waiting_ = true;
   bool there = true;
   if (deadline) {
@@ -258,6 +270,7 @@ void MapBase::arrived(std::uint64_t first, std::uint64_t count) noexcept {
   if (abandoned_) return;
   if (unordered_) arrivals_.emplace_back(first, count);
   if (waiting_ && enough()) changed_.notify_one();
+  if (standing_in_ && enough()) end_stand_in();
   if (complete_) tell_if_complete();
 }
 

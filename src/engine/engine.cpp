@@ -20,8 +20,6 @@
 namespace rankpool::engine {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 /// Room that the list of commands keeps between two bursts; more is given back.
 constexpr std::size_t kKeptCommands = 4096;
 /// Who has closed the descriptor by which the engine is woken cannot wake it: it finds out by itself.
@@ -98,11 +96,9 @@ void Engine::turn() {
   const auto now = Clock::now();
   dispatcher_->tick(now.time_since_epoch());
   // Pools that were opened before the request are to hear of it: they are taken in behind the look at it.
-  const bool asked_to_stop = stop_signal_.load() != 0;
-  bool any = take_commands();
-  if (asked_to_stop && !stop_passed_on_) pass_on_stop();
-  any |= options_.host->poll(*dispatcher_);
-  any |= options_.host->collect_unpublished(*dispatcher_, now);
+  const bool asked_to_stop = stop_is_new();
+  bool any = look(now);
+  if (asked_to_stop) pass_on_stop();
   if (remote_) any |= remote_->poll(now);
   any |= dispatcher_->carry_out();
   if (!told_assembled_ && (!remote_ || remote_->assembled())) note_assembled();
@@ -112,7 +108,8 @@ void Engine::turn() {
   }
   if (any) {
     idler_.worked(now);
-  } else if (!idler_.look_again(now, options_.host->oversubscribed(), [&] { return options_.host->core_to_spare(); })) {
+  } else if (mailbox_.has_volunteer(now) ||
+             !idler_.look_again(now, options_.host->oversubscribed(), [&] { return options_.host->core_to_spare(); })) {
     const auto deadline = dispatcher_->next_deadline();
     if (deadline && *deadline - now.time_since_epoch() < pace::kSoon) {
       ::sched_yield();
@@ -120,6 +117,13 @@ void Engine::turn() {
       sleep(now);
     }
   }
+}
+
+bool Engine::look(Clock::time_point now) {
+  bool any = take_commands();
+  any |= options_.host->poll(*dispatcher_);
+  any |= options_.host->collect_unpublished(*dispatcher_, now);
+  return any;
 }
 
 void Engine::note_assembled() {
@@ -207,47 +211,58 @@ void Engine::sleep(Clock::time_point now) {
   if (!mailbox_.intact()) {
     throw std::runtime_error("the program has closed descriptors of the library's, as who closes all from 3 up does");
   }
-  const bool nothing_yet = mailbox_.prepare_sleep() && (stop_signal_.load() == 0 || stop_passed_on_) &&
-                           options_.host->prepare_sleep() && (!remote_ || remote_->prepare_sleep());
-  std::array<pollfd, 6> fds{{{mailbox_.fd(), POLLIN, 0},
+  const bool nothing_yet = mailbox_.prepare_sleep() && !stop_is_new() && options_.host->prepare_sleep() &&
+                           (!remote_ || remote_->prepare_sleep());
+  Descriptors fds{{{mailbox_.fd(), POLLIN, 0},
                              {options_.host->wake_fd(), POLLIN, 0},
                              {options_.host->keeper_fd(), POLLIN, 0},
                              {remote_ ? remote_->fd() : -1, POLLIN, 0},
                              {remote_ ? remote_->wakeup_fd() : -1, POLLIN, 0},
                              {alarm_.fd(), POLLIN, 0}}};
   if (nothing_yet) {
-    std::optional<Clock::time_point> until;
-    const auto no_later_than = [&](Clock::time_point limit) { until = std::min(until.value_or(limit), limit); };
-    if (const auto deadline = dispatcher_->next_deadline()) no_later_than(Clock::time_point(*deadline));
-    if (options_.host->has_backlog()) no_later_than(now + pace::kRoomLook);
-    no_later_than(now + kLongestSleep);
-    if (const auto look = options_.host->next_look()) no_later_than(base::roughly(*look, now));
-    alarm_.set(until);
-    mailbox_.allow_inline_dispatch(*this);
-    const int ready = ::poll(fds.data(), fds.size(), -1);
-    mailbox_.end_inline_dispatch();
-    if (inline_dispatch_failed_) std::rethrow_exception(inline_dispatch_failed_);
+    set_alarm(now);
+    if (remote_) remote_->lend();
+    mailbox_.lend_engine(*this);
+    int ready = 0;
+    do {
+      ready = ::poll(fds.data(), fds.size(), -1);
+    } while (ready > 0 && leave_to_stand_in(fds));
+    mailbox_.take_engine_back();
+    if (remote_) remote_->take_back();
+    if (stand_in_failed_) std::rethrow_exception(stand_in_failed_);
     if (remote_ && ready >= 0 && fds[3].revents == 0) remote_->lifelines_are_quiet();
   }
+  if (alarm_rang_.exchange(false, std::memory_order_seq_cst)) alarm_.forget();
   if (fds[5].revents != 0) alarm_.rang();
   mailbox_.awake(fds[0].revents != 0);
   options_.host->awake(fds[1].revents != 0, fds[2].revents != 0);
   if (remote_) remote_->awake(fds[3].revents != 0, fds[4].revents != 0);
 }
 
-channel::FutexWake Engine::serve(Command& command) noexcept {
-  channel::FutexWake wakeup;
-  try {
-    wakeup = local_->with_wakeup_left([&] {
-      dispatcher_->note_time(Clock::now().time_since_epoch());
-      dispatcher_->handle(command);
-      dispatcher_->carry_out();
-    });
-  } catch (...) {
-    inline_dispatch_failed_ = std::current_exception();
+/// Of what happens while somebody stands in, time and other threads' rings concern only who does.
+bool Engine::leave_to_stand_in(const Descriptors& fds) {
+  if (!mailbox_.stood_in_for() || fds[2].revents != 0 || fds[3].revents != 0 || fds[4].revents != 0) return false;
+  if (fds[0].revents != 0) mailbox_.take_ring();
+  if (fds[1].revents != 0) options_.host->take_rings();
+  if (fds[5].revents != 0) {
+    alarm_.take_ring();
+    alarm_rang_.store(true, std::memory_order_seq_cst);
+    interrupt();
   }
-  if (inline_dispatch_failed_ || options_.host->has_backlog()) mailbox_.wake();
-  return wakeup;
+  return mailbox_.stood_in_for();
+}
+
+void Engine::set_alarm(Clock::time_point now) {
+  if (alarm_rang_.exchange(false, std::memory_order_seq_cst)) alarm_.forget();
+  auto until = now + kLongestSleep;
+  const auto no_later_than = [&](Clock::time_point limit) { until = std::min(until, limit); };
+  if (const auto deadline = dispatcher_->next_deadline()) no_later_than(Clock::time_point(*deadline));
+  if (options_.host->has_backlog()) no_later_than(now + pace::kRoomLook);
+  // Workers ring themselves, mostly long before.
+  if (const auto look = options_.host->next_look()) {
+    no_later_than(std::max(base::roughly(*look, now), now + pace::kAlarmSlack));
+  }
+  alarm_.set(until);
 }
 
 }  // namespace rankpool::engine

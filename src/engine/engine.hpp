@@ -13,6 +13,8 @@
 #include "host/worker_host.hpp"
 #include "transport/transport.hpp"
 
+#include <poll.h>
+#include <array>
 #include <atomic>
 #include <functional>
 #include <future>
@@ -48,7 +50,7 @@ struct EngineOptions {
 ///     futures  ◄──── ResultReceiver ───────── └─────────────────────┘ ◄──► RemoteRanks ──► agents (MPI, lifelines)
 ///
 /// Made and ended by `run`. Its mailbox and roster may be used from any thread as long as it lives.
-class Engine final : private InlineDispatcher {
+class Engine final : private StandIn {
  public:
   explicit Engine(EngineOptions options);
   ~Engine();
@@ -71,9 +73,17 @@ class Engine final : private InlineDispatcher {
   [[nodiscard]] base::StartedBy started_by() const noexcept { return options_.started_by; }
 
  private:
-  // InlineDispatcher: in any thread, while the engine's sleeps.
+  // StandIn (engine/stand_in.cpp): in any thread, while the engine's sleeps.
   bool takes(const SubmitWork& command) override { return dispatcher_->can_go_inline(command); }
-  channel::FutexWake serve(Command& command) noexcept override;
+  std::vector<channel::FutexWake> serve(Command& command) noexcept override;
+  void begin_turns() noexcept override;
+  bool turn(Goal& goal, const std::optional<Clock::time_point>& deadline) noexcept override;
+  void end_turns() noexcept override;
+  void interrupt() noexcept override;
+  /// There is something that only the engine's own thread may do.
+  [[nodiscard]] bool needs_own_thread() const noexcept;
+  /// Falls asleep in the engine's place.
+  void rest(Goal& goal, const std::optional<Clock::time_point>& deadline, Clock::time_point now);
 
   /// What the engine thread does for those who ask.
   ///
@@ -89,9 +99,17 @@ class Engine final : private InlineDispatcher {
 
   void thread_main() noexcept;
   void assemble();
-  /// One look at all there is to do.
+  /// One look at all there is to do, and a sleep if there is nothing.
   void turn();
-  void sleep(std::chrono::steady_clock::time_point now);
+  void sleep(Clock::time_point now);
+  /// What the user's threads and the workers of this node have brought. True if there was anything.
+  bool look(Clock::time_point now);
+  /// What is to be done at a certain time will wake the engine.
+  void set_alarm(Clock::time_point now);
+  /// What the engine sleeps on: mailbox, workers, keeper, lifelines, other ranks, alarm.
+  using Descriptors = std::array<pollfd, 6>;
+  [[nodiscard]] bool leave_to_stand_in(const Descriptors& fds);
+  [[nodiscard]] bool stop_is_new() const noexcept { return stop_signal_.load() != 0 && !stop_passed_on_; }
   bool take_commands();
   void note_assembled();
   void pass_on_stop();
@@ -122,8 +140,9 @@ class Engine final : private InlineDispatcher {
   std::vector<Command> commands_;
   base::Idler idler_{channel::Channel::on_one_core()};
   base::Alarm alarm_;
+  std::atomic<bool> alarm_rang_{false};  ///< as seen by the engine's thread while another stood in
   bool stop_passed_on_ = false;
-  std::exception_ptr inline_dispatch_failed_;
+  std::exception_ptr stand_in_failed_;
 
   std::thread thread_;
 };

@@ -1,6 +1,9 @@
 #include "engine/local_port.hpp"
 
+#include <sched.h>
+#include <algorithm>
 #include <memory>
+#include <utility>
 
 namespace rankpool::engine {
 
@@ -20,15 +23,25 @@ void LocalPort::write(WorkerId worker, std::span<const std::byte> header, const 
 }
 
 void LocalPort::flush() {
-  for (const WorkerId worker : written_) {
-    const channel::FutexWake wakeup = host_.show(worker);
-    if (wakeup_ != nullptr) {
-      *wakeup_ = wakeup;
-    } else {
-      wakeup.ring();
-    }
-  }
+  for (const WorkerId worker : written_) wakeups_.push_back(host_.show(worker));
   written_.clear();
+  if (leave_wakeups_) return;
+  ring(wakeups_);
+  wakeups_.clear();
+}
+
+std::vector<channel::FutexWake> LocalPort::take_wakeups() {
+  leave_wakeups_ = false;
+  return std::exchange(wakeups_, {});
+}
+
+void ring(std::vector<channel::FutexWake>& wakeups) noexcept {
+  if (wakeups.size() > 1) {
+    std::partition(wakeups.begin(), wakeups.end(), [core = ::sched_getcpu()](const channel::FutexWake& wakeup) {
+      return !wakeup.is_for_core(core);
+    });
+  }
+  for (const channel::FutexWake& wakeup : wakeups) wakeup.ring();
 }
 
 }  // namespace rankpool::engine

@@ -28,25 +28,20 @@ class LocalPort final : public RankPort {
   void forget_blob(std::uint64_t) override {}
   void kill(WorkerId worker, int signal) override { host_.kill(worker, signal); }
   void flush() override;
-  /// Does `work`, which writes to one worker at most, and leaves the wake-up of that worker to the caller.
-  template <class Work>
-  [[nodiscard]] channel::FutexWake with_wakeup_left(Work&& work) {
-    channel::FutexWake wakeup;
-    wakeup_ = &wakeup;
-    try {
-      work();
-    } catch (...) {
-      wakeup_ = nullptr;
-      throw;
-    }
-    wakeup_ = nullptr;
-    return wakeup;
-  }
+  /// From now on the wake-ups of who was written to are left to `take_wakeups`.
+  void leave_wakeups() noexcept { leave_wakeups_ = true; }
+  /// Those that were left, in the order in which they are to be rung. From now on none are left.
+  [[nodiscard]] std::vector<channel::FutexWake> take_wakeups();
 
  private:
   host::WorkerHost& host_;
-  std::vector<WorkerId> written_;         ///< since the last flush; a worker may stand there twice
-  channel::FutexWake* wakeup_ = nullptr;  ///< where the wake-up is left, if it is
+  std::vector<WorkerId> written_;  ///< since the last flush; a worker may stand there twice
+  std::vector<channel::FutexWake> wakeups_;
+  bool leave_wakeups_ = false;
 };
+
+/// Rings them all. Those whose sleeper may take the core of this thread come last: the others would begin when that one
+/// has ended.
+void ring(std::vector<channel::FutexWake>& wakeups) noexcept;
 
 }  // namespace rankpool::engine

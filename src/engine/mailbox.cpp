@@ -1,7 +1,11 @@
 #include "engine/mailbox.hpp"
 
+#include "engine/local_port.hpp"
+
+#include <sched.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+#include <algorithm>
 #include <cerrno>
 #include <system_error>
 
@@ -40,53 +44,110 @@ void Mailbox::take(std::vector<Command>& taken) {
   filled_.store(false, std::memory_order_seq_cst);
 }
 
-bool Mailbox::prepare_sleep() {
-  sleeping_.store(true, std::memory_order_seq_cst);
+bool Mailbox::prepare_sleep(Sleep sleep) {
+  sleep_.store(sleep, std::memory_order_seq_cst);
   return empty();
 }
 
-void Mailbox::allow_inline_dispatch(InlineDispatcher& by) {
-  const std::lock_guard lock(inline_mutex_);
-  inline_dispatcher_ = &by;
+void Mailbox::lend_engine(StandIn& by) {
+  const std::lock_guard lock(lent_mutex_);
+  stand_in_ = &by;
 }
 
-void Mailbox::end_inline_dispatch() {
-  const std::lock_guard lock(inline_mutex_);
-  inline_dispatcher_ = nullptr;
+void Mailbox::take_engine_back() {
+  wanted_back_.store(true, std::memory_order_seq_cst);
+  if (StandIn* const at_work = at_work_.load(std::memory_order_seq_cst)) at_work->interrupt();
+  const std::lock_guard lock(lent_mutex_);
+  stand_in_ = nullptr;
+  wanted_back_.store(false, std::memory_order_relaxed);
+  while (wakers_.load(std::memory_order_seq_cst) != 0) ::sched_yield();  // one may be about to interrupt who stood in
 }
 
 /// With the mailbox locked, so that those who come later find either an inline dispatch under way, and post, or this
 /// work begun.
 bool Mailbox::begin_inline_dispatch(const SubmitWork& submission) {
   // Once somebody has rung, the engine is on its way.
-  if (!sleeping_.load(std::memory_order_relaxed) || !incoming_.empty() || !inline_mutex_.try_lock()) return false;
-  if (inline_dispatcher_ != nullptr && inline_dispatcher_->takes(submission)) return true;
-  inline_mutex_.unlock();
+  if (sleep_.load(std::memory_order_relaxed) != Sleep::in_poll || !incoming_.empty() || !lent_mutex_.try_lock()) return false;
+  if (stand_in_ != nullptr && stand_in_->takes(submission)) return true;
+  lent_mutex_.unlock();
   return false;
 }
 
 void Mailbox::dispatch_inline(SubmitWork&& submission) noexcept {
   Command command(std::move(submission));
-  const channel::FutexWake wakeup = inline_dispatcher_->serve(command);
-  inline_mutex_.unlock();
-  wakeup.ring();  // not before: the worker may take this very core, and its outcome would find this dispatch under way
+  std::vector<channel::FutexWake> wakeups = stand_in_->serve(command);
+  lent_mutex_.unlock();
+  ring(wakeups);  // not before: a worker may take this very core, and its outcome would find this dispatch under way
+}
+
+/// While the engine is awake: waits for it to fall asleep, which it does at once when it has nothing to do. False if it
+/// goes on having something.
+bool Mailbox::await_sleep(StandIn::Goal& goal) {
+  const auto begin = StandIn::Clock::now();
+  if (begin.time_since_epoch() < volunteer_from_.load(std::memory_order_relaxed)) return false;
+  volunteers_.fetch_add(1, std::memory_order_relaxed);
+  bool asleep = false;
+  bool reached = false;
+  for (int i = 1; !asleep && !reached; ++i) {
+    if (i % 16 == 0) {
+      ::sched_yield();
+      if (StandIn::Clock::now() - begin > pace::kVolunteer) break;
+    }
+    reached = goal.reached();
+    asleep = sleep_.load(std::memory_order_seq_cst) == Sleep::in_poll;
+  }
+  volunteers_.fetch_sub(1, std::memory_order_relaxed);
+  if (asleep || reached) {
+    volunteer_pause_.store(pace::kVolunteer, std::memory_order_relaxed);
+  } else {
+    const auto pause = std::min(2 * volunteer_pause_.load(std::memory_order_relaxed), pace::kVolunteerAgain);
+    volunteer_pause_.store(pause, std::memory_order_relaxed);
+    volunteer_from_.store(begin.time_since_epoch() + pause, std::memory_order_relaxed);
+    rest_until_.store(begin.time_since_epoch() + pace::kVolunteered, std::memory_order_relaxed);
+  }
+  return asleep;
+}
+
+void Mailbox::stand_in_until(StandIn::Goal& goal, const std::optional<StandIn::Clock::time_point>& deadline) {
+  if (sleep_.load(std::memory_order_relaxed) != Sleep::in_poll && (stood_in_for() || !await_sleep(goal))) return;
+  const std::unique_lock lock(lent_mutex_, std::try_to_lock);
+  if (!lock || stand_in_ == nullptr || sleep_.exchange(Sleep::none, std::memory_order_seq_cst) == Sleep::none) return;
+  at_work_.store(stand_in_, std::memory_order_seq_cst);
+  stand_in_->begin_turns();
+  while (!wanted_back_.load(std::memory_order_seq_cst) && !goal.reached() && stand_in_->turn(goal, deadline)) {
+  }
+  at_work_.store(nullptr, std::memory_order_seq_cst);
+  stand_in_->end_turns();
 }
 
 void Mailbox::awake(bool rung) {
-  sleeping_.store(false, std::memory_order_seq_cst);
-  if (!rung) return;
+  sleep_.store(Sleep::none, std::memory_order_seq_cst);
+  if (rung) take_ring();
+}
+
+void Mailbox::take_ring() noexcept {
   if (!intact()) return;
   std::uint64_t count = 0;
   [[maybe_unused]] const auto drained = ::read(fd_, &count, sizeof count);
 }
 
 void Mailbox::wake() noexcept {
-  if (!sleeping_.load(std::memory_order_seq_cst)) return;
+  if (sleep_.load(std::memory_order_seq_cst) == Sleep::none) return;
+  wakers_.fetch_add(1, std::memory_order_seq_cst);
   // One post wakes; those behind it need not ring again.
-  if (!sleeping_.exchange(false, std::memory_order_seq_cst)) return;
-  if (!intact()) return;  // it may be a file of the program by now
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const auto written = ::write(fd_, &one, sizeof one);
+  switch (sleep_.exchange(Sleep::none, std::memory_order_seq_cst)) {
+    case Sleep::none:
+      break;
+    case Sleep::of_stand_in:
+      if (StandIn* const at_work = at_work_.load(std::memory_order_seq_cst)) at_work->interrupt();
+      break;
+    case Sleep::in_poll:
+      if (!intact()) break;  // it may be a file of the program by now
+      const std::uint64_t one = 1;
+      [[maybe_unused]] const auto written = ::write(fd_, &one, sizeof one);
+      break;
+  }
+  wakers_.fetch_sub(1, std::memory_order_seq_cst);
 }
 
 }  // namespace rankpool::engine

@@ -2,6 +2,7 @@
 
 #include "base/ids.hpp"
 #include "base/own_descriptor.hpp"
+#include "base/pace.hpp"
 #include "channel/blob.hpp"
 #include "channel/channel.hpp"
 #include "engine/pool_state.hpp"
@@ -12,9 +13,11 @@
 #include <rankpool/detail/result_receiver.hpp>
 
 #include <atomic>
+#include <chrono>
 #include <future>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -91,22 +94,41 @@ using Command =
     std::variant<SubmitWork, ExtendWork, SealWork, CancelWork, OpenPool, ClosePool, SealPool, StopPool, ListenToTasks,
                  AskTally, MakeSharedValue, MakeSharedQueue, MakeSharedBlob, ForgetShared, CallShared, EndJob>;
 
-/// Does what the engine would do for a submission, in the thread that submits, while the engine sleeps.
-class InlineDispatcher {
+/// Does what the engine would do, in a thread of the user's, while the engine sleeps. One thread at a time.
+class StandIn {
  public:
-  /// Whether it can.
+  using Clock = std::chrono::steady_clock;
+  /// What one looks for who stands in until it is there.
+  class Goal {
+   public:
+    [[nodiscard]] virtual bool reached() = 0;
+
+   protected:
+    ~Goal() = default;
+  };
+
+  /// Whether it can hand out this submission.
   [[nodiscard]] virtual bool takes(const SubmitWork& command) = 0;
-  /// Leaves to the caller to wake the worker.
-  [[nodiscard]] virtual channel::FutexWake serve(Command& command) noexcept = 0;
+  /// Hands it out. Leaves to the caller to wake the workers.
+  [[nodiscard]] virtual std::vector<channel::FutexWake> serve(Command& command) noexcept = 0;
+
+  /// From now on whatever happens is seen by `turn`, and the engine is left asleep.
+  virtual void begin_turns() noexcept = 0;
+  /// One look at all there is to do, or one sleep, until `deadline` at most. False: the engine is needed.
+  virtual bool turn(Goal& goal, const std::optional<Clock::time_point>& deadline) noexcept = 0;
+  /// From now on whatever happens wakes the engine, as does what has happened already.
+  virtual void end_turns() noexcept = 0;
+  /// Ends a sleep within `turn`. Any thread.
+  virtual void interrupt() noexcept = 0;
 
  protected:
-  ~InlineDispatcher() = default;
+  ~StandIn() = default;
 };
 
 /// The way from the user's threads to the engine thread. Commands are taken in the order in which they were posted.
 ///
-/// While the engine sleeps, the submitting thread dispatches to an idle worker itself: that saves one of two wake-ups.
-/// The engine sleeps on until the worker wakes it.
+/// While the engine sleeps, other threads do its work: one that submits hands out to an idle worker itself, and one that
+/// waits for a result takes it from the worker. That saves both wake-ups of a round trip.
 class Mailbox {
  public:
   Mailbox();
@@ -162,13 +184,22 @@ class Mailbox {
   /// Exchanges what has come in for `taken`, which must be empty.
   void take(std::vector<Command>& taken);
   /// From now on a post makes `fd()` readable. False if something is there already.
-  [[nodiscard]] bool prepare_sleep();
+  [[nodiscard]] bool prepare_sleep() { return prepare_sleep(Sleep::in_poll); }
   /// While it sleeps: from now on `by` may be called by any thread, one at a time, and uses what is the engine's.
-  void allow_inline_dispatch(InlineDispatcher& by);
+  void lend_engine(StandIn& by);
   /// From now on it is not called any more, and what it did is seen.
-  void end_inline_dispatch();
+  void take_engine_back();
+  /// Somebody would stand in if the engine slept, or would have a moment ago.
+  [[nodiscard]] bool has_volunteer(StandIn::Clock::time_point now) const noexcept {
+    return volunteers_.load(std::memory_order_relaxed) != 0 ||
+           now.time_since_epoch() < rest_until_.load(std::memory_order_relaxed);
+  }
+  /// Somebody stands in, and will look at whatever happened before this was asked.
+  [[nodiscard]] bool stood_in_for() const noexcept { return at_work_.load(std::memory_order_seq_cst) != nullptr; }
   /// `rung`: `fd()` was readable.
   void awake(bool rung);
+  /// `fd()` was readable, and somebody stands in, who knows of it. Any thread.
+  void take_ring() noexcept;
   [[nodiscard]] int fd() const noexcept { return fd_; }
   /// False once the program has closed what is behind `fd()`: nobody can wake the engine any more. Any thread.
   [[nodiscard]] bool intact() const noexcept { return identity_.is(fd_); }
@@ -176,20 +207,43 @@ class Mailbox {
   /// Any thread, signal handlers too: makes a sleeping engine look around.
   void wake() noexcept;
 
+  // -- who stands in
+  /// From now on a post interrupts it. False if something is there already, or the engine waits for its end.
+  [[nodiscard]] bool prepare_rest() { return prepare_sleep(Sleep::of_stand_in) && !wanted_back_.load(); }
+  void rested() noexcept { sleep_.store(Sleep::none, std::memory_order_seq_cst); }
+
+  // -- threads that wait
+  /// Any thread. While the engine sleeps this thread does its work: until the goal is reached or the deadline has
+  /// passed, or the engine itself is needed. It may return at once, and says nothing about the goal. Who reaches the
+  /// goal in another thread calls `wake`.
+  void stand_in_until(StandIn::Goal& goal, const std::optional<StandIn::Clock::time_point>& deadline);
+
  private:
+  enum class Sleep : std::uint8_t { none, in_poll, of_stand_in };
+
+  [[nodiscard]] bool prepare_sleep(Sleep sleep);
   bool begin_inline_dispatch(const SubmitWork& submission);
   void dispatch_inline(SubmitWork&& submission) noexcept;
+  bool await_sleep(StandIn::Goal& goal);
 
   int fd_ = -1;
   base::DescriptorIdentity identity_;
-  std::atomic<bool> sleeping_{false};
+  std::atomic<Sleep> sleep_{Sleep::none};
+  std::atomic<int> wakers_{0};  ///< threads within wake
   std::atomic<bool> filled_{false};
   std::mutex mutex_;
   bool closed_ = false;                            // guarded by mutex_
   std::vector<Command> incoming_;                  // guarded by mutex_
   std::uint64_t next_work_ = 1;                    // guarded by mutex_
-  std::mutex inline_mutex_;                        // who has both locked mutex_ first
-  InlineDispatcher* inline_dispatcher_ = nullptr;  // guarded by inline_mutex_; null unless the engine sleeps
+  std::mutex lent_mutex_;                // who has mutex_, too, only tries to lock it
+  StandIn* stand_in_ = nullptr;          // guarded by lent_mutex_; null unless the engine sleeps
+  std::atomic<bool> wanted_back_{false};
+  std::atomic<int> volunteers_{0};
+  std::atomic<std::chrono::nanoseconds> rest_until_{std::chrono::nanoseconds(0)};
+  /// Volunteering was in vain: not before this, on the steady clock, and next time so much longer.
+  std::atomic<std::chrono::nanoseconds> volunteer_from_{std::chrono::nanoseconds(0)};
+  std::atomic<std::chrono::nanoseconds> volunteer_pause_{pace::kVolunteer};
+  std::atomic<StandIn*> at_work_{nullptr};  ///< within stand_in_until
 };
 
 }  // namespace rankpool::engine

@@ -72,6 +72,10 @@ RankPort* RemoteRanks::port(Rank rank) { return peers_.at(rank).port.get(); }
 
 void RemoteRanks::send(Peer& to, detail::Bytes message) {
   if (to.standing == Standing::lost) return;
+  if (lent_) {
+    kept_.emplace_back(&to, std::move(message));
+    return;
+  }
   transport_.send(to.rank, std::move(message));
   wakeups_.sent(to.rank, transport_.sent_to(to.rank));
   if (std::exchange(to.peer_asleep, false)) lifelines_.ring(to.rank);
@@ -81,6 +85,15 @@ void RemoteRanks::send(Peer& to, const wire::Message& message) {
   detail::Bytes bytes;
   wire::append(bytes, message);
   send(to, std::move(bytes));
+}
+
+void RemoteRanks::take_back() {
+  lent_ = false;
+  for (auto& [to, message] : std::exchange(kept_, {})) send(*to, std::move(message));
+}
+
+bool RemoteRanks::needs_engine() const noexcept {
+  return !kept_.empty() || blobs_under_way_ != 0 || (local_ != nullptr && local_->host().has_rogue_neighbours());
 }
 
 /// The ranks and the transport say so: asking MPI would take longer.

@@ -15,6 +15,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace rankpool::engine {
@@ -45,6 +46,13 @@ class RemoteRanks {
   /// True once every rank has joined, was refused, or did not answer in time; the listener has then been told of those
   /// that did.
   [[nodiscard]] bool assembled() const noexcept { return assembled_; }
+  /// From now on until `take_back` another thread stands in for the engine's, and MPI is not its to use: what it has to
+  /// send is kept until then.
+  void lend() noexcept { lent_ = true; }
+  void take_back();
+  /// There is something to do for the engine's thread alone.
+  [[nodiscard]] bool needs_engine() const noexcept;
+
   /// Lets all workers see that the program is asked to stop.
   void tell_to_stop();
   /// Asks every rank that is left to leave.
@@ -109,6 +117,8 @@ class RemoteRanks {
   bool assembled_ = false;
   int neighbours_ = 0;
   bool all_by_wakeup_ = false;  ///< every rank tells by its wakeup when it has sent something
+  bool lent_ = false;
+  std::vector<std::pair<Peer*, detail::Bytes>> kept_;  ///< to be sent when it is taken back
 };
 
 }  // namespace rankpool::engine

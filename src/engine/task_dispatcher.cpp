@@ -92,7 +92,7 @@ void TaskDispatcher::handle(ListenToTasks& command) {
 
 bool TaskDispatcher::can_go_inline(const SubmitWork& command) {
   const schedule::WorkSpec& spec = command.spec;
-  if (spec.items != 1 || spec.open || spec.task_timeout || spec.avoid) return false;
+  if (spec.items == 0 || spec.open || spec.task_timeout || spec.avoid) return false;
   if (spec.ranks > 0 || spec.memory > 0) return false;  // it may run on another node than the next idle worker's
   const auto next = scheduler_.next_idle(command.pool);
   if (!next) return false;

@@ -295,6 +295,7 @@ void WorkerHost::forget_input(WorkerId worker) {
   if (auto* const line = impl_->find(worker)) line->forget_backlog();
 }
 
+bool WorkerHost::has_rogue_neighbours() const noexcept { return !impl_->rogue_neighbours.empty(); }
 std::vector<WorkerId> WorkerHost::take_rogue_neighbours() { return std::exchange(impl_->rogue_neighbours, {}); }
 
 bool WorkerHost::set_root(int page, int wake) {
@@ -330,9 +331,9 @@ std::size_t WorkerHost::waiting(WorkerId worker) const {
   return line == nullptr ? 0 : line->waiting();
 }
 
-bool WorkerHost::prepare_sleep() {
+bool WorkerHost::prepare_sleep(channel::HostSleeps how) {
   auto& i = *impl_;
-  i.keeper->page().host_sleeping.store(1, std::memory_order_seq_cst);
+  i.keeper->page().host_sleeps.store(how, std::memory_order_seq_cst);
   if (i.keeper->page().keeper_events.load(std::memory_order_seq_cst) != i.seen_events || !i.failed.empty())
     return false;
   const auto now = std::chrono::steady_clock::now();
@@ -345,10 +346,23 @@ bool WorkerHost::prepare_sleep() {
 }
 
 void WorkerHost::awake(bool rung, bool by_keeper) {
-  impl_->keeper->page().host_sleeping.store(0, std::memory_order_seq_cst);
+  impl_->keeper->page().host_sleeps.store(channel::HostSleeps::no, std::memory_order_seq_cst);
   if (rung) impl_->keeper->take_rings();
   if (by_keeper) impl_->woken = true;
 }
+
+void WorkerHost::take_rings() noexcept { impl_->keeper->take_rings(); }
+
+std::uint32_t WorkerHost::wakeups() const noexcept {
+  return impl_->keeper->page().host_wakeup.load(std::memory_order_seq_cst);
+}
+
+void WorkerHost::sleep_on_futex(std::uint32_t seen,
+                                std::optional<std::chrono::steady_clock::time_point> until) noexcept {
+  channel::sleep_on(impl_->keeper->page().host_wakeup, seen, until);
+}
+
+void WorkerHost::end_sleep_on_futex() noexcept { channel::wake_on(impl_->keeper->page().host_wakeup); }
 
 void answer_with_place_of(WorkerHost& host, WorkerId worker, std::uint64_t request, const channel::Blob& blob) {
   detail::Bytes reply;

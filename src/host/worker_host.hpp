@@ -109,6 +109,7 @@ class WorkerHost {
   void forget_input(WorkerId worker);
   /// Neighbours' workers that have turned out to be rogue since the last call: their ranks are to kill them.
   [[nodiscard]] std::vector<WorkerId> take_rogue_neighbours();
+  [[nodiscard]] bool has_rogue_neighbours() const noexcept;
 
   // -- a neighbour's: workers whose channels rank 0 has
   /// Where its page and its wake-up are; copies the descriptors. False if the keeper is gone.
@@ -137,9 +138,16 @@ class WorkerHost {
   /// Bytes written to the worker that wait for room.
   [[nodiscard]] std::size_t waiting(WorkerId worker) const;
 
-  /// Before sleeping: from now on workers and keeper make `wake_fd()` readable when they have something. Returns false
-  /// if there is something already: poll first.
-  bool prepare_sleep();
+  /// Before sleeping: from now on workers make `wake_fd()` readable when they have something, and the keeper
+  /// `keeper_fd()`; or workers end `sleep_on_futex`. Returns false if there is something already: poll first.
+  bool prepare_sleep(channel::HostSleeps how = channel::HostSleeps::in_poll);
+  /// Before `prepare_sleep(on_futex)`: to be given to `sleep_on_futex`, so that no wake-up in between is lost.
+  [[nodiscard]] std::uint32_t wakeups() const noexcept;
+  void sleep_on_futex(std::uint32_t seen, std::optional<std::chrono::steady_clock::time_point> until) noexcept;
+  /// Any thread.
+  void end_sleep_on_futex() noexcept;
+  /// `wake_fd()` was readable, and somebody has seen what there is since. Any thread.
+  void take_rings() noexcept;
   /// Has to follow. `rung`: `wake_fd()` was readable; `by_keeper`: `keeper_fd()` was.
   void awake(bool rung = true, bool by_keeper = true);
   [[nodiscard]] int wake_fd() const;

@@ -3,6 +3,7 @@
 #include "base/own_descriptor.hpp"
 #include "channel/channel.hpp"
 
+#include <atomic>
 #include <cstdint>
 #include <optional>
 
@@ -92,7 +93,7 @@ class KeeperSocket final : public KeeperConnection {
   base::DescriptorIdentity control_identity_;
   base::DescriptorIdentity wake_identity_;
   base::DescriptorIdentity page_memory_identity_;
-  bool lost_ = false;
+  std::atomic<bool> lost_{false};
 };
 
 }  // namespace rankpool::keeper

@@ -127,7 +127,10 @@ void RankAsWorker::ended() {
 }
 
 void RankAsWorker::ring_host() noexcept {
-  if (wake_[1] < 0 || page().host_sleeping.exchange(0, std::memory_order_seq_cst) == 0) return;
+  if (wake_[1] < 0) return;
+  const auto sleeps = page().host_sleeps.exchange(channel::HostSleeps::no, std::memory_order_seq_cst);
+  if (sleeps == channel::HostSleeps::no) return;
+  if (sleeps == channel::HostSleeps::on_futex) return channel::wake_on(page().host_wakeup);
   const char one = 1;
   (void)!::write(wake_[1], &one, 1);
 }

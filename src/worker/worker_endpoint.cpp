@@ -38,7 +38,9 @@ detail::Bytes WorkerEndpoint::gather(std::size_t size) {
 
 /// Of those who find it asleep, one rings.
 void WorkerEndpoint::ring_host() {
-  if (page_->host_sleeping.exchange(0, std::memory_order_seq_cst) == 0) return;
+  const auto sleeps = page_->host_sleeps.exchange(channel::HostSleeps::no, std::memory_order_seq_cst);
+  if (sleeps == channel::HostSleeps::no) return;
+  if (sleeps == channel::HostSleeps::on_futex) return channel::wake_on(page_->host_wakeup);
   // The task may have closed it, and have opened a file under its number.
   if (!wake_identity_.is(wake_)) {
     base::log_error(

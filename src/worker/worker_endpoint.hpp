@@ -140,7 +140,7 @@ class WorkerEndpoint {
   /// If it sleeps. Any thread.
   void wake_host() {
     if (turns_ != nullptr) return turns_->look();
-    if (page_->host_sleeping.load(std::memory_order_seq_cst) != 0) ring_host();
+    if (page_->host_sleeps.load(std::memory_order_seq_cst) != channel::HostSleeps::no) ring_host();
   }
 
  private:
@@ -153,6 +153,7 @@ class WorkerEndpoint {
   template <class Ready>
   bool sleep_until(Ready& ready, channel::Channel::SleepsFor what, std::optional<Clock::time_point> until = {}) {
     bool is_ready = false;
+    control().core.store(::sched_getcpu(), std::memory_order_relaxed);
     while (true) {
       const std::uint32_t seen = control().wakeup.load(std::memory_order_seq_cst);
       control().worker_sleeping.store(static_cast<std::uint32_t>(what), std::memory_order_seq_cst);

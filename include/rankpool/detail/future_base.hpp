@@ -77,6 +77,7 @@ class FutureBase : public ResultReceiver {
   static constexpr std::uint32_t kWaited = 4;     ///< somebody sleeps on the word
   static constexpr std::uint32_t kListeners = 8;  ///< there are callbacks or watchers
   static constexpr std::uint32_t kClaimed = 16;   ///< somebody is storing the outcome
+  static constexpr std::uint32_t kStandIn = 32;   ///< somebody waits in the engine's place
 
   void run_callbacks(std::vector<Callback> callbacks, bool inline_callbacks) noexcept;
 

@@ -125,7 +125,7 @@ class MapBase : public ResultReceiver {
   const std::shared_ptr<MapTally> tally_;
   MapItems items_;
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable changed_;
   // All guarded by mutex_.
   ResultStore store_;
@@ -139,6 +139,7 @@ class MapBase : public ResultReceiver {
   std::uint64_t wanted_ = 0;
   bool sealed_ = false;
   bool waiting_ = false;
+  bool standing_in_ = false;  ///< the reader waits in the engine's place
   bool abandoned_ = false;
   std::function<void()> complete_;
 };

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <rankpool/detail/future_base.hpp>
+#include <rankpool/detail/stand_in.hpp>
 #include <rankpool/timeout.hpp>
 
 #include <condition_variable>
@@ -23,6 +24,7 @@ class Waiter final : public FutureBase::Watcher {
     const std::lock_guard lock(mutex_);
     done_.push_back(index);
     if (waiting_) changed_.notify_one();
+    if (standing_in_) end_stand_in();
   }
   /// Appends the indices of those that have ended since the last call.
   void take(std::vector<std::size_t>& to) {
@@ -33,8 +35,19 @@ class Waiter final : public FutureBase::Watcher {
   /// Waits until there is one; false if the deadline passed.
   bool wait(const std::optional<Timeout::Clock::time_point>& deadline) {
     std::unique_lock lock(mutex_);
-    waiting_ = true;
     const auto ready = [&] { return !done_.empty(); };
+    if (ready()) return true;
+    standing_in_ = true;
+    lock.unlock();
+    const auto any_is_done = [](const void* waiter) {
+      auto& self = *static_cast<const Waiter*>(waiter);
+      const std::lock_guard guard(self.mutex_);
+      return !self.done_.empty();
+    };
+    stand_in_until(any_is_done, this, deadline);
+    lock.lock();
+    standing_in_ = false;
+    waiting_ = true;
     bool there = true;
     if (deadline) {
       there = changed_.wait_until(lock, *deadline, ready);
@@ -46,10 +59,11 @@ class Waiter final : public FutureBase::Watcher {
   }
 
  private:
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<std::size_t> done_;
   bool waiting_ = false;
+  bool standing_in_ = false;  ///< the thread that waits does so in the engine's place
 };
 
 }  // namespace rankpool::inline v0_2::detail

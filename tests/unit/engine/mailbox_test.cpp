@@ -4,8 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <poll.h>
+#include <atomic>
+#include <functional>
 #include <numeric>
+#include <string>
 #include <thread>
+#include <utility>
 
 namespace rankpool::engine {
 namespace {
@@ -14,19 +18,27 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
 /// A mailbox with an engine that does nothing but note whose turn it was, and somebody who stands in for it.
-class InlineDispatch : public ::testing::Test, protected InlineDispatcher {
+class InlineDispatch : public ::testing::Test, protected StandIn {
  protected:
   bool takes(const SubmitWork&) override { return willing; }
-  channel::FutexWake serve(Command& command) noexcept override {
+  std::vector<channel::FutexWake> serve(Command& command) noexcept override {
     done.push_back(raw(std::get<SubmitWork>(command).work));
     return {};
   }
+  void begin_turns() noexcept override { notes.emplace_back("begins"); }
+  bool turn(Goal&, const std::optional<Clock::time_point>&) noexcept override {
+    notes.emplace_back("turn");
+    if (during_turn) std::exchange(during_turn, nullptr)();
+    return turns_left-- > 0;
+  }
+  void end_turns() noexcept override { notes.emplace_back("ends"); }
+  void interrupt() noexcept override { ++interrupts; }
   void submit() {
     mailbox.post_work([](WorkId work) { return SubmitWork{PoolId{0}, work, {}, {}}; });
   }
   void fall_asleep() {
     ASSERT_TRUE(mailbox.prepare_sleep());
-    mailbox.allow_inline_dispatch(*this);
+    mailbox.lend_engine(*this);
   }
   bool rung() {
     pollfd fd{mailbox.fd(), POLLIN, 0};
@@ -43,6 +55,10 @@ class InlineDispatch : public ::testing::Test, protected InlineDispatcher {
   Mailbox mailbox;
   bool willing = true;
   std::vector<std::uint64_t> done;  ///< by who stood in
+  std::vector<std::string> notes;
+  std::function<void()> during_turn;
+  int turns_left = 1000;
+  std::atomic<int> interrupts{0};
 };
 
 TEST_F(InlineDispatch, of_an_engine_that_sleeps_is_taken_by_who_submits_and_it_sleeps_on) {
@@ -58,7 +74,7 @@ TEST_F(InlineDispatch, of_an_engine_that_is_awake_is_taken_by_nobody) {
   submit();
   ASSERT_FALSE(mailbox.prepare_sleep());
   submit();  // it is about to sleep
-  mailbox.end_inline_dispatch();
+  mailbox.take_engine_back();
   mailbox.awake(true);
   submit();
   EXPECT_THAT(done, IsEmpty());
@@ -84,7 +100,7 @@ TEST_F(InlineDispatch, is_not_taken_before_what_is_posted_already) {
 
 TEST_F(InlineDispatch, is_not_taken_once_it_is_taken_back) {
   fall_asleep();
-  mailbox.end_inline_dispatch();
+  mailbox.take_engine_back();
   submit();
   EXPECT_THAT(done, IsEmpty());
   EXPECT_TRUE(rung());
@@ -107,11 +123,11 @@ TEST_F(InlineDispatch, is_left_to_one_at_a_time_and_everything_is_done_in_its_tu
       if (ended || !commands.empty()) continue;
       pollfd fd{mailbox.fd(), POLLIN, 0};
       if (mailbox.prepare_sleep()) {
-        mailbox.allow_inline_dispatch(*this);
+        mailbox.lend_engine(*this);
         // It also wakes up for other reasons.
         const timespec moment{0, 20'000};
         ::ppoll(&fd, 1, &moment, nullptr);
-        mailbox.end_inline_dispatch();
+        mailbox.take_engine_back();
       }
       mailbox.awake(fd.revents != 0);
     }
@@ -128,6 +144,93 @@ TEST_F(InlineDispatch, is_left_to_one_at_a_time_and_everything_is_done_in_its_tu
   std::vector<std::uint64_t> all(threads * each);
   std::iota(all.begin(), all.end(), 1);
   EXPECT_TRUE(done == all);
+}
+
+/// Reached once so many turns were taken; or when somebody says so.
+struct Wish final : StandIn::Goal {
+  bool reached() override { return there || (looks != 0 && looks-- == 1); }
+  std::atomic<bool> there{false};
+  int looks = 0;
+};
+
+TEST_F(InlineDispatch, and_all_other_work_of_an_engine_that_sleeps_is_done_by_who_waits_until_its_goal_is_reached) {
+  fall_asleep();
+  Wish wish;
+  wish.looks = 3;
+  mailbox.stand_in_until(wish, std::nullopt);
+  EXPECT_THAT(notes, ElementsAre("begins", "turn", "turn", "ends"));
+  EXPECT_FALSE(mailbox.stood_in_for());
+}
+
+TEST_F(InlineDispatch, is_ended_when_the_engine_is_needed) {
+  fall_asleep();
+  Wish wish;
+  turns_left = 1;
+  mailbox.stand_in_until(wish, std::nullopt);
+  EXPECT_THAT(notes, ElementsAre("begins", "turn", "turn", "ends"));
+}
+
+TEST_F(InlineDispatch, is_left_to_the_engine_that_wants_its_work_back) {
+  fall_asleep();
+  Wish wish;
+  std::thread engine;
+  during_turn = [&] {
+    EXPECT_TRUE(mailbox.stood_in_for());
+    EXPECT_TRUE(mailbox.prepare_rest());
+    engine = std::thread([&] { mailbox.take_engine_back(); });
+    while (interrupts == 0) std::this_thread::yield();
+    EXPECT_FALSE(mailbox.prepare_rest()) << "it is not to sleep while the engine waits";
+  };
+  mailbox.stand_in_until(wish, std::nullopt);
+  engine.join();
+  EXPECT_THAT(notes, ElementsAre("begins", "turn", "ends"));
+  mailbox.stand_in_until(wish, std::nullopt);
+  EXPECT_THAT(notes, ::testing::SizeIs(3)) << "it is awake";
+}
+
+TEST_F(InlineDispatch, a_post_interrupts_who_rests_in_the_engines_place_and_leaves_the_engine_asleep) {
+  fall_asleep();
+  Wish wish;
+  during_turn = [&] {
+    EXPECT_TRUE(mailbox.prepare_rest());
+    std::thread(&InlineDispatch::submit, this).join();
+    EXPECT_EQ(interrupts, 1);
+    EXPECT_FALSE(mailbox.empty());
+    EXPECT_FALSE(mailbox.prepare_rest()) << "there is something to take";
+    mailbox.rested();
+    EXPECT_THAT(taken(), ElementsAre(1));
+    std::thread(&InlineDispatch::submit, this).join();
+    EXPECT_EQ(interrupts, 1) << "it is awake";
+    EXPECT_THAT(taken(), ElementsAre(2));
+    wish.there = true;
+  };
+  mailbox.stand_in_until(wish, std::nullopt);
+  EXPECT_THAT(done, IsEmpty());
+  EXPECT_FALSE(rung());
+}
+
+TEST_F(InlineDispatch, is_waited_for_a_moment_and_then_not_for_a_while_where_the_engine_stays_awake) {
+  Wish wish;
+  const auto begin = StandIn::Clock::now();
+  EXPECT_FALSE(mailbox.has_volunteer(begin));
+  mailbox.stand_in_until(wish, std::nullopt);
+  EXPECT_GE(StandIn::Clock::now() - begin, pace::kVolunteer);
+  EXPECT_TRUE(mailbox.has_volunteer(begin)) << "the engine is to sleep when it has nothing to do";
+  EXPECT_FALSE(mailbox.has_volunteer(begin + std::chrono::seconds(1)));
+  EXPECT_THAT(notes, IsEmpty());
+}
+
+TEST_F(InlineDispatch, begins_when_the_engine_falls_asleep_for_it) {
+  Wish wish;
+  std::thread waits([&] {
+    while (notes.empty()) mailbox.stand_in_until(wish, std::nullopt);
+  });
+  const auto enough = StandIn::Clock::now() + std::chrono::seconds(10);
+  while (!mailbox.has_volunteer(StandIn::Clock::now()) && StandIn::Clock::now() < enough) std::this_thread::yield();
+  turns_left = 0;
+  fall_asleep();
+  waits.join();
+  EXPECT_THAT(notes, ElementsAre("begins", "turn", "ends"));
 }
 
 }  // namespace

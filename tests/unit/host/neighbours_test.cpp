@@ -16,7 +16,7 @@ void echo(Channel channel, RankPage* page, int wake) {
     for (; head < tail; ++head) *channel.out(head) = *channel.in(head);
     control.in_head.value.store(head);
     control.out_tail.value.store(head);
-    if (page->host_sleeping.exchange(0) != 0) (void)!::write(wake, "", 1);
+    if (page->host_sleeps.exchange(channel::HostSleeps::no) != channel::HostSleeps::no) (void)!::write(wake, "", 1);
     ::usleep(500);
   }
 }
@@ -76,9 +76,9 @@ TEST_F(Neighbours, bytes_go_straight_between_rank_0_and_a_worker_that_another_ke
 
 TEST_F(Neighbours, such_a_worker_wakes_rank_0_and_not_its_own_rank) {
   keep_neighbour([](Channel channel, RankPage* shared, int wake) {
-    while (shared->host_sleeping == 0) ::usleep(500);
+    while (shared->host_sleeps == channel::HostSleeps::no) ::usleep(500);
     channel.control().out_tail.value = 3;
-    if (shared->host_sleeping.exchange(0) != 0) (void)!::write(wake, "", 1);
+    if (shared->host_sleeps.exchange(channel::HostSleeps::no) != channel::HostSleeps::no) (void)!::write(wake, "", 1);
     sleep_for_ever();
   });
   start_neighbours(5);
