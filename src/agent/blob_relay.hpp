@@ -6,8 +6,6 @@
 #include "transport/transport.hpp"
 #include "wire/messages.hpp"
 
-#include <rankpool/detail/bytes.hpp>
-
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -100,12 +98,12 @@ class BlobRelay {
   host::WorkerHost& host_;
   detail::Bytes& to_root_;
   std::map<std::uint64_t, Entry> entries_;
-  std::set<std::uint64_t> fetching_;                       ///< those that are to come from other agents
-  std::map<Rank, std::map<std::uint64_t, Ask>> asks_;      ///< by who asks; none of them is empty
+  std::set<std::uint64_t> fetching_;                                      ///< those that are to come from other agents
+  std::map<Rank, std::map<std::uint64_t, Ask>> asks_;                     ///< by who asks; none of them is empty
   std::map<std::pair<Rank, std::uint64_t>, Clock::time_point> expected_;  ///< asks that rank 0 has announced
-  std::set<Rank> cut_;                                     ///< lost, or not to be trusted
-  std::set<Rank> partings_;                                ///< from which the last message is awaited
-  std::set<Rank> parted_;                                  ///< from which it has come
+  std::set<Rank> cut_;                                                    ///< lost, or not to be trusted
+  std::set<Rank> partings_;                                               ///< from which the last message is awaited
+  std::set<Rank> parted_;                                                 ///< from which it has come
   bool ending_ = false;
   Clock::time_point last_move_{};
 };

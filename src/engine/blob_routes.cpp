@@ -82,8 +82,8 @@ void BlobRoutes::give_copy(Rank rank, std::uint64_t id, Broadcast& broadcast) {
 void BlobRoutes::send_from(Rank to, const BlobSources::Source& source, std::uint64_t id, Broadcast& broadcast,
                            bool is_new) {
   // Who is further away from who has it all waits longer: where nothing comes, the one next to the fault says so first.
-  const auto patience = static_cast<std::uint64_t>(
-      std::chrono::milliseconds(pace::kBlobPatience).count() * (source.depth + (is_new ? 0 : 1)));
+  const auto patience = static_cast<std::uint64_t>(std::chrono::milliseconds(pace::kBlobPatience).count() *
+                                                   (source.depth + (is_new ? 0 : 1)));
   say(to, wire::FetchBlob{id, broadcast.content->size(), raw(source.rank), patience});
   if (source.rank != root_) {
     say(source.rank, wire::ExpectAsk{id, raw(to)});
@@ -103,7 +103,7 @@ void BlobRoutes::push(Rank to, std::uint64_t id, const Broadcast& broadcast, std
     g_bytes_sent += bytes.size();
     return;
   }
-  pushes_[to][id] = {broadcast.content, offset};
+  pushes_[to][id] = {broadcast.content, offset, offset};
 }
 
 bool BlobRoutes::send_pieces(const std::function<bool(Rank)>& room) {
@@ -123,8 +123,8 @@ bool BlobRoutes::send_pieces(const std::function<bool(Rank)>& room) {
     g_bytes_sent += part.size();
     if (part.size() == left.size()) {
       base::log_info("broadcast " + std::to_string(id) + " sent to " + name_of(rank) + ": " +
-                     std::to_string(push.sent) + " bytes; rank 0 has sent " + std::to_string(bytes_sent()) +
-                     " bytes of broadcasts so far");
+                     std::to_string(push.sent - push.first) + " bytes; rank 0 has sent " +
+                     std::to_string(bytes_sent()) + " bytes of broadcasts so far");
       pushes.erase(pushes.begin());
     }
     of_rank = pushes.empty() ? pushes_.erase(of_rank) : std::next(of_rank);
@@ -211,7 +211,8 @@ void BlobRoutes::handle(Rank from, const wire::BlobNotMapped& message) {
   const Asked asked{from, message.worker, message.request};
   Peer& own = peer(from);
   if (message.shut && std::exchange(own.maps, false)) {
-    base::log_info(name_of(from) + " has copies of its own of broadcasts, though others of its node have them: it cannot "
+    base::log_info(name_of(from) +
+                   " has copies of its own of broadcasts, though others of its node have them: it cannot "
                    "open what they have open (no /proc, or not the same user)");
   }
   const auto found = broadcasts_.find(message.id);

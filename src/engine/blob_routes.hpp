@@ -76,7 +76,7 @@ class BlobRoutes {
   struct Peer {
     Node node;
     bool passes_on = true;
-    bool maps = true;        ///< it can map what others of its node have
+    bool maps = true;         ///< it can map what others of its node have
     int disappointments = 0;  ///< sources from which nothing came
     std::set<Rank> partners;
   };
@@ -92,13 +92,14 @@ class BlobRoutes {
   struct Broadcast {
     std::shared_ptr<const channel::Blob> content;
     BlobSources sources;
-    std::map<Node, Rank> first_of_node;         ///< whose copy the others of the node map
-    std::map<Rank, Place> places;               ///< of those who have all of it
+    std::map<Node, Rank> first_of_node;          ///< whose copy the others of the node map
+    std::map<Rank, Place> places;                ///< of those who have all of it
     std::map<Rank, std::vector<Asked>> waiting;  ///< until that rank of their node has it
   };
   struct Push {
     std::shared_ptr<const channel::Blob> content;
     std::size_t sent = 0;
+    std::size_t first = 0;  ///< where it began
   };
 
   void say(Rank to, const wire::Message& message);

@@ -55,8 +55,7 @@ RemoteRanks::RemoteRanks(transport::Transport& transport, const base::Settings& 
     Peer& peer = peers_[rank];
     peer.rank = rank;
     peer.port = std::make_unique<RemotePort>(
-        rank, [this, &peer](detail::Bytes bytes) { send(peer, std::move(bytes)); }, listener_, local_,
-        blobs_);
+        rank, [this, &peer](detail::Bytes bytes) { send(peer, std::move(bytes)); }, listener_, local_, blobs_);
     detail::Bytes message;
     wire::append(message, welcome);
     transport_.send(rank, std::move(message));  // it is not asleep yet
@@ -130,9 +129,8 @@ bool RemoteRanks::poll(std::chrono::steady_clock::time_point now) {
 
 bool RemoteRanks::send_blobs() {
   if (!blobs_.sending()) return false;
-  return blobs_.send_pieces([this](Rank rank) {
-    return transport_.unsent() < kMaxUnsent && transport_.unsent_to(rank) < kMaxUnsentToOne;
-  });
+  return blobs_.send_pieces(
+      [this](Rank rank) { return transport_.unsent() < kMaxUnsent && transport_.unsent_to(rank) < kMaxUnsentToOne; });
 }
 
 void RemoteRanks::receive(const transport::Incoming& message) {

@@ -13,8 +13,8 @@
 #include <variant>
 #include <vector>
 
-/// Messages: what rank 0 and an agent say to each other, and agents that pass broadcasts on. A transport message is an envelope with any number of them.
-/// The format is told in PROTOCOL.md.
+/// Messages: what rank 0 and an agent say to each other, and agents that pass broadcasts on. A transport message is an
+/// envelope with any number of them. The format is told in PROTOCOL.md.
 namespace rankpool::wire {
 
 using Span = std::span<const std::byte>;
@@ -63,8 +63,8 @@ struct SideInput {
   WorkerId worker{};
   Span bytes;
 };
-/// Bytes of a broadcast of `size`, from `offset` on. An agent keeps it for all its workers, and for those of other ranks
-/// of its node; it passes it on to agents that ask for it.
+/// Bytes of a broadcast of `size`, from `offset` on. An agent keeps it for all its workers, and for those of other
+/// ranks of its node; it passes it on to agents that ask for it.
 struct BlobPart {
   std::uint64_t id = 0;
   std::uint64_t size = 0;
@@ -115,7 +115,8 @@ struct MapBlob {
 /// The job ends. `rank_lost`: leave without MPI_Finalize, which would wait for the dead.
 struct Quit {
   bool rank_lost = false;
-  std::vector<std::int32_t> partners;  ///< with which it has exchanged broadcasts: it parts with them first (BlobsDone)
+  /// With which it has exchanged broadcasts: it parts with them first (BlobsDone).
+  std::vector<std::int32_t> partners = {};
   bool operator==(const Quit&) const = default;
 };
 

@@ -13,8 +13,12 @@
 #include <csignal>
 #include <cstdint>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <functional>
 #include <iostream>
+#include <iterator>
+#include <memory>
 #include <set>
 #include <string>
 #include <utility>
@@ -54,11 +58,17 @@ int look(Broadcast<Numbers> all, int) {
   ::poll(nullptr, 0, 5);  // so that every worker has its part
   return right(*all) ? rankpool::this_worker().rank : -1;
 }
-/// Looks only on that host: -2 elsewhere.
-int look_on(Broadcast<Numbers> all, std::string host, int) {
+/// Looks only on that host: -2 elsewhere. Leaves a file of the host's name in `marks`, if that is a folder.
+int look_on(Broadcast<Numbers> all, std::string host, std::string marks, int) {
   ::poll(nullptr, 0, 10);
   if (rankpool::this_worker().host != host) return -2;
-  return right(*all) ? rankpool::this_worker().rank : -1;
+  if (!right(*all)) return -1;
+  if (!marks.empty()) std::ofstream(std::filesystem::path(marks) / host);
+  return rankpool::this_worker().rank;
+}
+std::size_t marks(const std::filesystem::path& in) {
+  const std::filesystem::directory_iterator all(in);
+  return static_cast<std::size_t>(std::distance(begin(all), end(all)));
 }
 
 std::vector<std::string> other_hosts() {
@@ -87,7 +97,7 @@ void look_everywhere(rankpool::ProcessPoolExecutor& executor, const Broadcast<Nu
 void look_at_host(rankpool::ProcessPoolExecutor& executor, const Broadcast<Numbers>& all, const std::string& host) {
   const std::vector<int> items(4 * rankpool::ranks().size());
   for (int tries = 0; tries < 50; ++tries) {
-    for (const int rank : executor.map({.chunksize = 1}, partial(look_on, all, host), items)) {
+    for (const int rank : executor.map({.chunksize = 1}, partial(look_on, all, host, std::string()), items)) {
       check(rank != -1, "a broadcast is not what it was");
       if (rank >= 0) return;
     }
@@ -101,8 +111,8 @@ class Count {
   explicit Count(std::size_t size) : size_(size) {}
   [[nodiscard]] std::uint64_t bytes() const { return rankpool::detail::broadcast_bytes_sent() - before_; }
   void expect_at_most(std::uint64_t copies, const std::string& when) const {
-    std::cout << "copies: " << static_cast<double>(bytes()) / static_cast<double>(size_) << " of "
-              << (size_ >> 20U) << " MiB, " << when << std::endl;
+    std::cout << "copies: " << static_cast<double>(bytes()) / static_cast<double>(size_) << " of " << (size_ >> 20U)
+              << " MiB, " << when << std::endl;
     check(bytes() >= size_, "no copy has left rank 0");
     check(bytes() <= copies * (size_ + 1000), "more than " + std::to_string(copies) + " copies have left rank 0");
   }
@@ -150,7 +160,6 @@ void big() {
   const Count count(size);
   const auto all = rankpool::broadcast(numbers(size));
   const auto begin = Clock::now();
-  std::vector<rankpool::Future<int>> looks;
   for (const auto& host : other_hosts()) look_at_host(executor, all, host);
   std::cout << "a gibibyte: " << std::chrono::duration<double>(Clock::now() - begin).count() << " s" << std::endl;
   count.expect_at_most(1, "host after host");
@@ -180,6 +189,10 @@ void virtual_cluster(const std::string& verb, const std::string& host) {
 /// The first other host has all of it. The second is getting it from there when that is lost; so are others.
 void lost(const std::string& whom) {
   const bool stopped = whom == "stopped";
+  std::string dir = std::filesystem::temp_directory_path() / "broadcast_tree.XXXXXX";
+  check(::mkdtemp(dir.data()) != nullptr, "no folder for marks");
+  const std::unique_ptr<const std::string, void (*)(const std::string*)> remove(
+      &dir, [](const std::string* folder) { std::filesystem::remove_all(*folder); });
   rankpool::ExecutorOptions options;
   options.on_worker_death = rankpool::OnWorkerDeath::replace;
   options.max_retries = 5;
@@ -200,7 +213,7 @@ void lost(const std::string& whom) {
   const std::vector<int> items(4 * ranks.size());
   std::vector<rankpool::MapResults<int>> results;
   for (std::size_t i = 1; i < hosts.size(); ++i) {
-    results.push_back(executor.map({.chunksize = 1}, partial(look_on, all, hosts[i]), items));
+    results.push_back(executor.map({.chunksize = 1}, partial(look_on, all, hosts[i], dir), items));
   }
   ::poll(nullptr, 0, 60);
   const auto begin = Clock::now();
@@ -209,10 +222,11 @@ void lost(const std::string& whom) {
   if (whom == "rank") of_first([](pid_t pid) { ::kill(pid, SIGKILL); });
   if (stopped) of_first([](pid_t pid) { ::kill(pid, SIGSTOP); });
   std::set<int> seen;
-  // What a rank that is stopped has begun ends when it goes on.
+  // What a rank that is stopped has begun ends when it goes on; the others are not to wait for that.
   if (stopped) {
-    std::vector<std::string> left(hosts.begin() + 1, hosts.end());
-    for (const auto& host : left) look_at_host(executor, rankpool::broadcast(numbers(1'000'000)), host);
+    const auto others = [&] { return marks(dir) >= hosts.size() - 1; };
+    while (!others() && Clock::now() - begin < 20s) ::poll(nullptr, 0, 10);
+    check(others(), "others wait for a rank that is stopped");
     std::cout << "others went on after " << std::chrono::duration<double>(Clock::now() - begin).count() << " s\n";
     of_first([](pid_t pid) { ::kill(pid, SIGCONT); });
   }
@@ -232,12 +246,18 @@ int app(int argc, char** argv) {
   const std::string what = argc > 1 ? argv[1] : "";
   std::signal(SIGTERM, SIG_IGN);
   try {
-    if (what == "count") count();
-    else if (what == "many") many();
-    else if (what == "big") big();
-    else if (what == "gone") gone();
-    else if (what == "lost" && argc > 2) lost(argv[2]);
-    else return 2;
+    if (what == "count")
+      count();
+    else if (what == "many")
+      many();
+    else if (what == "big")
+      big();
+    else if (what == "gone")
+      gone();
+    else if (what == "lost" && argc > 2)
+      lost(argv[2]);
+    else
+      return 2;
   } catch (const std::exception& e) {
     fail(e.what());
   }
