@@ -48,6 +48,7 @@ detail::Bytes everything(const std::string& payload) {
   append(envelope, ForgetBlob{5});
   append(envelope, LargeInput{WorkerId{14}, bytes_of(payload)});
   append(envelope, InputTaken{WorkerId{14}, 1ULL << 40U});
+  append(envelope, Received{1ULL << 40U, true});
   return envelope;
 }
 
@@ -88,6 +89,7 @@ TEST(Messages, every_kind_comes_back_as_it_was) {
   EXPECT_EQ(large.worker, WorkerId{14});
   EXPECT_EQ(text_of(large.bytes), payload);
   EXPECT_EQ(std::get<InputTaken>(*reader.next()), (InputTaken{WorkerId{14}, 1ULL << 40U}));
+  EXPECT_EQ(std::get<Received>(*reader.next()), (Received{1ULL << 40U, true}));
   EXPECT_FALSE(reader.next().has_value());
 }
 
@@ -116,7 +118,7 @@ TEST(Messages, every_truncation_is_refused_or_ends_between_two_messages) {
     } catch (const ProtocolError&) {
     }
   }
-  EXPECT_EQ(clean_ends, 19U);  // after the envelope's header and after each message but the last
+  EXPECT_EQ(clean_ends, 20U);  // after the envelope's header and after each message but the last
 }
 
 TEST(Messages, an_envelope_of_another_version_is_refused_and_told) {
