@@ -61,7 +61,7 @@ void BlobRelay::handle(const wire::FetchBlob& fetch) {
     send(source, wire::AskForBlob{fetch.id, fetch.size, entry.blob.filled()});
   } else {
     fetching_.erase(fetch.id);
-    if (!is_new) wire::append(to_root_, wire::AskForBlob{fetch.id, fetch.size, entry.blob.filled()});
+    if (!is_new) to_root_(wire::AskForBlob{fetch.id, fetch.size, entry.blob.filled()});
   }
   if (is_new) tell_if_full(fetch.id, entry);  // nothing need come
 }
@@ -95,7 +95,7 @@ void BlobRelay::tell_if_full(std::uint64_t id, Entry& entry) {
     base::log_info("other ranks of this node have a copy of their own of broadcast " + std::to_string(id) + ": " +
                    base::explain(e));
   }
-  wire::append(to_root_, here);
+  to_root_(here);
   for (const auto& [worker, request] : std::exchange(entry.waiting, {})) {
     host::answer_with_place_of(host_, worker, request, entry.blob);
   }
@@ -145,7 +145,7 @@ void BlobRelay::handle(const wire::MapBlob& map) {
     const std::string all = "/proc/" + std::to_string(map.pid) + "/fd";
     const bool shut = ::access(all.c_str(), R_OK | X_OK) != 0;
     base::log_info("a broadcast that another rank of this node has is got anew: " + base::explain(e));
-    wire::append(to_root_, wire::BlobNotMapped{map.worker, map.request, map.id, shut});
+    to_root_(wire::BlobNotMapped{map.worker, map.request, map.id, shut});
   }
 }
 
@@ -242,7 +242,7 @@ void BlobRelay::broken(Rank with, const std::string& how) {
 
 void BlobRelay::give_up_source(std::uint64_t id, Entry& entry) {
   if (!cut_.contains(*entry.source)) send(*entry.source, wire::CancelAsk{id});
-  wire::append(to_root_, wire::BlobLacking{id, raw(*entry.source)});
+  to_root_(wire::BlobLacking{id, raw(*entry.source)});
   entry.source.reset();
   fetching_.erase(id);
 }

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -32,9 +33,11 @@ class BlobRelay {
  public:
   using Clock = std::chrono::steady_clock;
 
-  /// What is for rank 0 is appended to `to_root`.
-  BlobRelay(transport::Transport& transport, host::WorkerHost& host, detail::Bytes& to_root)
-      : transport_(transport), host_(host), to_root_(to_root) {}
+  using Say = std::function<void(const wire::Message& message)>;
+
+  /// `to_root` sends a message to rank 0, with others.
+  BlobRelay(transport::Transport& transport, host::WorkerHost& host, Say to_root)
+      : transport_(transport), host_(host), to_root_(std::move(to_root)) {}
 
   // What rank 0 says. Throw wire::ProtocolError for what makes no sense.
   void handle(const wire::FetchBlob& fetch);
@@ -96,7 +99,7 @@ class BlobRelay {
 
   transport::Transport& transport_;
   host::WorkerHost& host_;
-  detail::Bytes& to_root_;
+  const Say to_root_;
   std::map<std::uint64_t, Entry> entries_;
   std::set<std::uint64_t> fetching_;                                      ///< those that are to come from other agents
   std::map<Rank, std::map<std::uint64_t, Ask>> asks_;                     ///< by who asks; none of them is empty

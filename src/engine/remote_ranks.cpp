@@ -75,6 +75,9 @@ RankPort* RemoteRanks::port(Rank rank) { return peers_.at(rank).port.get(); }
 
 void RemoteRanks::send(Peer& to, detail::Bytes message) {
   if (to.standing == Standing::lost) return;
+  if (busy_) wire::append(message, wire::Received{transport_.received_from(to.rank), true});
+  to.told_busy = busy_;
+  to.owed = false;
   transport_.send(to.rank, std::move(message));
   wakeups_.sent(to.rank, transport_.sent_to(to.rank));
   if (std::exchange(to.peer_asleep, false)) lifelines_.ring(to.rank);
@@ -133,9 +136,25 @@ bool RemoteRanks::send_blobs() {
       [this](Rank rank) { return transport_.unsent() < kMaxUnsent && transport_.unsent_to(rank) < kMaxUnsentToOne; });
 }
 
+bool RemoteRanks::turned(bool busy, bool idle) {
+  busy_ = busy;
+  if (!idle || owed_.empty()) return false;
+  bool any = false;
+  for (Peer* const peer : owed_) {
+    if (!std::exchange(peer->owed, false) || !peer->told_busy) continue;
+    detail::Bytes answer;
+    if (!busy_) wire::append(answer, wire::Received{transport_.received_from(peer->rank), false});
+    send(*peer, std::move(answer));
+    any = true;
+  }
+  owed_.clear();
+  return any;
+}
+
 void RemoteRanks::receive(const transport::Incoming& message) {
   Peer& from = peers_.at(message.from);
   if (from.standing == Standing::lost) return;
+  if (from.told_busy && !std::exchange(from.owed, true)) owed_.push_back(&from);
   try {
     wire::EnvelopeReader envelope(message.bytes);
     while (auto next = envelope.next()) {
@@ -303,6 +322,8 @@ void RemoteRanks::dismiss(bool rank_lost) {
   blobs_.stop_sending();
   for (auto& [rank, peer] : peers_) {
     if (peer.standing == Standing::lost) continue;
+    base::log_info("rank " + std::to_string(raw(rank)) + " was sent " + std::to_string(transport_.sent_to(rank)) +
+                   " messages and sent " + std::to_string(transport_.received_from(rank)));
     peer.port->forget_all_input();
     peer.port->flush();
     send(peer, wire::Quit{rank_lost, blobs_.partners_of(rank)});

@@ -46,6 +46,9 @@ class RemoteRanks final : private BlobRoutes::Line {
   /// True once every rank has joined, was refused, or did not answer in time; the listener has then been told of those
   /// that did.
   [[nodiscard]] bool assembled() const noexcept { return assembled_; }
+  /// A turn of the engine is over. `busy`: it has much to do, and agents' small messages are to gather; `idle`: in this
+  /// turn there was nothing to do, so that who waits for an answer gets it. True if somebody did.
+  bool turned(bool busy, bool idle);
   /// Lets all workers see that the program is asked to stop.
   void tell_to_stop();
   /// Asks every rank that is left to leave.
@@ -72,6 +75,8 @@ class RemoteRanks final : private BlobRoutes::Line {
     bool on_the_line = false;     ///< its lifeline is there
     bool peer_asleep = false;     ///< it has to be rung for the next message
     bool knows_we_sleep = false;  ///< it will ring for its next message
+    bool owed = false;            ///< it has not been told yet that its last message was received
+    bool told_busy = false;       ///< it may wait until it is
     wire::Hello hello;
   };
 
@@ -107,6 +112,8 @@ class RemoteRanks final : private BlobRoutes::Line {
   liveness::LifelineServer lifelines_;
   liveness::WakeChannels wakeups_;
   std::map<Rank, Peer> peers_;  ///< entries stay where they are
+  std::vector<Peer*> owed_;     ///< and some that no longer are
+  bool busy_ = false;           ///< the engine is
   std::vector<transport::Incoming> arrived_;
   std::vector<liveness::LifelineEvent> events_;
   std::chrono::steady_clock::time_point give_up_waiting_;

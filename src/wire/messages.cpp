@@ -144,6 +144,8 @@ void fields(Each& each, auto& message) {
     each(message.id), each(message.size), each(message.offset);
   } else if constexpr (std::is_same_v<M, StartWorker>) {
     each(message.origin), each(message.channel_fd);
+  } else if constexpr (std::is_same_v<M, Received>) {
+    each(message.messages), each(message.busy);
   } else if constexpr (std::is_same_v<M, KillWorker>) {
     each(message.signal);
   } else if constexpr (std::is_same_v<M, Quit>) {

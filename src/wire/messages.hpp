@@ -125,6 +125,14 @@ struct StopRequested {
   bool operator==(const StopRequested&) const = default;
 };
 
+/// Rank 0 has received so many of the agent's messages. `busy`: it has much to do, and small ones should gather
+/// (base/gathering.hpp). In a message of rank 0's that lacks it, it is not busy.
+struct Received {
+  std::uint64_t messages = 0;
+  bool busy = false;
+  bool operator==(const Received&) const = default;
+};
+
 // agent to rank 0
 /// First message of every agent.
 struct Hello {
@@ -225,8 +233,8 @@ struct Farewell {
 
 using Message = std::variant<Welcome, StartWorker, Input, KillWorker, Quit, Hello, WorkerStarted, WorkerFailedToStart,
                              Output, WorkerEnded, Farewell, StopRequested, SideInput, SideOutput, BlobPart, BlobReady,
-                             ForgetBlob, LargeInput, InputTaken, FetchBlob, ExpectAsk, RankLost, MapBlob, BlobHere,
-                             BlobLacking, BlobNotMapped, AskForBlob, CancelAsk, BlobsDone>;
+                             ForgetBlob, LargeInput, InputTaken, Received, FetchBlob, ExpectAsk, RankLost, MapBlob,
+                             BlobHere, BlobLacking, BlobNotMapped, AskForBlob, CancelAsk, BlobsDone>;
 
 /// A message that is not one.
 class ProtocolError : public std::runtime_error {

@@ -280,6 +280,51 @@ TEST_F(Remote, a_rank_that_sleeps_is_rung_with_the_next_message_and_only_then) {
   EXPECT_EQ(events[0].kind, liveness::LifelineEvent::Kind::ring);
 }
 
+TEST_F(Remote, while_the_engine_is_busy_each_message_says_what_was_received_and_idle_it_answers_who_waits) {
+  join_all();
+  RankPort& port = *ranks->port(Rank{1});
+  const auto kill = [&] {
+    port.kill(WorkerId{1}, SIGTERM);
+    port.flush();
+  };
+  one().taken();
+  kill();
+  EXPECT_THAT(one().taken_of<wire::Received>(), IsEmpty());
+  EXPECT_FALSE(ranks->turned(true, false));
+  kill();
+  const std::uint64_t before = transport->received_from(Rank{1});
+  EXPECT_THAT(one().taken_of<wire::Received>(), ElementsAre(wire::Received{before, true}));
+  one().say(wire::WorkerStarted{WorkerId{1}, 1});
+  poll();
+  EXPECT_FALSE(ranks->turned(true, false));  // there may be something to say to it yet
+  EXPECT_THAT(one().taken(), IsEmpty());
+  EXPECT_TRUE(ranks->turned(true, true));
+  EXPECT_THAT(one().taken_of<wire::Received>(), ElementsAre(wire::Received{before + 1, true}));
+  EXPECT_FALSE(ranks->turned(true, true));  // once
+  one().say(wire::WorkerStarted{WorkerId{1}, 1});
+  poll();
+  EXPECT_TRUE(ranks->turned(false, true));  // it does not know that
+  EXPECT_THAT(one().taken_of<wire::Received>(), ElementsAre(wire::Received{before + 2, false}));
+  one().say(wire::WorkerStarted{WorkerId{1}, 1});
+  poll();
+  EXPECT_FALSE(ranks->turned(false, true));
+  EXPECT_THAT(one().taken(), IsEmpty());
+}
+
+TEST_F(Remote, a_rank_that_is_lost_while_it_waits_for_an_answer_gets_none) {
+  join_all();
+  ranks->turned(true, false);
+  ranks->port(Rank{1})->kill(WorkerId{1}, SIGTERM);
+  ranks->port(Rank{1})->flush();
+  one().say(wire::WorkerStarted{WorkerId{1}, 1});
+  poll();
+  one().lifeline.reset();
+  ASSERT_TRUE(polled_until([&] { return listener.notes.size() == 2; }));
+  one().taken();
+  ranks->turned(true, true);
+  EXPECT_THAT(one().taken(), IsEmpty());
+}
+
 /// The first of the others is of the root's node and shares its memory; so could the second, which has another name.
 class WithNeighbour : public ::testing::Test {
  protected:

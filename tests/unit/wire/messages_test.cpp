@@ -61,6 +61,7 @@ detail::Bytes everything(const std::string& payload) {
   append(envelope, ForgetBlob{5});
   append(envelope, LargeInput{WorkerId{14}, bytes_of(payload)});
   append(envelope, InputTaken{WorkerId{14}, 1ULL << 40U});
+  append(envelope, Received{1ULL << 40U, true});
   append(envelope, FetchBlob{5, 1ULL << 40U, 3, 2000});
   append(envelope, ExpectAsk{5, 4});
   append(envelope, RankLost{3});
@@ -112,6 +113,7 @@ TEST(Messages, every_kind_comes_back_as_it_was) {
   EXPECT_EQ(large.worker, WorkerId{14});
   EXPECT_EQ(text_of(large.bytes), payload);
   EXPECT_EQ(std::get<InputTaken>(*reader.next()), (InputTaken{WorkerId{14}, 1ULL << 40U}));
+  EXPECT_EQ(std::get<Received>(*reader.next()), (Received{1ULL << 40U, true}));
   EXPECT_EQ(std::get<FetchBlob>(*reader.next()), (FetchBlob{5, 1ULL << 40U, 3, 2000}));
   EXPECT_EQ(std::get<ExpectAsk>(*reader.next()), (ExpectAsk{5, 4}));
   EXPECT_EQ(std::get<RankLost>(*reader.next()), RankLost{3});
@@ -150,7 +152,7 @@ TEST(Messages, every_truncation_is_refused_or_ends_between_two_messages) {
     } catch (const ProtocolError&) {
     }
   }
-  EXPECT_EQ(clean_ends, 29U);  // after the envelope's header and after each message but the last
+  EXPECT_EQ(clean_ends, 30U);  // after the envelope's header and after each message but the last
 }
 
 TEST(Messages, an_envelope_of_another_version_is_refused_and_told) {
