@@ -358,6 +358,24 @@ def locked(lab):
     return row
 
 
+def large_results(lab):
+    row = Row("200 structs of 2 MiB as results; 200 vectors of 2 MiB as arguments, by `map` and by `submit`")
+    work = {"n": lab.size(200, 20), "rounds": lab.size(3, 1)}
+    three, mapped, moved = "rankpool, mpirun -n 3", "`map` over an lvalue", "`submit(f, std::move(v))`"
+    results = row.keep(lab.interleave({BARE: lab.bare("bench_large_results", way="results", **work),
+                                       three: lab.mpirun(3, "bench_large_results", way="results", **work)}))
+    arguments = row.keep(lab.interleave({mapped: lab.bare("bench_large_results", way="map", **work),
+                                         moved: lab.bare("bench_large_results", way="submit", **work)}))
+    for runs, ours, beside in ((results, three, BARE), (arguments, mapped, moved)):
+        for name in (ours, beside):
+            row.figure(runs, name, "ms_each", "each", " ms")
+        for key, when in (("seconds", "time"), ("first_seconds", "time of the first round")):
+            longer = [1 / speed for speed in runs.times_faster(ours, beside, key)]
+            row.checks.append(Check(f"{ours}: {when} over that of {beside}", longer, "×", at_most=1.5))
+        row.figure(runs, ours, "peak_growth_in_values", "the most that rank 0's memory grew, in values")
+    return row
+
+
 def mpi_inside(lab):
     row = Row("tasks of two ranks that return the size of their world; map on a CommExecutor")
     n = lab.size(20, 3)
@@ -383,4 +401,4 @@ def mpi_inside(lab):
 
 ROWS = {1: no_op_chunk_1, 2: no_op_default_chunks, 3: round_trip, 4: shortest_task, 5: payload, 6: values, 7: long_tasks,
         8: skewed_tasks, 9: idle, 10: start, 11: memory, 12: many_ranks,
-        13: commands, 14: watching, 15: small_maps, 16: mpi_inside, 17: locked}
+        13: commands, 14: watching, 15: small_maps, 16: mpi_inside, 17: locked, 18: large_results}

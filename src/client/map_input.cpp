@@ -5,17 +5,14 @@
 
 namespace rankpool::inline v0_2::detail {
 
-void MapItems::append_row(const std::byte* from, std::size_t count, std::size_t size) {
-  const std::size_t per_block = std::max<std::size_t>(kBlock / size, 1);
-  while (count > 0) {
-    if (filling_.size() + size > kBlock) flush();
-    const std::size_t part = std::min(count, std::max<std::size_t>(per_block - filling_.size() / size, 1));
-    stride_ = size;
-    filling_.append(from, part * size);
-    from += part * size;
-    count -= part;
-    next_ += part;
-  }
+std::size_t MapItems::append_row(std::span<const std::byte> items, std::size_t size) {
+  if (filling_.size() + size > kBlock) flush();
+  const std::size_t room = kBlock - std::min(kBlock, filling_.size());
+  const std::size_t count = std::min(items.size() / size, std::max<std::size_t>(room / size, 1));
+  stride_ = size;
+  filling_.append(items.data(), count * size);
+  next_ += count;
+  return count;
 }
 
 void MapItems::close_block() {
@@ -31,6 +28,7 @@ void MapItems::close_block() {
   block_first_ = next_;
   bytes_ += block.bytes.size();
   const std::lock_guard lock(mutex_);
+  living_bytes_ += block.bytes.size();
   blocks_.push_back(std::move(block));
 }
 
@@ -74,6 +72,7 @@ void MapItems::release(std::uint64_t first, std::uint64_t count) noexcept {
     const std::uint64_t part = std::min(count, block.first + block.count - first);
     block.living -= std::min(block.living, part);
     if (block.living == 0) {
+      living_bytes_ -= block.bytes.size();
       block.bytes = Bytes();
       block.keep_alives = KeepAlives();
     }
@@ -81,6 +80,11 @@ void MapItems::release(std::uint64_t first, std::uint64_t count) noexcept {
     count -= part;
   }
   while (!blocks_.empty() && blocks_.front().living == 0) blocks_.pop_front();
+}
+
+std::uint64_t MapItems::living_bytes() {
+  const std::lock_guard lock(mutex_);
+  return living_bytes_;
 }
 
 }  // namespace rankpool::inline v0_2::detail

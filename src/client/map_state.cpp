@@ -42,6 +42,15 @@ bool MapBase::ended_beyond() {
   return ended_beyond_.has_value();
 }
 
+bool MapBase::await_fewer_bytes(std::uint64_t most, std::chrono::nanoseconds limit) {
+  std::unique_lock lock(mutex_);
+  if (items_.living_bytes() <= most) return true;
+  bytes_awaited_ = most;
+  const bool fewer = changed_.wait_for(lock, limit, [&] { return items_.living_bytes() <= most; });
+  bytes_awaited_.reset();
+  return fewer;
+}
+
 void MapBase::input_ended() {
   const std::lock_guard lock(mutex_);
   sealed_ = true;
@@ -261,6 +270,7 @@ void MapBase::end_locked(std::uint64_t first, std::uint64_t count, Problem probl
 
 void MapBase::ended(std::uint64_t first, std::uint64_t count) noexcept {
   items_.release(first, count);
+  if (bytes_awaited_ && items_.living_bytes() <= *bytes_awaited_) changed_.notify_one();
   arrived(first, count);
 }
 

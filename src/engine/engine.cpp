@@ -101,6 +101,8 @@ void Engine::turn() {
   if (asked_to_stop) pass_on_stop();
   if (remote_) any |= remote_->poll(now);
   any |= dispatcher_->carry_out();
+  load_.turn(now, any);
+  if (remote_) any |= remote_->turned(load_.busy(), !any);
   if (!told_assembled_ && (!remote_ || remote_->assembled())) note_assembled();
   if (phase_ != Phase::serving || dispatcher_->job_ended()) return;
   if (dispatcher_->keeper_gone()) {
@@ -214,11 +216,11 @@ void Engine::sleep(Clock::time_point now) {
   const bool nothing_yet = mailbox_.prepare_sleep() && !stop_is_new() && options_.host->prepare_sleep() &&
                            (!remote_ || remote_->prepare_sleep());
   Descriptors fds{{{mailbox_.fd(), POLLIN, 0},
-                             {options_.host->wake_fd(), POLLIN, 0},
-                             {options_.host->keeper_fd(), POLLIN, 0},
-                             {remote_ ? remote_->fd() : -1, POLLIN, 0},
-                             {remote_ ? remote_->wakeup_fd() : -1, POLLIN, 0},
-                             {alarm_.fd(), POLLIN, 0}}};
+                   {options_.host->wake_fd(), POLLIN, 0},
+                   {options_.host->keeper_fd(), POLLIN, 0},
+                   {remote_ ? remote_->fd() : -1, POLLIN, 0},
+                   {remote_ ? remote_->wakeup_fd() : -1, POLLIN, 0},
+                   {alarm_.fd(), POLLIN, 0}}};
   if (nothing_yet) {
     set_alarm(now);
     if (remote_) remote_->lend();

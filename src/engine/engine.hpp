@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/alarm.hpp"
+#include "base/gathering.hpp"
 #include "base/idler.hpp"
 #include "base/oversubscription.hpp"
 #include "base/settings.hpp"
@@ -139,6 +140,7 @@ class Engine final : private StandIn {
   std::unique_ptr<RemoteRanks> remote_;
   std::vector<Command> commands_;
   base::Idler idler_{channel::Channel::on_one_core()};
+  base::Load load_;
   base::Alarm alarm_;
   std::atomic<bool> alarm_rang_{false};  ///< as seen by the engine's thread while another stood in
   bool stop_passed_on_ = false;

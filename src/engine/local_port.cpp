@@ -37,9 +37,8 @@ std::vector<channel::FutexWake> LocalPort::take_wakeups() {
 
 void ring(std::vector<channel::FutexWake>& wakeups) noexcept {
   if (wakeups.size() > 1) {
-    std::partition(wakeups.begin(), wakeups.end(), [core = ::sched_getcpu()](const channel::FutexWake& wakeup) {
-      return !wakeup.is_for_core(core);
-    });
+    std::partition(wakeups.begin(), wakeups.end(),
+                   [core = ::sched_getcpu()](const channel::FutexWake& wakeup) { return !wakeup.is_for_core(core); });
   }
   for (const channel::FutexWake& wakeup : wakeups) wakeup.ring();
 }

@@ -67,7 +67,8 @@ void Mailbox::take_engine_back() {
 /// work begun.
 bool Mailbox::begin_inline_dispatch(const SubmitWork& submission) {
   // Once somebody has rung, the engine is on its way.
-  if (sleep_.load(std::memory_order_relaxed) != Sleep::in_poll || !incoming_.empty() || !lent_mutex_.try_lock()) return false;
+  if (sleep_.load(std::memory_order_relaxed) != Sleep::in_poll || !incoming_.empty() || !lent_mutex_.try_lock())
+    return false;
   if (stand_in_ != nullptr && stand_in_->takes(submission)) return true;
   lent_mutex_.unlock();
   return false;

@@ -127,8 +127,8 @@ class StandIn {
 
 /// The way from the user's threads to the engine thread. Commands are taken in the order in which they were posted.
 ///
-/// While the engine sleeps, other threads do its work: one that submits hands out to an idle worker itself, and one that
-/// waits for a result takes it from the worker. That saves both wake-ups of a round trip.
+/// While the engine sleeps, other threads do its work: one that submits hands out to an idle worker itself, and one
+/// that waits for a result takes it from the worker. That saves both wake-ups of a round trip.
 class Mailbox {
  public:
   Mailbox();
@@ -232,11 +232,11 @@ class Mailbox {
   std::atomic<int> wakers_{0};  ///< threads within wake
   std::atomic<bool> filled_{false};
   std::mutex mutex_;
-  bool closed_ = false;                            // guarded by mutex_
-  std::vector<Command> incoming_;                  // guarded by mutex_
-  std::uint64_t next_work_ = 1;                    // guarded by mutex_
-  std::mutex lent_mutex_;                // who has mutex_, too, only tries to lock it
-  StandIn* stand_in_ = nullptr;          // guarded by lent_mutex_; null unless the engine sleeps
+  bool closed_ = false;            // guarded by mutex_
+  std::vector<Command> incoming_;  // guarded by mutex_
+  std::uint64_t next_work_ = 1;    // guarded by mutex_
+  std::mutex lent_mutex_;          // who has mutex_, too, only tries to lock it
+  StandIn* stand_in_ = nullptr;    // guarded by lent_mutex_; null unless the engine sleeps
   std::atomic<bool> wanted_back_{false};
   std::atomic<int> volunteers_{0};
   std::atomic<std::chrono::nanoseconds> rest_until_{std::chrono::nanoseconds(0)};

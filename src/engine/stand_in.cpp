@@ -1,5 +1,5 @@
-// What other threads do in the engine's place while it sleeps: hand out what they submit, and take from the workers what
-// they wait for.
+// What other threads do in the engine's place while it sleeps: hand out what they submit, and take from the workers
+// what they wait for.
 #include "engine/engine.hpp"
 
 #include <utility>
@@ -34,7 +34,8 @@ bool Engine::turn(Goal& goal, const std::optional<Clock::time_point>& deadline) 
     if (needs_own_thread()) return false;
     if (any) {
       idler_.worked(now);
-    } else if (!idler_.look_again(now, options_.host->oversubscribed(), [&] { return options_.host->core_to_spare(); })) {
+    } else if (!idler_.look_again(now, options_.host->oversubscribed(),
+                                  [&] { return options_.host->core_to_spare(); })) {
       rest(goal, deadline, now);
     }
     return true;

@@ -408,6 +408,38 @@ TEST_F(Mapping, an_input_that_throws_gives_its_error_after_what_came_before) {  
   }
 }
 
+std::size_t length_and_mark(std::string gate, const std::string& text) {
+  leave_mark(gate);
+  return text.size();
+}
+
+TEST_F(Mapping, large_items_run_while_others_are_still_read) {
+  Gate gate;
+  ProcessPoolExecutor executor(2);
+  bool first_ran = false;
+  const auto texts = std::views::iota(0, 12) | std::views::transform([&](int i) {
+                       if (i == 11) first_ran = gate.await_marks(1);
+                       return std::string(static_cast<std::size_t>(i + 1) << 19U, 'x');
+                     });
+  const auto lengths = executor.map(rankpool::partial(length_and_mark, gate.name()), texts).to_vector();
+  EXPECT_TRUE(first_ran);
+  ASSERT_EQ(lengths.size(), 12U);
+  for (std::size_t i = 0; i < 12; ++i) EXPECT_EQ(lengths[i], (i + 1) << 19U);
+}
+
+TEST_F(Mapping, large_items_end_with_a_pool_that_breaks_while_others_are_read) {
+  ProcessPoolExecutor executor(1);
+  const auto texts = std::views::iota(0, 12) | std::views::transform([&](int i) {
+                       if (i == 11) EXPECT_TRUE(Gate::until([&] { return executor.num_workers() == 0; }));
+                       return std::string(std::size_t{1} << 20U, 'x');
+                     });
+  const auto all = executor.map([](const std::string&) { std::raise(SIGKILL); }, texts).outcomes();
+  ASSERT_EQ(all.size(), 12U);
+  for (const auto& outcome : all) {
+    EXPECT_THROW(std::rethrow_exception(outcome.error), rankpool::BrokenProcessPool) << outcome.index;
+  }
+}
+
 TEST_F(Mapping, results_are_readable_after_shutdown) {  // MAP-53, SHU-13
   ProcessPoolExecutor executor(2);
   auto results = executor.map(square, numbers(100));

@@ -5,6 +5,11 @@
 
 namespace {
 
+long add_to(rankpool::Value<long> sum, long x) {
+  sum.fetch_add(x);
+  return x;
+}
+
 class StandingIn : public Behaviour {
  protected:
   Gate gate_;
@@ -131,10 +136,7 @@ TEST_F(StandingIn, callbacks_and_values_are_served_while_it_waits) {
   const auto submits = later([&] {
     std::vector<Future<long>> futures;
     for (long i = 1; i <= 50; ++i) {
-      futures.push_back(executor_.submit([sum](long x) mutable {
-        sum.update([x](long& value) { value += x; });
-        return x;
-      }, i));
+      futures.push_back(executor_.submit(add_to, sum, i));
       futures.back().add_done_callback([&](const Future<long>&) { ++called; });
     }
     EXPECT_TRUE(Gate::until([&] { return called == 50; }));

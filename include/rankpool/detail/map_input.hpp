@@ -10,6 +10,7 @@
 #include <deque>
 #include <exception>
 #include <mutex>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -49,15 +50,31 @@ class MapItems {
     encode(filling_);
     ++next_;
   }
-  /// The same with many that stand in a row.
-  void append_row(const std::byte* from, std::size_t count, std::size_t size);
+  /// The same with the first of many that stand in a row; returns how many, one at least.
+  std::size_t append_row(std::span<const std::byte> items, std::size_t size);
   /// Makes what was appended visible to the engine.
   void flush() {
     if (next_ != block_first_) close_block();
   }
 
+  /// From now on until `end_piece` it is told when there is enough to be handed in.
+  void begin_piece() noexcept {
+    piece_first_ = next_;
+    piece_begin_ = appended_bytes();
+  }
+  void end_piece() noexcept { piece_begin_ = kNoPiece; }
+  /// The piece is worth handing in: a worker has something to do with large items while the next are encoded. Small
+  /// ones stay together, since a chunk's size follows from what is known to come.
+  [[nodiscard]] bool piece_is_full() const noexcept {
+    if (piece_begin_ == kNoPiece) return false;
+    const std::uint64_t size = appended_bytes() - piece_begin_;
+    return size >= kPiece && (size >= kPieceOfSmall || size / kLargeItem >= next_ - piece_first_);
+  }
+
   [[nodiscard]] std::uint64_t size() const noexcept { return next_; }
   [[nodiscard]] std::uint64_t total_bytes() const noexcept { return bytes_; }
+  /// Of the items that have not ended, and of those in one block with them.
+  [[nodiscard]] std::uint64_t living_bytes();
   std::vector<std::pair<std::uint64_t, std::exception_ptr>> take_failures() { return std::exchange(failures_, {}); }
 
   std::size_t gather(std::uint64_t first, std::uint32_t count, Gather& to);
@@ -65,6 +82,10 @@ class MapItems {
 
  private:
   static constexpr std::size_t kBlock = 256 * 1024;
+  static constexpr std::uint64_t kPiece = std::uint64_t{2} << 20U;
+  static constexpr std::uint64_t kPieceOfSmall = 16 * kPiece;
+  static constexpr std::uint64_t kLargeItem = std::uint64_t{64} << 10U;
+  static constexpr std::uint64_t kNoPiece = UINT64_MAX;
   struct Block {
     std::uint64_t first = 0;
     std::uint64_t count = 0;
@@ -88,6 +109,7 @@ class MapItems {
     filling_.reserve_more(filling_.size() < kBlock / 8 ? size : std::max(kBlock - filling_.size(), size));
   }
   void close_block();
+  [[nodiscard]] std::uint64_t appended_bytes() const noexcept { return bytes_ + filling_.size(); }
   [[nodiscard]] std::size_t find(std::uint64_t item) const;
 
   Bytes head_;
@@ -100,10 +122,13 @@ class MapItems {
   std::uint64_t next_ = 0;
   std::uint64_t block_first_ = 0;
   std::uint64_t bytes_ = 0;
+  std::uint64_t piece_first_ = 0;
+  std::uint64_t piece_begin_ = kNoPiece;
   std::vector<std::pair<std::uint64_t, std::exception_ptr>> failures_;
 
   std::mutex mutex_;
-  std::deque<Block> blocks_;  // guarded by mutex_
+  std::deque<Block> blocks_;        // guarded by mutex_
+  std::uint64_t living_bytes_ = 0;  // guarded by mutex_
 };
 
 }  // namespace rankpool::inline v0_2::detail

@@ -18,8 +18,8 @@ namespace rankpool::inline v0_2::detail {
 class MapSource {
  public:
   virtual ~MapSource() = default;
-  /// Encodes up to so many further items; returns how many there were. Fewer: the input has ended. What the caller's
-  /// own input throws comes out of it after the items before.
+  /// Encodes up to so many further items; returns how many there were. Fewer: the input has ended, or the piece that
+  /// was begun of them is full. What the caller's own input throws comes out of it after the items before.
   virtual std::uint64_t read(MapItems& to, std::uint64_t items) = 0;
 };
 

@@ -7,6 +7,7 @@
 #include <rankpool/detail/result_store.hpp>
 #include <rankpool/timeout.hpp>
 
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -69,6 +70,9 @@ class MapBase : public ResultReceiver {
   void appended();
   /// The pool has ended: whatever is still appended will not be run.
   [[nodiscard]] bool ended_beyond();
+  /// Waits until the items that have not ended have no more than so many bytes: false if that lasts longer than
+  /// `limit`.
+  [[nodiscard]] bool await_fewer_bytes(std::uint64_t most, std::chrono::nanoseconds limit);
   void input_ended();
   /// Calls it once, on the callback thread, when the input has ended and so have all items. To be said before they are
   /// handed in; only for results in order.
@@ -139,7 +143,8 @@ class MapBase : public ResultReceiver {
   std::uint64_t wanted_ = 0;
   bool sealed_ = false;
   bool waiting_ = false;
-  bool standing_in_ = false;  ///< the reader waits in the engine's place
+  bool standing_in_ = false;                    ///< the reader waits in the engine's place
+  std::optional<std::uint64_t> bytes_awaited_;  ///< the reader waits for items to have no more
   bool abandoned_ = false;
   std::function<void()> complete_;
 };

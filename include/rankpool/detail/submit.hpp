@@ -1,8 +1,8 @@
 #pragma once
 
-#include <rankpool/detail/task_type.hpp>
 #include <rankpool/detail/keep_alives.hpp>
 #include <rankpool/detail/pool_client.hpp>
+#include <rankpool/detail/task_type.hpp>
 #include <rankpool/future.hpp>
 #include <rankpool/map_results.hpp>
 #include <rankpool/task_options.hpp>
@@ -96,7 +96,7 @@ class RangeSource final : public MapSource {
     if constexpr ((Contiguous<T, R> && ...)) return read_row(to, items, std::ranges::end(range)...);
     std::uint64_t count = 0;
     if (std::exchange(pending_step_, false)) step();
-    while (count < items) {
+    while (count < items && !to.piece_is_full()) {
       if (count > 0) step();
       if (std::apply([&](auto&... at) { return ((at == std::ranges::end(range)) || ...); }, *iterators_)) {
         iterators_.reset();
@@ -111,10 +111,14 @@ class RangeSource final : public MapSource {
   }
   std::uint64_t read_row(MapItems& to, std::uint64_t items, const auto& end) {
     auto& at = std::get<0>(*iterators_);
-    const auto count = std::min<std::uint64_t>(items, static_cast<std::uint64_t>(end - at));
-    const auto row = std::span(std::to_address(at), static_cast<std::size_t>(count));
-    to.append_row(std::as_bytes(row).data(), row.size(), T::stride);
-    at += static_cast<std::ptrdiff_t>(count);
+    std::uint64_t count = 0;
+    while (count < items && at != end && !to.piece_is_full()) {
+      const auto left = std::min<std::uint64_t>(items - count, static_cast<std::uint64_t>(end - at));
+      const std::span row(std::to_address(at), static_cast<std::size_t>(left));
+      const std::size_t part = to.append_row(std::as_bytes(row), T::stride);
+      at += static_cast<std::ptrdiff_t>(part);
+      count += part;
+    }
     return count;
   }
   void step() {
