@@ -33,11 +33,9 @@ class Dispatcher final : public RankListener {
   void set_port(Rank rank, RankPort* port) { workers_.set_port(rank, port); }
 
   void handle(Command& command);
-  /// Whether this submission does nothing but write to the memory of an idle worker, and needs no time kept.
+  /// Whether this submission begins with an idle worker whose memory is at hand, and needs no time kept.
   [[nodiscard]] bool can_go_inline(const SubmitWork& command) { return tasks_.can_go_inline(command); }
   void tick(schedule::Time now);
-  /// The time of the next command, between two ticks.
-  void note_time(schedule::Time now) noexcept { tasks_.note_time(now); }
   [[nodiscard]] std::optional<schedule::Time> next_deadline() const;
   /// Carries out what has been decided. True if there was anything.
   bool carry_out();

@@ -12,7 +12,9 @@ std::vector<channel::FutexWake> Engine::serve(Command& command) noexcept {
   try {
     const auto now = Clock::now();
     idler_.worked(now);
-    dispatcher_->note_time(now.time_since_epoch());
+    // The scheduler is not to take this for the moment in which the worker's last task ended: it may be of another
+    // kind.
+    dispatcher_->tick(now.time_since_epoch());
     dispatcher_->handle(command);
     dispatcher_->carry_out();
     if (many) set_alarm(now);

@@ -53,12 +53,10 @@ class TaskDispatcher {
   void handle(ListenToTasks& command);
   void handle(AskTally& command) { command.answer->set_value(command.pool->tally); }
 
-  /// Whether this submission does nothing but write to the memory of an idle worker, and needs no time kept.
+  /// Whether this submission begins with an idle worker whose memory is at hand, and needs no time kept.
   [[nodiscard]] bool can_go_inline(const SubmitWork& command);
   void tick(schedule::Time now);
   [[nodiscard]] std::optional<schedule::Time> next_deadline() const;
-  /// The time of what is done next, if nothing else is to follow from it.
-  void note_time(schedule::Time now) noexcept { now_ = now.count(); }
   /// Carries out what the scheduler has decided. True if there was anything. `Workers::flush` has to follow.
   bool carry_out();
   /// Ends all pending tasks, and those that come later, with `why`.

@@ -430,7 +430,9 @@ TEST_F(Mapping, large_items_run_while_others_are_still_read) {
 TEST_F(Mapping, large_items_end_with_a_pool_that_breaks_while_others_are_read) {
   ProcessPoolExecutor executor(1);
   const auto texts = std::views::iota(0, 12) | std::views::transform([&](int i) {
-                       if (i == 11) EXPECT_TRUE(Gate::until([&] { return executor.num_workers() == 0; }));
+                       if (i == 11) {
+                         EXPECT_TRUE(Gate::until([&] { return executor.num_workers() == 0; }));
+                       }
                        return std::string(std::size_t{1} << 20U, 'x');
                      });
   const auto all = executor.map([](const std::string&) { std::raise(SIGKILL); }, texts).outcomes();

@@ -34,7 +34,7 @@ class StandingIn : public Behaviour {
   /// Does it in another thread once this one has been waiting for a while.
   template <class Action>
   static std::jthread later(Action action) {
-    return std::jthread([action] {
+    return std::jthread([action]() mutable {
       std::this_thread::sleep_for(100ms);
       action();
     });

@@ -193,13 +193,13 @@ TEST_F(InlineDispatch, a_post_interrupts_who_rests_in_the_engines_place_and_leav
   Wish wish;
   during_turn = [&] {
     EXPECT_TRUE(mailbox.prepare_rest());
-    std::thread(&InlineDispatch::submit, this).join();
+    std::thread([&] { submit(); }).join();
     EXPECT_EQ(interrupts, 1);
     EXPECT_FALSE(mailbox.empty());
     EXPECT_FALSE(mailbox.prepare_rest()) << "there is something to take";
     mailbox.rested();
     EXPECT_THAT(taken(), ElementsAre(1));
-    std::thread(&InlineDispatch::submit, this).join();
+    std::thread([&] { submit(); }).join();
     EXPECT_EQ(interrupts, 1) << "it is awake";
     EXPECT_THAT(taken(), ElementsAre(2));
     wish.there = true;

@@ -309,8 +309,13 @@ TEST_F(Tasks, one_that_an_idle_worker_can_have_through_its_memory_goes_there_at_
   ports[0].direct = true;
   EXPECT_TRUE(tasks.can_go_inline(command));
   command.spec.items = 2;
+  EXPECT_TRUE(tasks.can_go_inline(command)) << "what is left is handed out by who takes the first outcome";
+  command.spec.items = 0;
   EXPECT_FALSE(tasks.can_go_inline(command));
   command.spec.items = 1;
+  command.spec.open = true;
+  EXPECT_FALSE(tasks.can_go_inline(command)) << "more is to come";
+  command.spec.open = false;
   command.spec.ranks = 1;
   EXPECT_FALSE(tasks.can_go_inline(command)) << "it may run on another node, and needs its time kept";
   command.spec.ranks = 0;
