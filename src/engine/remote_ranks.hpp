@@ -79,6 +79,8 @@ class RemoteRanks {
     wire::Hello hello;
   };
 
+  /// Throws std::out_of_range for what is none.
+  [[nodiscard]] Peer& peer(Rank rank);
   void receive(const transport::Incoming& message);
   void greet(Peer& peer, wire::Hello& hello);
   void end_rogue_neighbours();
@@ -108,7 +110,9 @@ class RemoteRanks {
   std::vector<Peer*> owed_;          ///< and some that no longer are
   bool busy_ = false;                ///< the engine is
   std::size_t blobs_under_way_ = 0;  ///< to any rank
+  std::vector<Peer*> by_rank_;
   std::vector<transport::Incoming> arrived_;
+  std::vector<WorkerId> senders_;  ///< of output that is among these
   std::vector<liveness::LifelineEvent> events_;
   std::chrono::steady_clock::time_point give_up_waiting_;
   std::chrono::steady_clock::time_point next_look_{};
