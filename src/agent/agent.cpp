@@ -47,11 +47,12 @@ void Agent::turn(Rest rest) {
   const auto now = Clock::now();
   bool any = take_messages(now);
   // Workers wait when rank 0 or the wire cannot keep up.
-  const std::size_t unsent = transport_.unsent() + batch_.size();
+  const std::size_t unsent = transport_.unsent_to(transport_.root()) + batch_.size();
   if (unsent < kMaxUnsent) {
     any |= host_.poll(*this, kMaxUnsent - unsent);
     any |= host_.collect_unpublished(*this, now);
   }
+  if (relay_.active()) any |= relay_.advance(now);
   tell_taken();
   // Where tasks run in this thread the next turn may be far.
   if (rest == Rest::none || !may_wait(now)) {
@@ -60,6 +61,7 @@ void Agent::turn(Rest rest) {
     ++waited_;
   }
   any |= look_at_lifeline(now);
+  if (dismissed_ && !ending_ && relay_.parted()) ending_ = Ending::dismissed;
   if (!lifeline_ && now > invited_until_) {
     base::log_error("rank 0 has not sent an invitation within " + std::to_string(pace::kAssembly.count()) + " s");
     ending_ = Ending::rank_0_lost;
@@ -76,7 +78,7 @@ void Agent::turn(Rest rest) {
 
 /// Rank 0 and the transport say so: asking MPI would take longer.
 bool Agent::nothing_under_way() const {
-  return wakeup_ && wakeup_->connected() && !transport_.busy() &&
+  return wakeup_ && wakeup_->connected() && !transport_.busy() && !relay_.active() &&
          !wakeup_->under_way(transport_.received_from(transport_.root()));
 }
 
@@ -84,7 +86,11 @@ bool Agent::take_messages(Clock::time_point now) {
   if (nothing_under_way()) return false;
   const bool any = transport_.poll(arrived_);
   for (auto& incoming : arrived_) {
-    if (incoming.from != transport_.root() || ending_) continue;
+    if (ending_) continue;
+    if (incoming.from != transport_.root()) {
+      relay_.take(incoming.from, incoming.bytes);
+      continue;
+    }
     const auto bytes = std::make_shared<detail::Bytes>(std::move(incoming.bytes));
     received_.reset();
     try {
@@ -99,7 +105,11 @@ bool Agent::take_messages(Clock::time_point now) {
   arrived_.clear();
   if (any) {
     for (const auto& broken : transport_.take_broken()) {
-      if (broken.peer != transport_.root() || ending_) continue;
+      if (ending_) continue;
+      if (broken.peer != transport_.root()) {
+        relay_.broken(broken.peer, broken.how);
+        continue;
+      }
       base::log_error("rank 0 cannot be reached any more: " + broken.how);
       ending_ = Ending::rank_0_lost;
     }
@@ -124,14 +134,6 @@ void Agent::handle(const wire::Message& message, const std::shared_ptr<const det
     received_ = *received;
   } else if (const auto* side = std::get_if<wire::SideInput>(&message)) {
     host_.write_side(side->worker, side->bytes);
-  } else if (const auto* part = std::get_if<wire::BlobPart>(&message)) {
-    handle(*part);
-  } else if (const auto* ready = std::get_if<wire::BlobReady>(&message)) {
-    const auto found = blobs_.find(ready->id);
-    if (found == blobs_.end() || !found->second.full()) throw wire::ProtocolError("a broadcast that is not there");
-    host::answer_with_place_of(host_, ready->worker, ready->request, found->second);
-  } else if (const auto* forget = std::get_if<wire::ForgetBlob>(&message)) {
-    blobs_.erase(forget->id);
   } else if (const auto* start = std::get_if<wire::StartWorker>(&message)) {
     this->start(*start);
   } else if (const auto* kill = std::get_if<wire::KillWorker>(&message)) {
@@ -139,18 +141,26 @@ void Agent::handle(const wire::Message& message, const std::shared_ptr<const det
   } else if (std::holds_alternative<wire::StopRequested>(message)) {
     host_.tell_to_stop();
   } else if (const auto* quit = std::get_if<wire::Quit>(&message)) {
-    ending_ = quit->rank_lost ? Ending::dismissed_with_loss : Ending::dismissed;
+    if (quit->rank_lost) {
+      ending_ = Ending::dismissed_with_loss;
+    } else {
+      dismissed_ = true;
+      relay_.part_with(quit->partners);
+    }
   } else if (const auto* invitation = std::get_if<wire::Welcome>(&message)) {
     welcome(*invitation);
   } else {
-    throw wire::ProtocolError("a message that only agents send");
-  }
-}
-
-void Agent::handle(const wire::BlobPart& part) {
-  const auto found = blobs_.try_emplace(part.id, part.id, part.size).first;
-  if (found->second.bytes().size() != part.size || !found->second.append(part.bytes)) {
-    throw wire::ProtocolError("a broadcast of another size");
+    const bool of_blobs = std::visit(
+        [&](const auto& m) {
+          if constexpr (requires { relay_.handle(m); }) {
+            relay_.handle(m);
+            return true;
+          } else {
+            return false;
+          }
+        },
+        message);
+    if (!of_blobs) throw wire::ProtocolError("a message that only agents send");
   }
 }
 
@@ -169,6 +179,7 @@ void Agent::welcome(const wire::Welcome& welcome) {
                                                          welcome.wakeup_pid_space});
   options_.hello.wakeup_pipe = wakeup_->pipe();
   options_.hello.has_root_page = take_up_root(welcome);
+  options_.hello.pid_space = base::own_pid_space();
   say(options_.hello);
 }
 
@@ -267,7 +278,10 @@ bool Agent::tell_that_we_sleep() {
 }
 
 void Agent::sleep() {
-  if (transport_.busy() || !lifeline_ || transport_.unsent() >= kMaxUnsent) {
+  const bool passing_on = relay_.active();
+  const bool stuck = passing_on && relay_.stuck(Clock::now());
+  const bool busy = transport_.busy() || passing_on || transport_.unsent_to(transport_.root()) >= kMaxUnsent;
+  if (!lifeline_ || (busy && !stuck)) {
     // Only looking moves MPI on; the core is somebody else's meanwhile.
     if (lifeline_) {
       ::sched_yield();
@@ -288,6 +302,7 @@ void Agent::sleep() {
   if (host_.prepare_sleep() && (until || tell_that_we_sleep())) {
     if (const auto look = host_.next_look()) no_later_than(base::roughly(*look, now));
     if (host_.has_backlog()) no_later_than(now + pace::kRoomLook);
+    if (stuck) no_later_than(now + pace::kRelayLook);
     alarm_.set(until);
     lifeline_is_quiet_ = ::poll(fds.data(), fds.size(), -1) >= 0 && fds[2].revents == 0;
   }

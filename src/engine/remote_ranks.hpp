@@ -2,6 +2,7 @@
 
 #include "base/cores.hpp"
 #include "base/settings.hpp"
+#include "engine/blob_routes.hpp"
 #include "engine/local_port.hpp"
 #include "engine/rank_port.hpp"
 #include "engine/remote_port.hpp"
@@ -29,13 +30,13 @@ struct LocalRankInfo {
 
 /// All ranks but the root, seen from the root: messages over the transport, life and death over the lifelines. Engine
 /// thread.
-class RemoteRanks {
+class RemoteRanks final : private BlobRoutes::Line {
  public:
   /// Invites all ranks. The transport must outlive this. `local`: the way to this rank's own workers, which the workers
   /// of its node's other ranks go by too; it must be there as long as ranks are written to or polled. Null: none do.
   RemoteRanks(transport::Transport& transport, const base::Settings& settings, LocalRankInfo own,
               RankListener& listener, LocalPort* local = nullptr);
-  ~RemoteRanks();
+  ~RemoteRanks() override;
 
   /// All of them, whether they have joined or not.
   [[nodiscard]] std::vector<Rank> ranks() const;
@@ -82,12 +83,17 @@ class RemoteRanks {
   /// Throws std::out_of_range for what is none.
   [[nodiscard]] Peer& peer(Rank rank);
   void receive(const transport::Incoming& message);
+  /// False if the message is not about broadcasts.
+  bool receive_of_blobs(Rank from, const wire::Message& message);
   void greet(Peer& peer, wire::Hello& hello);
   void end_rogue_neighbours();
   void assemble();
   [[nodiscard]] bool nothing_under_way();
   void count_wakeups();
   void handle(const liveness::LifelineEvent& event);
+  // BlobRoutes::Line
+  void say(Rank to, const wire::Message& message) override;
+  void flush(Rank to) override;
   /// Sends the next pieces of broadcasts, if the wire is not busy enough. True if there were any.
   bool send_blobs();
   void lose(Peer& peer, const RankEnd& end);
@@ -104,13 +110,13 @@ class RemoteRanks {
   LocalPort* const local_;
   const base::Settings settings_;
   const LocalRankInfo own_;
+  BlobRoutes blobs_;
   liveness::LifelineServer lifelines_;
   liveness::WakeChannels wakeups_;
-  std::map<Rank, Peer> peers_;       ///< entries stay where they are
-  std::vector<Peer*> owed_;          ///< and some that no longer are
-  bool busy_ = false;                ///< the engine is
-  std::size_t blobs_under_way_ = 0;  ///< to any rank
-  std::vector<Peer*> by_rank_;
+  std::map<Rank, Peer> peers_;  ///< entries stay where they are
+  std::vector<Peer*> by_rank_;  ///< the same; null for the root
+  std::vector<Peer*> owed_;     ///< and some that no longer are
+  bool busy_ = false;           ///< the engine is
   std::vector<transport::Incoming> arrived_;
   std::vector<WorkerId> senders_;  ///< of output that is among these
   std::vector<liveness::LifelineEvent> events_;

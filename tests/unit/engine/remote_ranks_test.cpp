@@ -164,7 +164,8 @@ TEST_F(Remote, an_error_of_mpi_with_a_rank_is_its_loss) {
 
 /// Every way to break the rules costs the rank that does it, and no other.
 TEST_F(Remote, a_rank_that_makes_no_sense_is_lost) {
-  const std::vector<wire::Message> wrong{wire::Hello{}, wire::Quit{}, wire::InputTaken{WorkerId{9}, 1}};
+  const std::vector<wire::Message> wrong{wire::Hello{}, wire::Quit{}, wire::InputTaken{WorkerId{9}, 1},
+                                         wire::CancelAsk{9}, wire::RankLost{2}};
   for (const wire::Message& message : wrong) {
     RemoteJob job;
     job.join_all();
@@ -250,7 +251,7 @@ TEST_F(Remote, a_broadcast_is_sent_to_a_rank_once_and_all_who_asked_are_told) {
   ranks->awake(false, false);
   EXPECT_TRUE(polled_until([&] {
     take();
-    return ready.size() == 2;
+    return bytes == content.size();
   }));
   EXPECT_EQ(bytes, content.size());
   EXPECT_THAT(ready, ElementsAre(wire::BlobReady{WorkerId{3}, 31, 9}, wire::BlobReady{WorkerId{4}, 41, 9}));
@@ -417,13 +418,13 @@ TEST_F(WithNeighbour, that_tells_of_output_which_is_read_here_is_lost) {
 
 TEST_F(WithNeighbour, a_broadcast_is_found_by_its_workers_where_rank_0_has_it) {
   auto worker = channel_of(start(job.one(), Rank{1}, 4));
-  const std::uint64_t before = RemotePort::broadcast_bytes_sent();
+  const std::uint64_t before = BlobRoutes::bytes_sent();
   auto blob = std::make_shared<channel::Blob>(9, 3);
   ASSERT_TRUE(blob->append(bytes_of("abc")));
   job.ranks->port(Rank{1})->give_blob(WorkerId{4}, 1, 9, blob);
   job.poll();
   EXPECT_GT(worker.control().side_in_tail.value, sizeof(wire::FrameHeader));
-  EXPECT_EQ(RemotePort::broadcast_bytes_sent(), before);
+  EXPECT_EQ(BlobRoutes::bytes_sent(), before);
   EXPECT_THAT(job.one().taken(), IsEmpty());
 }
 
