@@ -219,8 +219,8 @@ bool RemoteRanks::receive_of_blobs(Rank from, const wire::Message& message) {
       message);
 }
 
-void RemoteRanks::say(Rank to, const wire::Message& message) { peers_.at(to).port->say(message); }
-void RemoteRanks::flush(Rank to) { peers_.at(to).port->flush(); }
+void RemoteRanks::say(Rank to, const wire::Message& message) { peer(to).port->say(message); }
+void RemoteRanks::flush(Rank to) { peer(to).port->flush(); }
 
 void RemoteRanks::end_rogue_neighbours() {
   if (neighbours_ == 0) return;
