@@ -295,6 +295,9 @@ bool BlobRelay::give_next_to(Rank rank) {
   return false;
 }
 
-bool BlobRelay::stuck(Clock::time_point now) const { return active() && now - last_move_ > pace::kRelayRest; }
+bool BlobRelay::stuck(Clock::time_point now) const {
+  const auto patience = transport_.busy() ? std::chrono::microseconds(pace::kRelayRest) : pace::kRelayWait;
+  return active() && now - last_move_ > patience;
+}
 
 }  // namespace rankpool::agent
