@@ -227,6 +227,39 @@ TEST_F(Relays, an_agent_that_makes_no_sense_costs_a_receiver_its_source_and_noth
   EXPECT_EQ(second.taken<wire::BlobLacking>().size(), 1U) << "no envelope";
 }
 
+TEST_F(Relays, one_that_made_no_sense_is_not_heard_any_more_but_for_its_last_message) {
+  give_all(1);
+  fetch(2, 1);
+  say(2, 1, wire::Quit{});
+  say(2, 1, wire::AskForBlob{kBlob, kSize, 0});
+  turns(3);
+  EXPECT_FALSE(agent(1).relay.active());
+  agent(1).relay.part_with({2});
+  EXPECT_FALSE(agent(1).relay.parted());
+  agent(2).relay.part_with({1});
+  turns(2);
+  EXPECT_TRUE(agent(1).relay.parted() && agent(2).relay.parted());
+}
+
+TEST_F(Relays, several_broadcasts_are_passed_on_in_turn) {
+  give_all(1);
+  agent(1).relay.handle(wire::FetchBlob{kBlob + 1, kSize, 0, kPatience});
+  agent(1).relay.handle(wire::BlobPart{kBlob + 1, kSize, 0, content});
+  network.hold(Rank{1}, Rank{2});
+  fetch(2, 1);
+  agent(2).relay.handle(wire::FetchBlob{kBlob + 1, kSize, 1, kPatience});
+  turns(10);
+  network.release(Rank{1}, Rank{2});
+  std::vector<transport::Incoming> arrived;
+  agent(2).transport->poll(arrived);
+  std::vector<std::uint64_t> ids;
+  for (const auto& message : arrived) {
+    wire::EnvelopeReader reader(message.bytes);
+    ids.push_back(std::get<wire::BlobPart>(*reader.next()).id);
+  }
+  EXPECT_THAT(ids, ElementsAre(kBlob, kBlob + 1, kBlob, kBlob + 1));
+}
+
 TEST_F(Relays, an_error_of_mpi_with_the_source_is_told) {
   give_all(1);
   fetch(2, 1);

@@ -224,6 +224,29 @@ TEST_F(Routes, a_source_from_which_nothing_comes_is_nobodys_source_any_more) {
   routes.handle(rank(1), wire::BlobHere{kBlob, 1, 1});
   ask(4);
   EXPECT_NE(source(4), 1);
+  // Of another broadcast it is one, until somebody complains again.
+  for (const int expected : {1, 0}) {
+    routes.forgotten(kBlob);
+    told.messages.clear();
+    content = blob(kSize);
+    ask(1);
+    routes.handle(rank(1), wire::BlobHere{kBlob, 1, 1});
+    ask(2);
+    EXPECT_EQ(source(2), expected);
+    if (expected == 1) routes.handle(rank(2), wire::BlobLacking{kBlob, 1});
+  }
+}
+
+TEST_F(Routes, several_are_sent_to_a_rank_in_turn) {
+  join(1);
+  ask(1);
+  const auto other = std::make_shared<channel::Blob>(kBlob + 1, kSize);
+  ASSERT_TRUE(other->append(content->bytes()));
+  routes.asked(rank(1), kWorker, 2, kBlob + 1, other);
+  routes.send_pieces([](Rank) { return true; });
+  routes.send_pieces([](Rank) { return true; });
+  routes.send_pieces([](Rank) { return true; });
+  EXPECT_THAT(told.offsets[rank(1)], ElementsAre(0, 0, BlobRoutes::kPiece));
 }
 
 TEST_F(Routes, a_rank_to_which_nothing_came_from_two_others_gets_all_from_rank_0) {
