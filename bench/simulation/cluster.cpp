@@ -26,16 +26,24 @@ constexpr std::uint64_t kMeasured = 2;
 constexpr std::uint64_t kUntilGrownOfMany = 3;
 constexpr std::uint64_t kMeasuredOfMany = 1;
 constexpr std::uint64_t kMany = 100'000;
+constexpr auto kShortFrom = static_cast<double>(pace::kShortFrom.count());
+constexpr auto kShortUpTo = static_cast<double>(pace::kShortUpTo.count());
 /// Longer ones go out one by one: nothing grows.
 constexpr double kLong = 3e9;
 constexpr std::uint64_t kAtLeast = 200'000;
 
 Nanoseconds rounded(double ns) { return Nanoseconds{static_cast<std::int64_t>(ns)}; }
+base::Load::Time point(double ns) { return base::Load::Time(rounded(ns)); }
+double nanoseconds(base::Load::Time time) { return static_cast<double>(time.time_since_epoch().count()); }
 
 }  // namespace
 
 Cluster::Cluster(const Setting& setting, const Costs& costs)
-    : setting_(setting), costs_(costs), nodes_(setting.nodes), workers_(setting.nodes * setting.workers) {
+    : setting_(setting),
+      costs_(costs),
+      nodes_(setting.nodes),
+      workers_(setting.nodes * setting.workers),
+      untold_(setting.nodes - 1) {
   if (setting.items != 0) ended_.resize(setting.items);
   for (std::uint32_t node = 0; node < setting.nodes; ++node) {
     scheduler_.rank_joined(Rank{static_cast<std::int32_t>(node)}, static_cast<int>(setting.workers));
@@ -75,14 +83,16 @@ Outcome Cluster::run() {
         break;
       case What::at_engine:
         inbox_.push_back(event.who);
-        wake_engine(event.time, true);
+        wake_engine(event.time);
         break;
       case What::agent:
         agent_pass(event.who, event.time);
         break;
       case What::at_agent:
-        nodes_[messages_[event.who].node].arrived.push_back(event.who);
-        wake_agent(messages_[event.who].node, event.time);
+        message_at_agent(event.who, event.time);
+        break;
+      case What::agent_looks:
+        agent_looks(event.who, event.time);
         break;
       case What::worker:
         show(event.who, event.time);
@@ -114,6 +124,9 @@ Outcome Cluster::between(const Counts& from, const Counts& to) const {
   outcome.messages_per_s = a_second(from.messages, to.messages);
   outcome.efficiency = (to.useful - from.useful) / (to.time - from.time) / static_cast<double>(workers_.size());
   outcome.engine_busy = (to.busy - from.busy) / (to.time - from.time);
+  outcome.on_tasks = (to.tasks - from.tasks) / (to.time - from.time);
+  outcome.on_messages = (to.wire - from.wire) / (to.time - from.time);
+  outcome.on_rings = (to.rings - from.rings) / (to.time - from.time);
   outcome.items_in_chunk = outcome.items_per_s / outcome.chunks_per_s;
   outcome.all_started_s = all_began_ * 1e-9;
   outcome.ended = to.items;
@@ -133,29 +146,51 @@ double Cluster::useful(Time now) const {
 Cluster::Time Cluster::wake_up(Server& server, Time now) const {
   const Time gap = now - server.idle_since;
   const bool slept = server.asleep(now);
-  server.mean_gap += (gap - server.mean_gap) / 8;
+  if (!server.in_vain) server.mean_gap += (gap - server.mean_gap) / 8;
   server.busy = true;
   return slept ? now + costs_.wake : now;
 }
 
-void Cluster::rest(Server& server, Time now) const {
+void Cluster::rest(Server& server, Time now, bool in_vain) const {
   server.busy = false;
+  server.in_vain = in_vain;
   server.idle_since = now;
 }
 
 // -- rank 0
 
-void Cluster::wake_engine(Time now, bool by_agent) {
+void Cluster::wake_engine(Time now) {
   if (engine_.busy) return;
-  if (by_agent && engine_.asleep(now)) told_ += costs_.tell + costs_.hear;  // it said that it sleeps, and is rung
+  note_engine_sleep(now);
   at(wake_up(engine_, now), What::engine, 0);
 }
 
+/// Before it sleeps it tells all who do not know.
+void Cluster::note_engine_sleep(Time now) {
+  if (!engine_.asleep(now) || std::exchange(sleep_noted_, true)) return;
+  told_ += costs_.tell * std::exchange(untold_, 0);
+  ++engine_sleeps_;
+}
+
+/// Who was told that the engine sleeps rings it with its next message, whether it still does or not.
+void Cluster::ring_engine(Node& by, Time now) {
+  note_engine_sleep(now);
+  if (std::exchange(by.rung_in, engine_sleeps_) == engine_sleeps_) return;
+  ++untold_;
+  told_ += costs_.hear;
+}
+
 void Cluster::engine_pass(Time begin) {
-  Time now = begin + costs_.pass + std::exchange(told_, 0);
+  const double rings = std::exchange(told_, 0);
+  now_.rings += rings;
+  Time now = begin + costs_.pass + rings;
   for (int taken = 0; taken < kMaxTaken && !inbox_.empty(); ++taken) {
     const std::uint32_t number = inbox_.front();
     inbox_.pop_front();
+    Node& from = nodes_[messages_[number].node];
+    ++from.received;
+    if (from.told_busy && !std::exchange(from.owed, true)) owing_.push_back(messages_[number].node);
+    now_.wire += costs_.receive;
     now = take(messages_[number].frames, now + costs_.receive);
     ++now_.messages;
     free_message(number);
@@ -164,16 +199,41 @@ void Cluster::engine_pass(Time begin) {
   nodes_[0].shown.clear();
   actions_.clear();
   scheduler_.take_actions(actions_);
-  if (actions_.empty() && now <= begin + costs_.pass) return rest(engine_, begin);
+  bool worked = !actions_.empty() || now > begin + costs_.pass + rings;
   now = carry_out(now);
+  if (!worked && !owing_.empty()) {
+    const Time before = now;
+    now = acknowledge(now);
+    worked = now > before;
+  }
+  load_.turn(point(begin), worked);
+  if (!worked) {
+    sleep_noted_ = false;
+    return rest(engine_, begin);
+  }
   now_.busy += now - begin;
   now_.time = now;
   at(now, What::engine, 0);
 }
 
+/// Rank 0 has nothing else to do: who waits for an answer, and got none with something to do, gets it now
+/// (RemoteRanks::turned).
+Cluster::Time Cluster::acknowledge(Time now) {
+  for (const std::uint32_t number : owing_) {
+    Node& node = nodes_[number];
+    if (!std::exchange(node.owed, false) || !node.told_busy) continue;
+    node.batch = new_message(number);
+    now = send_batch(number, now);
+  }
+  owing_.clear();
+  return now;
+}
+
 Cluster::Time Cluster::take(const std::vector<Frame>& frames, Time now) {
   for (const Frame& frame : frames) {
-    now += costs_.frame + costs_.item * frame.count / 2;
+    const double cost = costs_.frame + costs_.item * frame.count / 2;
+    now_.tasks += cost;
+    now += cost;
     scheduler_.items_ended(WorkerId{frame.worker}, frame.count);
     if (frame.busy > 0) {
       scheduler_.chunk_done(WorkerId{frame.worker}, rounded(frame.busy));
@@ -191,7 +251,9 @@ Cluster::Time Cluster::carry_out(Time now) {
   for (const Action& action : actions_) {
     const auto* const sent = std::get_if<SendChunk>(&action);
     if (sent == nullptr) continue;
-    now += costs_.chunk + costs_.item * sent->count / 2;
+    const double cost = costs_.chunk + costs_.item * sent->count / 2;
+    now_.tasks += cost;
+    now += cost;
     const Chunk chunk{raw(sent->worker), sent->count, sent->first};
     const std::uint32_t number = workers_[chunk.worker].node;
     if (number == 0) {
@@ -213,9 +275,16 @@ Cluster::Time Cluster::carry_out(Time now) {
 Cluster::Time Cluster::send_batch(std::uint32_t number, Time now) {
   Node& node = nodes_[number];
   now += costs_.send;
+  now_.wire += costs_.send;
+  node.owed = false;
+  node.told_busy = load_.busy();
+  if (node.told_busy) messages_[node.batch].received = node.received;
   const Time arrival = through(out_free_, now, messages_[node.batch]) + costs_.latency;
   note_sleep(node, arrival);
-  if (std::exchange(node.rank_0_knows_asleep, false)) now += costs_.tell;
+  if (std::exchange(node.rank_0_knows_asleep, false)) {
+    now += costs_.tell;
+    now_.rings += costs_.tell;
+  }
   at(arrival, What::at_agent, node.batch);
   node.touched = false;
   ++now_.messages;
@@ -224,24 +293,62 @@ Cluster::Time Cluster::send_batch(std::uint32_t number, Time now) {
 
 // -- agents
 
-/// Before it sleeps an agent says so, unless it did and was not rung since.
+/// Before it sleeps an agent says so, unless it did and was not rung since, or will look soon.
 void Cluster::note_sleep(Node& node, Time now) {
-  if (node.agent.asleep(now) && !std::exchange(node.rank_0_knows_asleep, true)) told_ += costs_.hear;
+  if (node.looks || !node.agent.asleep(now)) return;
+  if (!std::exchange(node.rank_0_knows_asleep, true)) told_ += costs_.hear;
 }
 
+void Cluster::message_at_agent(std::uint32_t message, Time now) {
+  Node& node = nodes_[messages_[message].node];
+  node.arrived.push_back(message);
+  if (!node.looks || !node.agent.asleep(now)) wake_agent(messages_[message].node, now);
+}
+
+/// Something has come for it.
 void Cluster::wake_agent(std::uint32_t number, Time now) {
   Node& node = nodes_[number];
   if (node.agent.busy) return;
   note_sleep(node, now);
+  node.looks = false;
   at(wake_up(node.agent, now), What::agent, number);
+}
+
+/// It wakes up by itself.
+void Cluster::agent_looks(std::uint32_t number, Time now) {
+  Node& node = nodes_[number];
+  if (!node.looks || node.look != now) return;
+  node.looks = false;
+  node.woke_to_look = true;
+  node.agent.busy = true;
+  at(now + costs_.wake, What::agent, number);
+}
+
+/// Until a worker or rank 0 has something for it, or it is time to look.
+void Cluster::rest_agent(std::uint32_t number, Time now) {
+  Node& node = nodes_[number];
+  rest(node.agent, now, std::exchange(node.woke_to_look, false));
+  std::optional<Time> look;
+  if (!node.shown.empty()) look = std::max(nanoseconds(node.gathering.due()), now);
+  const auto sleeps = now + node.agent.patience();
+  if (const auto again = node.gathering.look_again(point(sleeps)))
+    look = std::min(look.value_or(nanoseconds(*again)), nanoseconds(*again));
+  node.looks = look.has_value();
+  if (!look) return;
+  node.look = *look;
+  at(node.look, What::agent_looks, number);
 }
 
 void Cluster::agent_pass(std::uint32_t number, Time begin) {
   Node& node = nodes_[number];
-  if (node.arrived.empty() && node.shown.empty()) return rest(node.agent, begin);
+  const bool sends = !node.shown.empty() && node.gathering.may_send(point(begin));
+  if (node.arrived.empty() && !sends) return rest_agent(number, begin);
+  node.woke_to_look = false;
   Time now = begin + costs_.pass;
   for (const std::uint32_t message : node.arrived) {
     now += costs_.receive;
+    const auto& received = messages_[message].received;
+    received ? node.gathering.heard_busy(point(now), *received) : node.gathering.heard_free();
     for (const Chunk& chunk : messages_[message].chunks) {
       now += costs_.relay;
       give(chunk, now);
@@ -249,10 +356,12 @@ void Cluster::agent_pass(std::uint32_t number, Time begin) {
     free_message(message);
   }
   node.arrived.clear();
-  if (!node.shown.empty()) {
+  if (!node.shown.empty() && node.gathering.may_send(point(now))) {
     const std::uint32_t message = new_message(number);
     std::swap(messages_[message].frames, node.shown);
     now += costs_.relay * static_cast<double>(messages_[message].frames.size()) + costs_.send;
+    node.gathering.sent(point(now), ++node.sent);
+    ring_engine(node, now);
     at(through(in_free_, now + costs_.latency, messages_[message]), What::at_engine, message);
   }
   at(now, What::agent, number);
@@ -294,12 +403,11 @@ void Cluster::show(std::uint32_t number, Time now) {
   worker.shown += count;
   const bool last = worker.shown == worker.now.count;
   const double busy = last ? costs_.worker_chunk + worker.item * worker.now.count : 0;
+  // The end of a short chunk may wait for that of the next, if that is not the last at hand (Worker::run_chunk).
+  const bool unheard = last && worker.waiting.size() >= 2 && busy >= kShortFrom && busy <= kShortUpTo;
   nodes_[worker.node].shown.push_back({number, count, first, busy});
-  if (worker.node == 0) {
-    wake_engine(now, false);
-  } else {
-    wake_agent(worker.node, now);
-  }
+  const Server& host = worker.node == 0 ? engine_ : nodes_[worker.node].agent;
+  if (!unheard || !host.asleep(now)) worker.node == 0 ? wake_engine(now) : wake_agent(worker.node, now);
   if (!last) {
     at(now + worker.item * to_show(worker), What::worker, number);
   } else if (!worker.waiting.empty()) {
@@ -327,6 +435,7 @@ std::uint32_t Cluster::new_message(std::uint32_t node) {
 void Cluster::free_message(std::uint32_t number) {
   messages_[number].chunks.clear();
   messages_[number].frames.clear();
+  messages_[number].received.reset();
   free_messages_.push_back(number);
 }
 

@@ -6,16 +6,21 @@
 //       └──────message──────┘
 //
 // The engine and each agent serve one thing after another, in passes like those of Engine::loop and Agent::run: a pass
-// takes what has arrived, and whatever it has to say to one rank leaves as one message at its end.
+// takes what has arrived, and whatever it has to say to one rank leaves as one message at its end. When an agent's
+// message leaves while rank 0 is busy, and whether somebody is rung, is decided by the library's own base::Load and
+// base::Gathering.
 #pragma once
 
 #include "costs.hpp"
 
+#include "base/gathering.hpp"
 #include "schedule/scheduler.hpp"
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <optional>
 #include <queue>
 #include <random>
 #include <vector>
@@ -39,6 +44,9 @@ struct Outcome {
   double frames_per_s = 0;    ///< with results, that rank 0 has read
   double messages_per_s = 0;  ///< that rank 0 has received and sent
   double engine_busy = 0;     ///< part of the time
+  double on_tasks = 0;        ///< of that what went into decisions and frames, as a part of all the time
+  double on_messages = 0;     ///< into messages
+  double on_rings = 0;        ///< into signals to sleepers and from them
   double items_in_chunk = 0;  ///< on average
   double all_started_s = 0;   ///< when the last worker began its first item
   std::uint64_t ended = 0;    ///< items, from the beginning
@@ -53,7 +61,7 @@ class Cluster {
 
  private:
   using Time = double;  ///< nanoseconds
-  enum class What : std::uint32_t { engine, at_engine, agent, at_agent, worker };
+  enum class What : std::uint32_t { engine, at_engine, agent, at_agent, agent_looks, worker };
   struct Event {
     Time time;
     What what;
@@ -75,22 +83,33 @@ class Cluster {
   /// To an agent, or from one.
   struct Message {
     std::uint32_t node = 0;
+    std::optional<std::uint64_t> received;  ///< rank 0 is busy, and has received so many of the agent's messages
     std::vector<Chunk> chunks;
     std::vector<Frame> frames;
   };
   /// Who has something to do, or waits for it as base::Idler does.
   struct Server {
-    bool busy = false;  ///< at work, or about to be
+    bool busy = false;     ///< at work, or about to be
+    bool in_vain = false;  ///< it woke up for nothing, and sleeps on
     Time idle_since = 0;
     double mean_gap = 0;
-    [[nodiscard]] double patience() const { return mean_gap < 40'000 ? 50'000 : 2'000; }
+    [[nodiscard]] double patience() const { return in_vain ? 0 : mean_gap < 40'000 ? 50'000 : 2'000; }
     [[nodiscard]] bool asleep(Time now) const { return !busy && now - idle_since > patience(); }
   };
   struct Node {
     Server agent;
+    rankpool::base::Gathering gathering;
     bool rank_0_knows_asleep = false;
+    bool looks = false;  ///< it sleeps until `look`, and need not be rung
+    bool woke_to_look = false;
+    Time look = 0;
+    std::uint64_t sent = 0;              ///< messages to rank 0
+    std::uint64_t received = 0;          ///< of these, by rank 0
+    bool told_busy = false;              ///< that rank 0 is
+    bool owed = false;                   ///< rank 0 has not said yet what it has received
+    std::uint64_t rung_in = 0;           ///< the sleep of the engine from which it has rung it last
     std::vector<std::uint32_t> arrived;  ///< messages
-    std::vector<Frame> shown;            ///< by its workers, not yet taken
+    std::vector<Frame> shown;            ///< by its workers, not yet sent
     std::uint32_t batch = 0;             ///< the message that rank 0 gathers for it, if `touched`
     bool touched = false;
   };
@@ -108,16 +127,22 @@ class Cluster {
   void at(Time time, What what, std::uint32_t who) { events_.push({time, what, who}); }
   /// When it begins what has come up for it now.
   [[nodiscard]] Time wake_up(Server& server, Time now) const;
-  void rest(Server& server, Time now) const;
+  void rest(Server& server, Time now, bool in_vain = false) const;
 
   void engine_pass(Time begin);
   [[nodiscard]] Time take(const std::vector<Frame>& frames, Time now);
-  void wake_engine(Time now, bool by_agent);
+  void wake_engine(Time now);
+  void note_engine_sleep(Time now);
+  void ring_engine(Node& by, Time now);
   Time carry_out(Time now);
   Time send_batch(std::uint32_t number, Time now);
+  Time acknowledge(Time now);
 
   void agent_pass(std::uint32_t number, Time begin);
   void wake_agent(std::uint32_t number, Time now);
+  void message_at_agent(std::uint32_t message, Time now);
+  void agent_looks(std::uint32_t number, Time now);
+  void rest_agent(std::uint32_t number, Time now);
   void note_sleep(Node& node, Time now);
 
   void give(const Chunk& chunk, Time now);
@@ -142,6 +167,11 @@ class Cluster {
   std::vector<std::uint32_t> free_messages_;
 
   Server engine_;
+  rankpool::base::Load load_;
+  std::uint64_t engine_sleeps_ = 0;   ///< so often
+  bool sleep_noted_ = false;          ///< of where it is now
+  std::uint32_t untold_ = 0;          ///< agents that have rung it since they were told of its sleep
+  std::vector<std::uint32_t> owing_;  ///< nodes that are owed an answer
   std::deque<std::uint32_t> inbox_;
   std::vector<std::uint32_t> touched_;
   Time out_free_ = 0;
@@ -150,7 +180,10 @@ class Cluster {
 
   struct Counts {
     Time time = 0;
-    double busy = 0;    ///< the engine, ns
+    double busy = 0;   ///< the engine, ns
+    double tasks = 0;  ///< what of that went into these
+    double rings = 0;
+    double wire = 0;
     double useful = 0;  ///< all workers, ns
     std::uint64_t items = 0;
     std::uint64_t chunks = 0;

@@ -18,7 +18,9 @@ int main(int argc, char** argv) {
   setting.chunk = static_cast<std::uint32_t>(option(argc, argv, "chunksize", 0));
   setting.items = static_cast<std::uint64_t>(option(argc, argv, "items", 0));
   const double all_workers = static_cast<double>(setting.nodes) * setting.workers;
-  setting.show_after = std::max(500e3, 2 * all_workers * static_cast<double>(rankpool::pace::kRankZeroForChunk.count()));
+  const double two_chunks = 2 * all_workers * static_cast<double>(rankpool::pace::kRankZeroForChunk.count());
+  setting.show_after = std::clamp(two_chunks, static_cast<double>(rankpool::pace::kShownWithin.count()),
+                                  static_cast<double>(rankpool::pace::kHeldBackAtMost.count()));
   const auto begin = Clock::now();
   simulation::Cluster cluster(setting, simulation::Costs::from_options(argc, argv));
   const simulation::Outcome outcome = cluster.run();
@@ -31,6 +33,9 @@ int main(int argc, char** argv) {
       .add("frames_per_s", outcome.frames_per_s)
       .add("messages_per_s", outcome.messages_per_s)
       .add("engine_busy", outcome.engine_busy)
+      .add("on_tasks", outcome.on_tasks)
+      .add("on_messages", outcome.on_messages)
+      .add("on_rings", outcome.on_rings)
       .add("items_in_chunk", outcome.items_in_chunk)
       .add("all_started_s", outcome.all_started_s)
       .add("virtual_s", outcome.seconds)

@@ -23,6 +23,8 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t kPiece = std::size_t{256} << 10U;
 /// So much may be on its way to rank 0 before workers have to wait: it bounds this process's memory.
 constexpr std::size_t kMaxUnsent = 16 * kPiece;
+/// What is longer is worth a message of its own.
+constexpr std::size_t kSmall = std::size_t{32} << 10U;
 
 }  // namespace
 
@@ -36,22 +38,30 @@ Agent::~Agent() = default;
 
 Ending Agent::run() {
   while (!ending_) turn(Rest::allowed);
+  base::log_info(std::to_string(waited_) + " messages with results waited for more, while rank 0 was busy");
   return *ending_;
 }
 
 void Agent::turn(Rest rest) {
   if (ending_) return;
   const auto now = Clock::now();
-  bool any = take_messages();
+  bool any = take_messages(now);
   // Workers wait when rank 0 or the wire cannot keep up.
-  const std::size_t unsent = transport_.unsent() + batch_.size();
+  const std::size_t unsent = transport_.unsent_to(transport_.root()) + batch_.size();
   if (unsent < kMaxUnsent) {
     any |= host_.poll(*this, kMaxUnsent - unsent);
     any |= host_.collect_unpublished(*this, now);
   }
+  if (relay_.active()) any |= relay_.advance(now);
   tell_taken();
-  send_batch();
+  // Where tasks run in this thread the next turn may be far.
+  if (rest == Rest::none || !may_wait(now)) {
+    send_batch();
+  } else if (!batch_.empty() && !std::exchange(batch_waits_, true)) {
+    ++waited_;
+  }
   any |= look_at_lifeline(now);
+  if (dismissed_ && !ending_ && relay_.parted()) ending_ = Ending::dismissed;
   if (!lifeline_ && now > invited_until_) {
     base::log_error("rank 0 has not sent an invitation within " + std::to_string(pace::kAssembly.count()) + " s");
     ending_ = Ending::rank_0_lost;
@@ -68,19 +78,25 @@ void Agent::turn(Rest rest) {
 
 /// Rank 0 and the transport say so: asking MPI would take longer.
 bool Agent::nothing_under_way() const {
-  return wakeup_ && wakeup_->connected() && !transport_.busy() &&
+  return wakeup_ && wakeup_->connected() && !transport_.busy() && !relay_.active() &&
          !wakeup_->under_way(transport_.received_from(transport_.root()));
 }
 
-bool Agent::take_messages() {
+bool Agent::take_messages(Clock::time_point now) {
   if (nothing_under_way()) return false;
   const bool any = transport_.poll(arrived_);
   for (auto& incoming : arrived_) {
-    if (incoming.from != transport_.root() || ending_) continue;
+    if (ending_) continue;
+    if (incoming.from != transport_.root()) {
+      relay_.take(incoming.from, incoming.bytes);
+      continue;
+    }
     const auto bytes = std::make_shared<detail::Bytes>(std::move(incoming.bytes));
+    received_.reset();
     try {
       wire::EnvelopeReader envelope(*bytes);
       while (auto message = envelope.next()) handle(*message, bytes);
+      received_ && received_->busy ? gathering_.heard_busy(now, received_->messages) : gathering_.heard_free();
     } catch (const wire::ProtocolError& e) {
       base::log_error(std::string("rank 0 sent what makes no sense: ") + e.what());
       ending_ = Ending::rank_0_lost;
@@ -89,7 +105,11 @@ bool Agent::take_messages() {
   arrived_.clear();
   if (any) {
     for (const auto& broken : transport_.take_broken()) {
-      if (broken.peer != transport_.root() || ending_) continue;
+      if (ending_) continue;
+      if (broken.peer != transport_.root()) {
+        relay_.broken(broken.peer, broken.how);
+        continue;
+      }
       base::log_error("rank 0 cannot be reached any more: " + broken.how);
       ending_ = Ending::rank_0_lost;
     }
@@ -110,16 +130,10 @@ void Agent::handle(const wire::Message& message, const std::shared_ptr<const det
     host_.write(large->worker, large->bytes, owner);
     untold_[large->worker] += large->bytes.size();
     wrote(large->worker);
+  } else if (const auto* received = std::get_if<wire::Received>(&message)) {
+    received_ = *received;
   } else if (const auto* side = std::get_if<wire::SideInput>(&message)) {
     host_.write_side(side->worker, side->bytes);
-  } else if (const auto* part = std::get_if<wire::BlobPart>(&message)) {
-    handle(*part);
-  } else if (const auto* ready = std::get_if<wire::BlobReady>(&message)) {
-    const auto found = blobs_.find(ready->id);
-    if (found == blobs_.end() || !found->second.full()) throw wire::ProtocolError("a broadcast that is not there");
-    host::answer_with_place_of(host_, ready->worker, ready->request, found->second);
-  } else if (const auto* forget = std::get_if<wire::ForgetBlob>(&message)) {
-    blobs_.erase(forget->id);
   } else if (const auto* start = std::get_if<wire::StartWorker>(&message)) {
     this->start(*start);
   } else if (const auto* kill = std::get_if<wire::KillWorker>(&message)) {
@@ -127,18 +141,26 @@ void Agent::handle(const wire::Message& message, const std::shared_ptr<const det
   } else if (std::holds_alternative<wire::StopRequested>(message)) {
     host_.tell_to_stop();
   } else if (const auto* quit = std::get_if<wire::Quit>(&message)) {
-    ending_ = quit->rank_lost ? Ending::dismissed_with_loss : Ending::dismissed;
+    if (quit->rank_lost) {
+      ending_ = Ending::dismissed_with_loss;
+    } else {
+      dismissed_ = true;
+      relay_.part_with(quit->partners);
+    }
   } else if (const auto* invitation = std::get_if<wire::Welcome>(&message)) {
     welcome(*invitation);
   } else {
-    throw wire::ProtocolError("a message that only agents send");
-  }
-}
-
-void Agent::handle(const wire::BlobPart& part) {
-  const auto found = blobs_.try_emplace(part.id, part.id, part.size).first;
-  if (found->second.bytes().size() != part.size || !found->second.append(part.bytes)) {
-    throw wire::ProtocolError("a broadcast of another size");
+    const bool of_blobs = std::visit(
+        [&](const auto& m) {
+          if constexpr (requires { relay_.handle(m); }) {
+            relay_.handle(m);
+            return true;
+          } else {
+            return false;
+          }
+        },
+        message);
+    if (!of_blobs) throw wire::ProtocolError("a message that only agents send");
   }
 }
 
@@ -157,7 +179,8 @@ void Agent::welcome(const wire::Welcome& welcome) {
                                                          welcome.wakeup_pid_space});
   options_.hello.wakeup_pipe = wakeup_->pipe();
   options_.hello.has_root_page = take_up_root(welcome);
-  wire::append(batch_, options_.hello);
+  options_.hello.pid_space = base::own_pid_space();
+  say(options_.hello);
 }
 
 bool Agent::take_up_root(const wire::Welcome& welcome) {
@@ -190,16 +213,27 @@ void Agent::tell_taken() {
     const std::size_t all = host_.waiting(worker);
     const std::size_t waiting = std::min(all, untold);
     if (untold - waiting >= kPiece || all == 0) {
-      wire::append(batch_, wire::InputTaken{worker, untold - waiting});
+      say(wire::InputTaken{worker, untold - waiting});
       untold = waiting;
     }
     at = untold == 0 ? untold_.erase(at) : std::next(at);
   }
 }
 
+void Agent::say(const wire::Message& message) {
+  wire::append(batch_, message);
+  batch_is_urgent_ = true;
+}
+
+bool Agent::may_wait(Clock::time_point now) const {
+  return !batch_is_urgent_ && !ending_ && batch_.size() < kSmall && !gathering_.may_send(now);
+}
+
 void Agent::send_batch() {
   if (batch_.empty()) return;
+  batch_is_urgent_ = batch_waits_ = false;
   transport_.send(transport_.root(), std::exchange(batch_, detail::Bytes()));
+  gathering_.sent(Clock::now(), transport_.sent_to(transport_.root()));
   if (wakeup_) wakeup_->sent(transport_.sent_to(transport_.root()));
   if (std::exchange(rank_0_asleep_, false)) lifeline_->ring();
 }
@@ -244,7 +278,10 @@ bool Agent::tell_that_we_sleep() {
 }
 
 void Agent::sleep() {
-  if (transport_.busy() || !lifeline_ || transport_.unsent() >= kMaxUnsent) {
+  const bool passing_on = relay_.active();
+  const bool stuck = passing_on && relay_.stuck(Clock::now());
+  const bool busy = transport_.busy() || passing_on || transport_.unsent_to(transport_.root()) >= kMaxUnsent;
+  if (!lifeline_ || (busy && !stuck)) {
     // Only looking moves MPI on; the core is somebody else's meanwhile.
     if (lifeline_) {
       ::sched_yield();
@@ -258,14 +295,14 @@ void Agent::sleep() {
                              {lifeline_->fd(), POLLIN, 0},
                              {wakeup_->fd(), POLLIN, 0},
                              {alarm_.fd(), POLLIN, 0}}};
-  if (host_.prepare_sleep() && tell_that_we_sleep()) {
-    std::optional<Clock::time_point> until;
-    const auto look = host_.next_look();
-    if (look || host_.has_backlog()) {
-      const auto now = Clock::now();
-      if (look) until = base::roughly(*look, now);
-      if (host_.has_backlog()) until = now + pace::kRoomLook;
-    }
+  const auto now = Clock::now();
+  std::optional<Clock::time_point> until = gathering_.look_again(now);
+  const auto no_later_than = [&](Clock::time_point limit) { until = std::min(until.value_or(limit), limit); };
+  if (!batch_.empty()) no_later_than(gathering_.due());
+  if (host_.prepare_sleep() && (until || tell_that_we_sleep())) {
+    if (const auto look = host_.next_look()) no_later_than(base::roughly(*look, now));
+    if (host_.has_backlog()) no_later_than(now + pace::kRoomLook);
+    if (stuck) no_later_than(now + pace::kRelayLook);
     alarm_.set(until);
     lifeline_is_quiet_ = ::poll(fds.data(), fds.size(), -1) >= 0 && fds[2].revents == 0;
   }
@@ -276,11 +313,11 @@ void Agent::sleep() {
 }
 
 void Agent::worker_started(WorkerId worker, pid_t pid) {
-  wire::append(batch_, wire::WorkerStarted{worker, static_cast<std::int64_t>(pid)});
+  say(wire::WorkerStarted{worker, static_cast<std::int64_t>(pid)});
 }
 
 void Agent::worker_failed_to_start(WorkerId worker, const std::string& why) {
-  wire::append(batch_, wire::WorkerFailedToStart{worker, why});
+  say(wire::WorkerFailedToStart{worker, why});
 }
 
 void Agent::worker_output(WorkerId worker, std::span<const std::byte> bytes) {
@@ -293,12 +330,12 @@ void Agent::worker_output(WorkerId worker, std::span<const std::byte> bytes) {
 }
 
 void Agent::worker_side_output(WorkerId worker, std::span<const std::byte> bytes) {
-  wire::append(batch_, wire::SideOutput{worker, bytes});
+  say(wire::SideOutput{worker, bytes});
 }
 
 void Agent::worker_ended(WorkerId worker, const host::WorkerEnd& end) {
   untold_.erase(worker);
-  wire::append(batch_, wire::WorkerEnded{worker, static_cast<std::int64_t>(end.pid), end.wait_status, end.inside_item});
+  say(wire::WorkerEnded{worker, static_cast<std::int64_t>(end.pid), end.wait_status, end.inside_item});
 }
 
 void Agent::keeper_lost() { ending_ = Ending::keeper_lost; }

@@ -1,9 +1,10 @@
 #pragma once
 
+#include "agent/blob_relay.hpp"
 #include "base/alarm.hpp"
+#include "base/gathering.hpp"
 #include "base/idler.hpp"
 #include "base/settings.hpp"
-#include "channel/blob.hpp"
 #include "channel/channel.hpp"
 #include "host/worker_host.hpp"
 #include "liveness/lifeline.hpp"
@@ -57,17 +58,20 @@ class Agent final : private host::HostListener {
 
  private:
   [[nodiscard]] bool nothing_under_way() const;
-  bool take_messages();
+  bool take_messages(std::chrono::steady_clock::time_point now);
   /// `owner` holds what the message refers to.
   void handle(const wire::Message& message, const std::shared_ptr<const detail::Bytes>& owner);
   void handle(const liveness::LifelineEvent& event);
-  void handle(const wire::BlobPart& part);
   void welcome(const wire::Welcome& welcome);
   /// Lets our keeper have what workers share with rank 0, if that is on our node. False if it cannot be had.
   bool take_up_root(const wire::Welcome& welcome);
   void start(const wire::StartWorker& start);
   /// Tells how much of the large input has been taken.
   void tell_taken();
+  /// Appends what does not wait for other messages.
+  void say(const wire::Message& message);
+  /// Whether what has been appended may wait: while rank 0 is busy, small messages gather.
+  [[nodiscard]] bool may_wait(std::chrono::steady_clock::time_point now) const;
   void send_batch();
   bool look_at_lifeline(std::chrono::steady_clock::time_point now);
   bool tell_that_we_sleep();
@@ -91,8 +95,14 @@ class Agent final : private host::HostListener {
   bool knows_we_sleep_ = false;
   std::optional<Ending> ending_;
   const std::chrono::steady_clock::time_point invited_until_;
-  std::map<std::uint64_t, channel::Blob> blobs_;  ///< broadcasts that this rank's workers use
   detail::Bytes batch_;
+  bool batch_is_urgent_ = false;  ///< there is more in it than results
+  bool batch_waits_ = false;
+  std::uint64_t waited_ = 0;  ///< messages that have
+  base::Gathering gathering_;
+  std::optional<wire::Received> received_;  ///< in the message that is being read
+  BlobRelay relay_{transport_, host_, [this](const wire::Message& message) { say(message); }};
+  bool dismissed_ = false;  ///< ends once the relay has parted with other agents
   std::vector<WorkerId> written_;
   std::map<WorkerId, std::uint64_t> untold_;  ///< large input that rank 0 was not told to have been taken
   std::vector<transport::Incoming> arrived_;

@@ -19,11 +19,13 @@
 ///                      out long: takes its results                                             rarer, kLookAtMost
 ///     host             sleeps over short chunks of a worker     HostEndpoint::defer_wakeups         three of them
 ///                      that has the next one
+///     agent            while rank 0 is busy: one message with     Agent::may_wait                until rank 0 has answered,
+///                      results under way                                                         kGatheredWithin
 ///     sleeper's alarm  is set by leaps                          base::roughly                  kAlarmSlack
 // clang-format on
 ///
-/// So a future's result is seen at once when somebody waits for it and nothing is behind it, and within a few
-/// milliseconds otherwise.
+/// So a future's result is seen at once when somebody waits for it, nothing is behind it and rank 0 has time, and
+/// within a few milliseconds otherwise.
 namespace rankpool::pace {
 
 using std::chrono::microseconds;
@@ -99,7 +101,31 @@ inline constexpr microseconds kLookAtLifelines{100};
 /// So soon a sleeper looks again whose bytes wait for room: nobody rings for that.
 inline constexpr milliseconds kRoomLook{1};
 
+/// Nothing of a broadcast comes from another agent for so long: rank 0 is asked for another source. Twice, three times
+/// as long the further down a receiver is: the first that asks helps all below it.
+inline constexpr seconds kBlobPatience{1};
+/// An agent that passes a broadcast on looks without a sleep at what comes in. When nothing has moved for kRelayRest it
+/// looks every kRelayLook: no other agent can wake it.
+inline constexpr milliseconds kRelayRest{10};
+inline constexpr milliseconds kRelayLook{1};
+
+static_assert(kRelayLook < kRelayRest && kRelayRest < kBlobPatience);
 static_assert(kWorkerSpin < kSpin && kGlance < kWorkerSpin && kSpin < kTrySpinEvery);
+
+// -- messages while rank 0 is busy (base/gathering.hpp)
+/// Over about so long it is judged whether rank 0 is.
+inline constexpr nanoseconds kLoadMemory = milliseconds(1);
+/// So soon an answer is expected until some have been measured.
+inline constexpr nanoseconds kAnswerAtFirst = microseconds(200);
+/// Results leave their node after this at the latest, whether rank 0 has answered or not; it needs so long where ten
+/// thousand nodes keep it busy, and answers long before where it is not.
+inline constexpr nanoseconds kGatheredWithin = milliseconds(50);
+/// An agent that waits for an answer looks so often, and asks to be rung once none has come for so long.
+inline constexpr nanoseconds kLookForAnswer = microseconds(50);
+inline constexpr nanoseconds kLookForAnswerAtMost = milliseconds(2);
+inline constexpr nanoseconds kAnswersCease = milliseconds(10);
+
+static_assert(kLookForAnswer < kAnswerAtFirst && kLookForAnswerAtMost < kAnswersCease);
 
 // -- the shared state
 /// How long one client may have a lock again and again while others wait: a hand-over costs a change of processes.

@@ -29,6 +29,8 @@ class Blob {
   /// False if that would be more than its size.
   [[nodiscard]] bool append(std::span<const std::byte> bytes);
   [[nodiscard]] bool full() const noexcept { return filled_ == size_; }
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] std::size_t filled() const noexcept { return filled_; }
   [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return {memory_, size_}; }
   /// Where other processes of this node find it, until as many others have been asked for: who comes later asks again.
   /// It must be full. Throws std::system_error.

@@ -4,7 +4,7 @@
 #include "channel/blob.hpp"
 #include "client/job.hpp"
 #include "client/shared_link.hpp"
-#include "engine/remote_port.hpp"
+#include "engine/blob_routes.hpp"
 #include "wire/shared.hpp"
 #include "wire/shared_access.hpp"
 
@@ -258,7 +258,7 @@ void shared_blob(std::uint64_t id, const std::function<void(std::span<const std:
   use(blob->bytes());
 }
 
-std::uint64_t broadcast_bytes_sent() noexcept { return engine::RemotePort::broadcast_bytes_sent(); }
+std::uint64_t broadcast_bytes_sent() noexcept { return engine::BlobRoutes::bytes_sent(); }
 
 std::shared_ptr<void> shared_state(std::uint64_t id, const std::function<std::shared_ptr<void>()>& make) {
   Objects& all = objects();

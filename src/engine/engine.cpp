@@ -105,6 +105,8 @@ void Engine::turn() {
   any |= options_.host->collect_unpublished(*dispatcher_, now);
   if (remote_) any |= remote_->poll(now);
   any |= dispatcher_->carry_out();
+  load_.turn(now, any);
+  if (remote_) any |= remote_->turned(load_.busy(), !any);
   if (!told_assembled_ && (!remote_ || remote_->assembled())) note_assembled();
   if (phase_ != Phase::serving || dispatcher_->job_ended()) return;
   if (dispatcher_->keeper_gone()) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/alarm.hpp"
+#include "base/gathering.hpp"
 #include "base/idler.hpp"
 #include "base/oversubscription.hpp"
 #include "base/settings.hpp"
@@ -121,6 +122,7 @@ class Engine final : private InlineDispatcher {
   std::unique_ptr<RemoteRanks> remote_;
   std::vector<Command> commands_;
   base::Idler idler_{channel::Channel::on_one_core()};
+  base::Load load_;
   base::Alarm alarm_;
   bool stop_passed_on_ = false;
   std::exception_ptr inline_dispatch_failed_;

@@ -1,18 +1,12 @@
 #include "engine/remote_port.hpp"
 
-#include "base/log.hpp"
-
 #include <algorithm>
-#include <atomic>
-#include <string>
 
 namespace rankpool::engine {
 namespace {
 
 /// A message is sent on its own from this size on, so that its first bytes are under way while the rest is copied.
 constexpr std::size_t kPiece = InputQueues::kPiece;
-
-std::atomic<std::uint64_t> g_broadcast_bytes{0};
 
 }  // namespace
 
@@ -101,61 +95,16 @@ void RemotePort::write_side(WorkerId worker, std::span<const std::byte> bytes) {
 void RemotePort::give_blob(WorkerId worker, std::uint64_t request, std::uint64_t id,
                            std::shared_ptr<const channel::Blob> content) {
   if (is_direct(worker)) return local_->give_blob(worker, request, id, std::move(content));
-  const auto [found, is_new] = blobs_.try_emplace(id);
-  if (is_new) {
-    found->second.content = std::move(content);
-    ++blobs_under_way_;
-  }
-  if (found->second.content) {
-    found->second.waiting.emplace_back(worker, request);
-  } else {
-    wire::append(batch_, wire::BlobReady{worker, request, id});
-  }
+  blobs_.asked(rank_, worker, request, id, content);
 }
 
 std::shared_ptr<channel::Leases> RemotePort::leases(WorkerId worker) {
   return is_direct(worker) ? host().leases(worker) : nullptr;
 }
 
-void RemotePort::forget_blob(std::uint64_t id) {
-  const auto found = blobs_.find(id);
-  if (found == blobs_.end()) return;
-  if (found->second.content) --blobs_under_way_;
-  blobs_.erase(found);
-  wire::append(batch_, wire::ForgetBlob{id});
-}
-
-void RemotePort::forget_all_blobs() {
-  for (const auto& [id, blob] : blobs_) blobs_under_way_ -= blob.content ? 1 : 0;
-  blobs_.clear();
-}
-
-bool RemotePort::send_blob_piece() {
-  for (auto& [id, blob] : blobs_) {
-    if (!blob.content) continue;
-    const auto bytes = blob.content->bytes().subspan(blob.sent);
-    const auto part = bytes.first(std::min(bytes.size(), kPiece));
-    wire::append(batch_, wire::BlobPart{id, blob.content->bytes().size(), part});
-    blob.sent += part.size();
-    g_broadcast_bytes += part.size();
-    if (part.size() == bytes.size()) {
-      for (const auto& [worker, request] : blob.waiting) wire::append(batch_, wire::BlobReady{worker, request, id});
-      base::log_info("broadcast " + std::to_string(id) + " sent to rank " + std::to_string(raw(rank_)) + ": " +
-                     std::to_string(blob.sent) + " bytes");
-      blob = {};
-      --blobs_under_way_;
-    }
-    flush();
-    return true;
-  }
-  return false;
-}
-
 void RemotePort::flush() {
   if (!direct_.empty()) local_->flush();
   if (!batch_.empty()) send_(std::exchange(batch_, detail::Bytes()));
 }
-
-std::uint64_t RemotePort::broadcast_bytes_sent() noexcept { return g_broadcast_bytes.load(); }
 
 }  // namespace rankpool::engine

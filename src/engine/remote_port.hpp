@@ -1,6 +1,7 @@
 #pragma once
 
 #include "channel/blob.hpp"
+#include "engine/blob_routes.hpp"
 #include "engine/input_queues.hpp"
 #include "engine/local_port.hpp"
 #include "engine/rank_port.hpp"
@@ -24,9 +25,9 @@ class RemotePort final : public RankPort {
   using Send = std::function<void(detail::Bytes message)>;
 
   /// `local`: the way to this rank's own workers, which those go by whose channels are here; may be null.
-  /// `blobs_under_way`: how many broadcasts are, to whatever rank; kept here.
-  RemotePort(Rank rank, Send send, RankListener& listener, LocalPort* local, std::size_t& blobs_under_way)
-      : rank_(rank), send_(std::move(send)), listener_(listener), local_(local), blobs_under_way_(blobs_under_way) {}
+  /// `blobs`: how broadcasts come to it.
+  RemotePort(Rank rank, Send send, RankListener& listener, LocalPort* local, BlobRoutes& blobs)
+      : rank_(rank), send_(std::move(send)), listener_(listener), local_(local), blobs_(blobs) {}
 
   /// The workers that are started from now on have their channels here.
   void use_own_channels() { own_channels_ = true; }
@@ -41,7 +42,7 @@ class RemotePort final : public RankPort {
   void give_blob(WorkerId worker, std::uint64_t request, std::uint64_t id,
                  std::shared_ptr<const channel::Blob> content) override;
   [[nodiscard]] std::shared_ptr<channel::Leases> leases(WorkerId worker) override;
-  void forget_blob(std::uint64_t id) override;
+  void forget_blob(std::uint64_t id) override { blobs_.forgotten(id); }
   void flush() override;
 
   // What the rank tells of its workers.
@@ -51,24 +52,13 @@ class RemotePort final : public RankPort {
   /// The worker has taken so much of its large input.
   void taken(WorkerId worker, std::uint64_t size);
 
-  /// Sends the next piece of a broadcast; true if there was one.
-  bool send_blob_piece();
+  /// Gathers a message until `flush`.
+  void say(const wire::Message& message) { wire::append(batch_, message); }
   void forget_all_input() { queues_.clear(); }
-  void forget_all_blobs();
   /// The rank is lost, and its workers with it: what those whose channels are here had finished is given out.
   void lose_direct();
 
-  /// Bytes of broadcasts that this process has sent to other ranks: each once to a rank. Any thread.
-  static std::uint64_t broadcast_bytes_sent() noexcept;
-
  private:
-  /// A broadcast on its way to the rank, or there.
-  struct Blob {
-    std::shared_ptr<const channel::Blob> content;  ///< until all of it has been sent
-    std::size_t sent = 0;
-    std::vector<std::pair<WorkerId, std::uint64_t>> waiting;  ///< requests to be answered then
-  };
-
   [[nodiscard]] host::WorkerHost& host() const { return local_->host(); }
   void push_copy(WorkerId worker, std::span<const std::byte> bytes);
   void pump(WorkerId worker);
@@ -77,10 +67,9 @@ class RemotePort final : public RankPort {
   const Send send_;
   RankListener& listener_;
   LocalPort* const local_;
-  std::size_t& blobs_under_way_;
+  BlobRoutes& blobs_;
   detail::Bytes batch_;
   InputQueues queues_;
-  std::map<std::uint64_t, Blob> blobs_;
   bool own_channels_ = false;
   std::unordered_set<std::uint32_t> direct_;  ///< workers whose channels are here
 };

@@ -1,5 +1,6 @@
 #include "engine/remote_ranks.hpp"
 
+#include "base/foreign_descriptor.hpp"
 #include "base/log.hpp"
 #include "base/pace.hpp"
 #include "engine/input_queues.hpp"
@@ -15,6 +16,8 @@ namespace {
 
 /// So much may wait in the transport before broadcasts wait for it: it bounds this process's memory.
 constexpr std::size_t kMaxUnsent = 32 * InputQueues::kPiece;
+/// And so much for one rank: one that is stopped holds no other up.
+constexpr std::size_t kMaxUnsentToOne = 4 * InputQueues::kPiece;
 
 }  // namespace
 
@@ -25,6 +28,7 @@ RemoteRanks::RemoteRanks(transport::Transport& transport, const base::Settings& 
       local_(local),
       settings_(settings),
       own_(std::move(own)),
+      blobs_(transport.rank(), {own_.facts.host, base::own_pid_space()}, *this),
       lifelines_(transport.size(), {settings.lost_after, settings.interface}, transport.rank()),
       wakeups_(transport.size()),
       give_up_waiting_(std::chrono::steady_clock::now() + pace::kAssembly) {
@@ -51,8 +55,7 @@ RemoteRanks::RemoteRanks(transport::Transport& transport, const base::Settings& 
     Peer& peer = peers_[rank];
     peer.rank = rank;
     peer.port = std::make_unique<RemotePort>(
-        rank, [this, &peer](detail::Bytes bytes) { send(peer, std::move(bytes)); }, listener_, local_,
-        blobs_under_way_);
+        rank, [this, &peer](detail::Bytes bytes) { send(peer, std::move(bytes)); }, listener_, local_, blobs_);
     detail::Bytes message;
     wire::append(message, welcome);
     transport_.send(rank, std::move(message));  // it is not asleep yet
@@ -72,6 +75,9 @@ RankPort* RemoteRanks::port(Rank rank) { return peers_.at(rank).port.get(); }
 
 void RemoteRanks::send(Peer& to, detail::Bytes message) {
   if (to.standing == Standing::lost) return;
+  if (busy_) wire::append(message, wire::Received{transport_.received_from(to.rank), true});
+  to.told_busy = busy_;
+  to.owed = false;
   transport_.send(to.rank, std::move(message));
   wakeups_.sent(to.rank, transport_.sent_to(to.rank));
   if (std::exchange(to.peer_asleep, false)) lifelines_.ring(to.rank);
@@ -125,18 +131,30 @@ bool RemoteRanks::poll(std::chrono::steady_clock::time_point now) {
 }
 
 bool RemoteRanks::send_blobs() {
-  if (blobs_under_way_ == 0) return false;
+  if (!blobs_.sending()) return false;
+  return blobs_.send_pieces(
+      [this](Rank rank) { return transport_.unsent() < kMaxUnsent && transport_.unsent_to(rank) < kMaxUnsentToOne; });
+}
+
+bool RemoteRanks::turned(bool busy, bool idle) {
+  busy_ = busy;
+  if (!idle || owed_.empty()) return false;
   bool any = false;
-  for (auto& [rank, peer] : peers_) {
-    if (transport_.unsent() >= kMaxUnsent) break;
-    any |= peer.port->send_blob_piece();
+  for (Peer* const peer : owed_) {
+    if (!std::exchange(peer->owed, false) || !peer->told_busy) continue;
+    detail::Bytes answer;
+    if (!busy_) wire::append(answer, wire::Received{transport_.received_from(peer->rank), false});
+    send(*peer, std::move(answer));
+    any = true;
   }
+  owed_.clear();
   return any;
 }
 
 void RemoteRanks::receive(const transport::Incoming& message) {
   Peer& from = peers_.at(message.from);
   if (from.standing == Standing::lost) return;
+  if (from.told_busy && !std::exchange(from.owed, true)) owed_.push_back(&from);
   try {
     wire::EnvelopeReader envelope(message.bytes);
     while (auto next = envelope.next()) {
@@ -164,7 +182,7 @@ void RemoteRanks::receive(const transport::Incoming& message) {
         from.port->failed_to_start(*failed);
       } else if (const auto* ended = std::get_if<wire::WorkerEnded>(&*next)) {
         from.port->ended(*ended);
-      } else {
+      } else if (!receive_of_blobs(message.from, *next)) {
         throw wire::ProtocolError("a message that only rank 0 sends");
       }
     }
@@ -173,6 +191,22 @@ void RemoteRanks::receive(const transport::Incoming& message) {
     lose(from, {std::string("it sent what makes no sense: ") + e.what(), {}});
   }
 }
+
+bool RemoteRanks::receive_of_blobs(Rank from, const wire::Message& message) {
+  return std::visit(
+      [&](const auto& m) {
+        if constexpr (requires { blobs_.handle(from, m); }) {
+          blobs_.handle(from, m);
+          return true;
+        } else {
+          return false;
+        }
+      },
+      message);
+}
+
+void RemoteRanks::say(Rank to, const wire::Message& message) { peers_.at(to).port->say(message); }
+void RemoteRanks::flush(Rank to) { peers_.at(to).port->flush(); }
 
 void RemoteRanks::end_rogue_neighbours() {
   if (neighbours_ == 0) return;
@@ -230,6 +264,7 @@ void RemoteRanks::assemble() {
       const wire::Hello& hello = peers_.at(rank).hello;
       facts = {rank, hello.host, static_cast<pid_t>(hello.pid), static_cast<pid_t>(hello.keeper_pid)};
       peers_.at(rank).standing = Standing::member;
+      blobs_.joined(rank, {hello.host, hello.pid_space}, hello.passes_on);
     }
     facts.workers = rank != own_.facts.rank || own_.serves ? workers : 0;
     facts.cores_of_node = cores_of_node;
@@ -269,9 +304,9 @@ void RemoteRanks::lose(Peer& gone, const RankEnd& end) {
   if (gone.standing == Standing::lost) return;
   gone.standing = Standing::lost;
   gone.port->forget_all_input();
-  gone.port->forget_all_blobs();
   gone.port->lose_direct();
   transport_.forget(gone.rank);
+  blobs_.lost(gone.rank);
   lifelines_.drop(gone.rank);
   wakeups_.disconnect(gone.rank);
   listener_.rank_lost(gone.rank, end);
@@ -284,18 +319,21 @@ void RemoteRanks::tell_to_stop() {
 }
 
 void RemoteRanks::dismiss(bool rank_lost) {
+  blobs_.stop_sending();
   for (auto& [rank, peer] : peers_) {
     if (peer.standing == Standing::lost) continue;
+    base::log_info("rank " + std::to_string(raw(rank)) + " was sent " + std::to_string(transport_.sent_to(rank)) +
+                   " messages and sent " + std::to_string(transport_.received_from(rank)));
     peer.port->forget_all_input();
     peer.port->flush();
-    send(peer, wire::Quit{rank_lost});
+    send(peer, wire::Quit{rank_lost, blobs_.partners_of(rank)});
     // Nobody looks at its lifeline here from now on: should it be about to sleep, this wakes it.
     lifelines_.ring(rank);
   }
 }
 
 bool RemoteRanks::prepare_sleep() {
-  if (transport_.busy() || blobs_under_way_ != 0) return false;
+  if (transport_.busy() || blobs_.sending()) return false;
   for (auto& [rank, peer] : peers_) {
     if (!peer.on_the_line) {
       if (peer.standing == Standing::lost) continue;

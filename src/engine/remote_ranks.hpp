@@ -2,6 +2,7 @@
 
 #include "base/cores.hpp"
 #include "base/settings.hpp"
+#include "engine/blob_routes.hpp"
 #include "engine/local_port.hpp"
 #include "engine/rank_port.hpp"
 #include "engine/remote_port.hpp"
@@ -29,13 +30,13 @@ struct LocalRankInfo {
 
 /// All ranks but the root, seen from the root: messages over the transport, life and death over the lifelines. Engine
 /// thread.
-class RemoteRanks {
+class RemoteRanks final : private BlobRoutes::Line {
  public:
   /// Invites all ranks. The transport must outlive this. `local`: the way to this rank's own workers, which the workers
   /// of its node's other ranks go by too; it must be there as long as ranks are written to or polled. Null: none do.
   RemoteRanks(transport::Transport& transport, const base::Settings& settings, LocalRankInfo own,
               RankListener& listener, LocalPort* local = nullptr);
-  ~RemoteRanks();
+  ~RemoteRanks() override;
 
   /// All of them, whether they have joined or not.
   [[nodiscard]] std::vector<Rank> ranks() const;
@@ -45,6 +46,9 @@ class RemoteRanks {
   /// True once every rank has joined, was refused, or did not answer in time; the listener has then been told of those
   /// that did.
   [[nodiscard]] bool assembled() const noexcept { return assembled_; }
+  /// A turn of the engine is over. `busy`: it has much to do, and agents' small messages are to gather; `idle`: in this
+  /// turn there was nothing to do, so that who waits for an answer gets it. True if somebody did.
+  bool turned(bool busy, bool idle);
   /// Lets all workers see that the program is asked to stop.
   void tell_to_stop();
   /// Asks every rank that is left to leave.
@@ -71,16 +75,23 @@ class RemoteRanks {
     bool on_the_line = false;     ///< its lifeline is there
     bool peer_asleep = false;     ///< it has to be rung for the next message
     bool knows_we_sleep = false;  ///< it will ring for its next message
+    bool owed = false;            ///< it has not been told yet that its last message was received
+    bool told_busy = false;       ///< it may wait until it is
     wire::Hello hello;
   };
 
   void receive(const transport::Incoming& message);
+  /// False if the message is not about broadcasts.
+  bool receive_of_blobs(Rank from, const wire::Message& message);
   void greet(Peer& peer, wire::Hello& hello);
   void end_rogue_neighbours();
   void assemble();
   [[nodiscard]] bool nothing_under_way();
   void count_wakeups();
   void handle(const liveness::LifelineEvent& event);
+  // BlobRoutes::Line
+  void say(Rank to, const wire::Message& message) override;
+  void flush(Rank to) override;
   /// Sends the next pieces of broadcasts, if the wire is not busy enough. True if there were any.
   bool send_blobs();
   void lose(Peer& peer, const RankEnd& end);
@@ -97,10 +108,12 @@ class RemoteRanks {
   LocalPort* const local_;
   const base::Settings settings_;
   const LocalRankInfo own_;
+  BlobRoutes blobs_;
   liveness::LifelineServer lifelines_;
   liveness::WakeChannels wakeups_;
-  std::map<Rank, Peer> peers_;       ///< entries stay where they are
-  std::size_t blobs_under_way_ = 0;  ///< to any rank
+  std::map<Rank, Peer> peers_;  ///< entries stay where they are
+  std::vector<Peer*> owed_;     ///< and some that no longer are
+  bool busy_ = false;           ///< the engine is
   std::vector<transport::Incoming> arrived_;
   std::vector<liveness::LifelineEvent> events_;
   std::chrono::steady_clock::time_point give_up_waiting_;

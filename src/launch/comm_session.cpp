@@ -225,7 +225,10 @@ agent::AgentOptions agent_options(const Place& place) {
   agent::AgentOptions options;
   options.settings = place.settings;
   options.hello = hello_of(place.facts(), place.settings);
-  if (place.in_rank) options.hello.workers = 1;
+  if (place.in_rank) {
+    options.hello.workers = 1;
+    options.hello.passes_on = false;  // while a task runs it serves nobody
+  }
   return options;
 }
 

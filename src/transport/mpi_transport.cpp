@@ -315,6 +315,7 @@ bool MpiTransport::poll(std::vector<Incoming>& arrived) {
 std::vector<BrokenPeer> MpiTransport::take_broken() { return std::exchange(impl_->broken, {}); }
 void MpiTransport::forget(Rank peer) { impl_->forget(peer); }
 std::size_t MpiTransport::unsent() const { return impl_->unsent; }
+std::size_t MpiTransport::unsent_to(Rank peer) const { return impl_->peer(peer).out.unsent(); }
 bool MpiTransport::busy() const { return impl_->unsent != 0 || impl_->incoming != 0 || !impl_->broken.empty(); }
 std::uint64_t MpiTransport::sent_to(Rank peer) const { return impl_->peer(peer).out.sent(); }
 std::uint64_t MpiTransport::received_from(Rank peer) const { return impl_->peer(peer).in.received(); }

@@ -25,6 +25,7 @@ class MpiTransport final : public Transport {
   std::vector<BrokenPeer> take_broken() override;
   void forget(Rank peer) override;
   [[nodiscard]] std::size_t unsent() const override;
+  [[nodiscard]] std::size_t unsent_to(Rank peer) const override;
   [[nodiscard]] bool busy() const override;
   [[nodiscard]] std::uint64_t sent_to(Rank peer) const override;
   [[nodiscard]] std::uint64_t received_from(Rank peer) const override;

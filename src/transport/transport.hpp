@@ -46,6 +46,8 @@ class Transport {
 
   /// Bytes handed to `send` that have not left yet.
   [[nodiscard]] virtual std::size_t unsent() const = 0;
+  /// Those of them for that peer.
+  [[nodiscard]] virtual std::size_t unsent_to(Rank peer) const = 0;
   /// True if a transfer is under way that needs `poll` to get on.
   [[nodiscard]] virtual bool busy() const = 0;
   /// Messages (wire pieces) posted to, and received from a peer since the start: what sleepers compare

@@ -11,7 +11,7 @@
 namespace rankpool::wire {
 
 /// Raised with every change of a frame or message.
-inline constexpr std::uint16_t kVersion = 9;
+inline constexpr std::uint16_t kVersion = 11;
 inline constexpr std::uint16_t kFrameMagic = 0x5250;  // "PR" in memory on little-endian machines
 
 enum class FrameKind : std::uint8_t {

@@ -114,23 +114,42 @@ void fields(Each& each, auto& message) {
     each(message.cores), each(message.core_limit), each(message.slurm_cores), each(message.workers);
     each(message.memory);
     each(message.wakeup_pipe), each(message.has_root_page);
+    each(message.pid_space), each(message.passes_on);
   } else if constexpr (std::is_same_v<M, Input> || std::is_same_v<M, Output> || std::is_same_v<M, SideInput> ||
                        std::is_same_v<M, SideOutput> || std::is_same_v<M, LargeInput>) {
     each(message.bytes);
   } else if constexpr (std::is_same_v<M, BlobPart>) {
-    each(message.id), each(message.size), each(message.bytes);
+    each(message.id), each(message.size), each(message.offset), each(message.bytes);
   } else if constexpr (std::is_same_v<M, BlobReady>) {
     each(message.request), each(message.id);
   } else if constexpr (std::is_same_v<M, InputTaken>) {
     each(message.size);
-  } else if constexpr (std::is_same_v<M, ForgetBlob>) {
+  } else if constexpr (std::is_same_v<M, ForgetBlob> || std::is_same_v<M, CancelAsk>) {
     each(message.id);
+  } else if constexpr (std::is_same_v<M, FetchBlob>) {
+    each(message.id), each(message.size), each(message.source), each(message.patience_ms);
+  } else if constexpr (std::is_same_v<M, ExpectAsk>) {
+    each(message.id), each(message.asker);
+  } else if constexpr (std::is_same_v<M, RankLost>) {
+    each(message.rank);
+  } else if constexpr (std::is_same_v<M, MapBlob>) {
+    each(message.request), each(message.id), each(message.pid), each(message.fd), each(message.size);
+  } else if constexpr (std::is_same_v<M, BlobHere>) {
+    each(message.id), each(message.pid), each(message.fd);
+  } else if constexpr (std::is_same_v<M, BlobLacking>) {
+    each(message.id), each(message.source);
+  } else if constexpr (std::is_same_v<M, BlobNotMapped>) {
+    each(message.request), each(message.id), each(message.shut);
+  } else if constexpr (std::is_same_v<M, AskForBlob>) {
+    each(message.id), each(message.size), each(message.offset);
   } else if constexpr (std::is_same_v<M, StartWorker>) {
     each(message.origin), each(message.channel_fd);
+  } else if constexpr (std::is_same_v<M, Received>) {
+    each(message.messages), each(message.busy);
   } else if constexpr (std::is_same_v<M, KillWorker>) {
     each(message.signal);
   } else if constexpr (std::is_same_v<M, Quit>) {
-    each(message.rank_lost);
+    each(message.rank_lost), each(message.partners);
   } else if constexpr (std::is_same_v<M, WorkerStarted>) {
     each(message.pid);
   } else if constexpr (std::is_same_v<M, WorkerFailedToStart> || std::is_same_v<M, Farewell>) {
@@ -138,7 +157,7 @@ void fields(Each& each, auto& message) {
   } else if constexpr (std::is_same_v<M, WorkerEnded>) {
     each(message.pid), each(message.wait_status), each(message.inside_item);
   } else {
-    static_assert(std::is_same_v<M, StopRequested>);
+    static_assert(std::is_same_v<M, StopRequested> || std::is_same_v<M, BlobsDone>);
   }
 }
 

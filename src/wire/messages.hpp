@@ -13,8 +13,8 @@
 #include <variant>
 #include <vector>
 
-/// Messages: what rank 0 and an agent say to each other. A transport message is an envelope with any number of them.
-/// The format is told in PROTOCOL.md.
+/// Messages: what rank 0 and an agent say to each other, and agents that pass broadcasts on. A transport message is an
+/// envelope with any number of them. The format is told in PROTOCOL.md.
 namespace rankpool::wire {
 
 using Span = std::span<const std::byte>;
@@ -63,13 +63,15 @@ struct SideInput {
   WorkerId worker{};
   Span bytes;
 };
-/// The next bytes of a broadcast's `size`. An agent keeps it for all its workers.
+/// Bytes of a broadcast of `size`, from `offset` on. An agent keeps it for all its workers, and for those of other
+/// ranks of its node; it passes it on to agents that ask for it.
 struct BlobPart {
   std::uint64_t id = 0;
   std::uint64_t size = 0;
+  std::uint64_t offset = 0;
   Span bytes;
 };
-/// All of it has been sent: the worker's request of that number is to be answered with where it is.
+/// The worker's request of that number is to be answered with where the broadcast is, once all of it is there.
 struct BlobReady {
   WorkerId worker{};
   std::uint64_t request = 0;
@@ -80,15 +82,55 @@ struct ForgetBlob {
   std::uint64_t id = 0;
   bool operator==(const ForgetBlob&) const = default;
 };
+/// A broadcast comes from that rank from now on. An agent asks it for what it lacks; but rank 0 begins by itself with
+/// one that is new to the agent.
+struct FetchBlob {
+  std::uint64_t id = 0;
+  std::uint64_t size = 0;
+  std::int32_t source = 0;
+  std::uint64_t patience_ms = 0;  ///< if nothing comes for so long it is to say so: BlobLacking
+  bool operator==(const FetchBlob&) const = default;
+};
+/// That agent is about to ask for the broadcast: it cannot wake who is to be asked, rank 0 can.
+struct ExpectAsk {
+  std::uint64_t id = 0;
+  std::int32_t asker = 0;
+  bool operator==(const ExpectAsk&) const = default;
+};
+/// An agent with which this one has exchanged broadcasts is lost.
+struct RankLost {
+  std::int32_t rank = 0;
+  bool operator==(const RankLost&) const = default;
+};
+/// The worker's request is to be answered with where another process of its node has the broadcast.
+struct MapBlob {
+  WorkerId worker{};
+  std::uint64_t request = 0;
+  std::uint64_t id = 0;
+  std::int64_t pid = 0;
+  std::int32_t fd = -1;
+  std::uint64_t size = 0;
+  bool operator==(const MapBlob&) const = default;
+};
 /// The job ends. `rank_lost`: leave without MPI_Finalize, which would wait for the dead.
 struct Quit {
   bool rank_lost = false;
+  /// With which it has exchanged broadcasts: it parts with them first (BlobsDone).
+  std::vector<std::int32_t> partners = {};
   bool operator==(const Quit&) const = default;
 };
 
 /// The program is asked to stop: tasks may look.
 struct StopRequested {
   bool operator==(const StopRequested&) const = default;
+};
+
+/// Rank 0 has received so many of the agent's messages. `busy`: it has much to do, and small ones should gather
+/// (base/gathering.hpp). In a message of rank 0's that lacks it, it is not busy.
+struct Received {
+  std::uint64_t messages = 0;
+  bool busy = false;
+  bool operator==(const Received&) const = default;
 };
 
 // agent to rank 0
@@ -106,6 +148,8 @@ struct Hello {
   std::uint64_t memory = 0;          ///< bytes that the job may use there; 0: not known
   std::int32_t wakeup_pipe = -1;     ///< its own, if it has taken up rank 0's wake-up channel
   bool has_root_page = false;        ///< rank 0 may have the channels of its workers
+  std::uint64_t pid_space = 0;       ///< the name space in which its pid means something; 0: not known
+  bool passes_on = true;             ///< other ranks may get broadcasts from it
   bool operator==(const Hello&) const = default;
 };
 struct WorkerStarted {
@@ -141,6 +185,46 @@ struct WorkerEnded {
   bool inside_item = false;
   bool operator==(const WorkerEnded&) const = default;
 };
+/// All of the broadcast is here: processes of its node find it under that descriptor. -1: they do not.
+struct BlobHere {
+  std::uint64_t id = 0;
+  std::int64_t pid = 0;
+  std::int32_t fd = -1;
+  bool operator==(const BlobHere&) const = default;
+};
+/// Nothing more of the broadcast comes from that agent: another source is wanted.
+struct BlobLacking {
+  std::uint64_t id = 0;
+  std::int32_t source = 0;
+  bool operator==(const BlobLacking&) const = default;
+};
+/// The answer to MapBlob if it cannot be had from there. `shut`: nothing of that process can.
+struct BlobNotMapped {
+  WorkerId worker{};
+  std::uint64_t request = 0;
+  std::uint64_t id = 0;
+  bool shut = false;
+  bool operator==(const BlobNotMapped&) const = default;
+};
+
+// agent to agent or rank 0
+/// The rest of the broadcast is wanted, from `offset` on.
+struct AskForBlob {
+  std::uint64_t id = 0;
+  std::uint64_t size = 0;
+  std::uint64_t offset = 0;
+  bool operator==(const AskForBlob&) const = default;
+};
+/// It is not wanted any more. Agent to agent.
+struct CancelAsk {
+  std::uint64_t id = 0;
+  bool operator==(const CancelAsk&) const = default;
+};
+/// The last message between two agents.
+struct BlobsDone {
+  bool operator==(const BlobsDone&) const = default;
+};
+
 /// The agent cannot go on: its keeper is gone, say.
 struct Farewell {
   std::string why;
@@ -149,7 +233,8 @@ struct Farewell {
 
 using Message = std::variant<Welcome, StartWorker, Input, KillWorker, Quit, Hello, WorkerStarted, WorkerFailedToStart,
                              Output, WorkerEnded, Farewell, StopRequested, SideInput, SideOutput, BlobPart, BlobReady,
-                             ForgetBlob, LargeInput, InputTaken>;
+                             ForgetBlob, LargeInput, InputTaken, Received, FetchBlob, ExpectAsk, RankLost, MapBlob,
+                             BlobHere, BlobLacking, BlobNotMapped, AskForBlob, CancelAsk, BlobsDone>;
 
 /// A message that is not one.
 class ProtocolError : public std::runtime_error {

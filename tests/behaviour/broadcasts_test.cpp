@@ -45,7 +45,7 @@ TEST_F(Broadcasts, a_broadcast_is_decoded_once_in_each_worker_and_sent_once_to_e
   EXPECT_LE(sent, ranks * (count * 8 + 1000));
 }
 
-TEST_F(Broadcasts, sixty_four_mebibytes_for_four_workers_are_sent_to_each_rank_of_another_node_once) {
+TEST_F(Broadcasts, sixty_four_mebibytes_for_four_workers_are_sent_to_each_other_node_once_at_most) {
   const std::size_t count = 8U << 20U;
   ProcessPoolExecutor executor(4);
   const std::uint64_t before = rankpool::detail::broadcast_bytes_sent();
@@ -60,13 +60,14 @@ TEST_F(Broadcasts, sixty_four_mebibytes_for_four_workers_are_sent_to_each_rank_o
     if (rank != 0) others.insert(rank);
   }
   const std::uint64_t sent = rankpool::detail::broadcast_bytes_sent() - before;
-  // Ranks of rank 0's node find it where rank 0 has it, if they can.
+  // Ranks of rank 0's node find it where rank 0 has it, if they can; those of another where the first of them has it.
   const auto ranks = rankpool::ranks();
-  const auto elsewhere = std::count_if(ranks.begin(), ranks.end(), [&](const rankpool::RankInfo& rank) {
-    return others.contains(rank.rank) && rank.host != ranks[0].host;
-  });
-  EXPECT_GE(sent, static_cast<std::uint64_t>(elsewhere) * count * 8);
-  EXPECT_LE(sent, others.size() * (count * 8 + 1000));
+  std::set<std::string> hosts;
+  for (const auto& rank : ranks) {
+    if (others.contains(rank.rank) && rank.host != ranks[0].host) hosts.insert(rank.host);
+  }
+  EXPECT_GE(sent, hosts.empty() ? 0 : count * 8);
+  EXPECT_LE(sent, hosts.size() * (count * 8 + 1000));
 }
 
 // A process may have a thousand files open, or far fewer.

@@ -87,6 +87,10 @@ class LoopNetwork::Member final : public Transport {
     for (std::int32_t to = 0; to < size(); ++to) bytes += network_->line(own_, Rank{to}).held_bytes;
     return bytes;
   }
+  [[nodiscard]] std::size_t unsent_to(Rank peer) const override {
+    const std::lock_guard lock(network_->mutex);
+    return network_->line(own_, peer).held_bytes;
+  }
   [[nodiscard]] bool busy() const override { return unsent() != 0; }
   [[nodiscard]] std::uint64_t sent_to(Rank peer) const override {
     const std::lock_guard lock(network_->mutex);

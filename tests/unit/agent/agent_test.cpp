@@ -1,6 +1,7 @@
 #include "agent/agent.hpp"
 
 #include "base/foreign_descriptor.hpp"
+#include "base/pace.hpp"
 #include "support/loop_network.hpp"
 #include "unit/worker/workers.hpp"
 
@@ -162,6 +163,38 @@ TEST_F(Agents, input_goes_to_the_worker_and_its_output_comes_back) {
   EXPECT_EQ(ended->worker, WorkerId{7});
   EXPECT_TRUE(WIFSIGNALED(ended->wait_status) && WTERMSIG(ended->wait_status) == SIGKILL);
   EXPECT_FALSE(ended->inside_item);
+}
+
+TEST_F(Agents, results_wait_for_an_answer_while_rank_0_is_busy_and_what_else_there_is_to_tell_does_not) {
+  using Clock = std::chrono::steady_clock;
+  const auto say_busy = [&](std::uint64_t received, const wire::Message& message) {
+    detail::Bytes bytes;
+    wire::append(bytes, wire::Received{received, true});
+    wire::append(bytes, message);
+    rank_0->send(Rank{1}, std::move(bytes));
+    lifelines->ring(Rank{1});
+  };
+  invite();
+  ASSERT_TRUE(next<wire::Hello>());
+  // Answers that never come are expected ever later.
+  auto soonest = Clock::duration::max();
+  Clock::time_point last;
+  for (std::uint32_t worker = 0; worker < 16; ++worker) {
+    last = Clock::now();
+    say_busy(0, wire::StartWorker{WorkerId{worker}});
+    ASSERT_TRUE(next<wire::WorkerStarted>());
+    soonest = std::min(soonest, Clock::now() - last);
+  }
+  EXPECT_LT(soonest, pace::kGatheredWithin);
+  const std::vector<std::byte> identity(17, std::byte{0});
+  const wire::FrameHeader init(wire::FrameKind::init, identity.size());
+  detail::Bytes input(std::as_bytes(std::span(&init, 1)));
+  input.append(identity.data(), identity.size());
+  say_busy(0, wire::Input{WorkerId{1}, input});
+  ASSERT_TRUE(next<wire::Output>());  // though nobody answers or rings
+  EXPECT_GE(Clock::now() - last, pace::kGatheredWithin);
+  say(wire::Quit{false});
+  EXPECT_EQ(served(), Ending::dismissed);
 }
 
 TEST_F(Agents, rank_0_and_a_worker_need_it_for_start_and_end_alone_where_they_share_memory) {

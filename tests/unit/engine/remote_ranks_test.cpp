@@ -164,7 +164,8 @@ TEST_F(Remote, an_error_of_mpi_with_a_rank_is_its_loss) {
 
 /// Every way to break the rules costs the rank that does it, and no other.
 TEST_F(Remote, a_rank_that_makes_no_sense_is_lost) {
-  const std::vector<wire::Message> wrong{wire::Hello{}, wire::Quit{}, wire::InputTaken{WorkerId{9}, 1}};
+  const std::vector<wire::Message> wrong{wire::Hello{}, wire::Quit{}, wire::InputTaken{WorkerId{9}, 1},
+                                         wire::CancelAsk{9}, wire::RankLost{2}};
   for (const wire::Message& message : wrong) {
     RemoteJob job;
     job.join_all();
@@ -250,7 +251,7 @@ TEST_F(Remote, a_broadcast_is_sent_to_a_rank_once_and_all_who_asked_are_told) {
   ranks->awake(false, false);
   EXPECT_TRUE(polled_until([&] {
     take();
-    return ready.size() == 2;
+    return bytes == content.size();
   }));
   EXPECT_EQ(bytes, content.size());
   EXPECT_THAT(ready, ElementsAre(wire::BlobReady{WorkerId{3}, 31, 9}, wire::BlobReady{WorkerId{4}, 41, 9}));
@@ -277,6 +278,51 @@ TEST_F(Remote, a_rank_that_sleeps_is_rung_with_the_next_message_and_only_then) {
   EXPECT_TRUE(one().lifeline->poll(events));
   ASSERT_EQ(events.size(), 1U);
   EXPECT_EQ(events[0].kind, liveness::LifelineEvent::Kind::ring);
+}
+
+TEST_F(Remote, while_the_engine_is_busy_each_message_says_what_was_received_and_idle_it_answers_who_waits) {
+  join_all();
+  RankPort& port = *ranks->port(Rank{1});
+  const auto kill = [&] {
+    port.kill(WorkerId{1}, SIGTERM);
+    port.flush();
+  };
+  one().taken();
+  kill();
+  EXPECT_THAT(one().taken_of<wire::Received>(), IsEmpty());
+  EXPECT_FALSE(ranks->turned(true, false));
+  kill();
+  const std::uint64_t before = transport->received_from(Rank{1});
+  EXPECT_THAT(one().taken_of<wire::Received>(), ElementsAre(wire::Received{before, true}));
+  one().say(wire::WorkerStarted{WorkerId{1}, 1});
+  poll();
+  EXPECT_FALSE(ranks->turned(true, false));  // there may be something to say to it yet
+  EXPECT_THAT(one().taken(), IsEmpty());
+  EXPECT_TRUE(ranks->turned(true, true));
+  EXPECT_THAT(one().taken_of<wire::Received>(), ElementsAre(wire::Received{before + 1, true}));
+  EXPECT_FALSE(ranks->turned(true, true));  // once
+  one().say(wire::WorkerStarted{WorkerId{1}, 1});
+  poll();
+  EXPECT_TRUE(ranks->turned(false, true));  // it does not know that
+  EXPECT_THAT(one().taken_of<wire::Received>(), ElementsAre(wire::Received{before + 2, false}));
+  one().say(wire::WorkerStarted{WorkerId{1}, 1});
+  poll();
+  EXPECT_FALSE(ranks->turned(false, true));
+  EXPECT_THAT(one().taken(), IsEmpty());
+}
+
+TEST_F(Remote, a_rank_that_is_lost_while_it_waits_for_an_answer_gets_none) {
+  join_all();
+  ranks->turned(true, false);
+  ranks->port(Rank{1})->kill(WorkerId{1}, SIGTERM);
+  ranks->port(Rank{1})->flush();
+  one().say(wire::WorkerStarted{WorkerId{1}, 1});
+  poll();
+  one().lifeline.reset();
+  ASSERT_TRUE(polled_until([&] { return listener.notes.size() == 2; }));
+  one().taken();
+  ranks->turned(true, true);
+  EXPECT_THAT(one().taken(), IsEmpty());
 }
 
 /// The first of the others is of the root's node and shares its memory; so could the second, which has another name.
@@ -372,13 +418,13 @@ TEST_F(WithNeighbour, that_tells_of_output_which_is_read_here_is_lost) {
 
 TEST_F(WithNeighbour, a_broadcast_is_found_by_its_workers_where_rank_0_has_it) {
   auto worker = channel_of(start(job.one(), Rank{1}, 4));
-  const std::uint64_t before = RemotePort::broadcast_bytes_sent();
+  const std::uint64_t before = BlobRoutes::bytes_sent();
   auto blob = std::make_shared<channel::Blob>(9, 3);
   ASSERT_TRUE(blob->append(bytes_of("abc")));
   job.ranks->port(Rank{1})->give_blob(WorkerId{4}, 1, 9, blob);
   job.poll();
   EXPECT_GT(worker.control().side_in_tail.value, sizeof(wire::FrameHeader));
-  EXPECT_EQ(RemotePort::broadcast_bytes_sent(), before);
+  EXPECT_EQ(BlobRoutes::bytes_sent(), before);
   EXPECT_THAT(job.one().taken(), IsEmpty());
 }
 

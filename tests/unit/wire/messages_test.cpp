@@ -24,7 +24,20 @@ Welcome some_welcome() {
 }
 
 Hello some_hello() {
-  return {0x123456789abcdef0, "/home/me/primes", "n2", 4711, 4710, {0, 1, 64, 127}, 3, 2, 0, 1ULL << 40U};
+  return {0x123456789abcdef0,
+          "/home/me/primes",
+          "n2",
+          4711,
+          4710,
+          {0, 1, 64, 127},
+          3,
+          2,
+          0,
+          1ULL << 40U,
+          7,
+          true,
+          4026531836,
+          false};
 }
 
 detail::Bytes everything(const std::string& payload) {
@@ -33,7 +46,7 @@ detail::Bytes everything(const std::string& payload) {
   append(envelope, StartWorker{WorkerId{7}, base::WorkerOrigin::forked_with_folders, 33});
   append(envelope, Input{WorkerId{7}, bytes_of(payload)});
   append(envelope, KillWorker{WorkerId{8}, 15});
-  append(envelope, Quit{true});
+  append(envelope, Quit{true, {1, 4}});
   append(envelope, some_hello());
   append(envelope, WorkerStarted{WorkerId{9}, 99});
   append(envelope, WorkerFailedToStart{WorkerId{9}, "no more processes"});
@@ -43,11 +56,22 @@ detail::Bytes everything(const std::string& payload) {
   append(envelope, StopRequested{});
   append(envelope, SideInput{WorkerId{11}, bytes_of(payload)});
   append(envelope, SideOutput{WorkerId{12}, bytes_of(payload)});
-  append(envelope, BlobPart{5, 1ULL << 40U, bytes_of(payload)});
+  append(envelope, BlobPart{5, 1ULL << 40U, 1ULL << 33U, bytes_of(payload)});
   append(envelope, BlobReady{WorkerId{13}, 6, 5});
   append(envelope, ForgetBlob{5});
   append(envelope, LargeInput{WorkerId{14}, bytes_of(payload)});
   append(envelope, InputTaken{WorkerId{14}, 1ULL << 40U});
+  append(envelope, Received{1ULL << 40U, true});
+  append(envelope, FetchBlob{5, 1ULL << 40U, 3, 2000});
+  append(envelope, ExpectAsk{5, 4});
+  append(envelope, RankLost{3});
+  append(envelope, MapBlob{WorkerId{15}, 6, 5, 4711, 12, 1ULL << 40U});
+  append(envelope, BlobHere{5, 4711, 12});
+  append(envelope, BlobLacking{5, 3});
+  append(envelope, BlobNotMapped{WorkerId{15}, 6, 5, true});
+  append(envelope, AskForBlob{5, 1ULL << 40U, 1ULL << 33U});
+  append(envelope, CancelAsk{5});
+  append(envelope, BlobsDone{});
   return envelope;
 }
 
@@ -62,7 +86,7 @@ TEST(Messages, every_kind_comes_back_as_it_was) {
   EXPECT_EQ(input.worker, WorkerId{7});
   EXPECT_EQ(text_of(input.bytes), payload);
   EXPECT_EQ(std::get<KillWorker>(*reader.next()), (KillWorker{WorkerId{8}, 15}));
-  EXPECT_EQ(std::get<Quit>(*reader.next()), Quit{true});
+  EXPECT_EQ(std::get<Quit>(*reader.next()), (Quit{true, {1, 4}}));
   EXPECT_EQ(std::get<Hello>(*reader.next()), some_hello());
   EXPECT_EQ(std::get<WorkerStarted>(*reader.next()), (WorkerStarted{WorkerId{9}, 99}));
   EXPECT_EQ(std::get<WorkerFailedToStart>(*reader.next()), (WorkerFailedToStart{WorkerId{9}, "no more processes"}));
@@ -81,6 +105,7 @@ TEST(Messages, every_kind_comes_back_as_it_was) {
   const auto part = std::get<BlobPart>(*reader.next());
   EXPECT_EQ(part.id, 5U);
   EXPECT_EQ(part.size, 1ULL << 40U);
+  EXPECT_EQ(part.offset, 1ULL << 33U);
   EXPECT_EQ(text_of(part.bytes), payload);
   EXPECT_EQ(std::get<BlobReady>(*reader.next()), (BlobReady{WorkerId{13}, 6, 5}));
   EXPECT_EQ(std::get<ForgetBlob>(*reader.next()), ForgetBlob{5});
@@ -88,6 +113,17 @@ TEST(Messages, every_kind_comes_back_as_it_was) {
   EXPECT_EQ(large.worker, WorkerId{14});
   EXPECT_EQ(text_of(large.bytes), payload);
   EXPECT_EQ(std::get<InputTaken>(*reader.next()), (InputTaken{WorkerId{14}, 1ULL << 40U}));
+  EXPECT_EQ(std::get<Received>(*reader.next()), (Received{1ULL << 40U, true}));
+  EXPECT_EQ(std::get<FetchBlob>(*reader.next()), (FetchBlob{5, 1ULL << 40U, 3, 2000}));
+  EXPECT_EQ(std::get<ExpectAsk>(*reader.next()), (ExpectAsk{5, 4}));
+  EXPECT_EQ(std::get<RankLost>(*reader.next()), RankLost{3});
+  EXPECT_EQ(std::get<MapBlob>(*reader.next()), (MapBlob{WorkerId{15}, 6, 5, 4711, 12, 1ULL << 40U}));
+  EXPECT_EQ(std::get<BlobHere>(*reader.next()), (BlobHere{5, 4711, 12}));
+  EXPECT_EQ(std::get<BlobLacking>(*reader.next()), (BlobLacking{5, 3}));
+  EXPECT_EQ(std::get<BlobNotMapped>(*reader.next()), (BlobNotMapped{WorkerId{15}, 6, 5, true}));
+  EXPECT_EQ(std::get<AskForBlob>(*reader.next()), (AskForBlob{5, 1ULL << 40U, 1ULL << 33U}));
+  EXPECT_EQ(std::get<CancelAsk>(*reader.next()), CancelAsk{5});
+  EXPECT_TRUE(std::holds_alternative<BlobsDone>(*reader.next()));
   EXPECT_FALSE(reader.next().has_value());
 }
 
@@ -116,7 +152,7 @@ TEST(Messages, every_truncation_is_refused_or_ends_between_two_messages) {
     } catch (const ProtocolError&) {
     }
   }
-  EXPECT_EQ(clean_ends, 19U);  // after the envelope's header and after each message but the last
+  EXPECT_EQ(clean_ends, 30U);  // after the envelope's header and after each message but the last
 }
 
 TEST(Messages, an_envelope_of_another_version_is_refused_and_told) {
