@@ -112,13 +112,15 @@ class Count {
   [[nodiscard]] std::uint64_t bytes() const { return rankpool::detail::broadcast_bytes_sent() - before_; }
   void expect_at_most(std::uint64_t copies, const std::string& when) const {
     std::cout << "copies: " << static_cast<double>(bytes()) / static_cast<double>(size_) << " of " << (size_ >> 20U)
-              << " MiB, " << when << std::endl;
+              << " MiB, " << when << ", " << std::chrono::duration<double>(Clock::now() - begin_).count() << " s"
+              << std::endl;
     check(bytes() >= size_, "no copy has left rank 0");
     check(bytes() <= copies * (size_ + 1000), "more than " + std::to_string(copies) + " copies have left rank 0");
   }
 
  private:
   const std::size_t size_;
+  const Clock::time_point begin_ = Clock::now();
   const std::uint64_t before_ = rankpool::detail::broadcast_bytes_sent();
 };
 
