@@ -241,7 +241,8 @@ void lost(const std::string& whom) {
   std::cout << "all went on, " << std::chrono::duration<double>(Clock::now() - begin).count() << " s after the blow"
             << std::endl;
   check(!seen.empty(), "nobody looked at it");
-  count.expect_at_most(hosts.size(), "with a loss");
+  // One before, and after the loss one for each of the two that were getting it from there, at most.
+  count.expect_at_most(std::min<std::size_t>(hosts.size(), 3), "with a loss");
 }
 
 int app(int argc, char** argv) {
