@@ -1,6 +1,7 @@
-// Values of --bytes=B, --n=N of them a round, --rounds=R rounds, seconds of a round and the most that rank 0's memory
-// grew in one, in values. --way=results: tasks that return a struct with a serialize() of its own, by map, read one
-// after the other. --way=map: vectors, lvalues, by map; --way=submit: the same vectors, moved into submit one by one.
+// Values of --bytes=B, --n=N of them a round, --rounds=R rounds, --workers=W: seconds of a round and the most that rank
+// 0's memory grew in one, in values. --way=results: tasks that return a struct with a serialize() of its own, by map,
+// read one after the other. --way=map: vectors, lvalues, by map; --way=submit: the same vectors, moved into submit one
+// by one.
 #include "measure.hpp"
 
 #include <rankpool/rankpool.hpp>
@@ -73,7 +74,10 @@ int main(int argc, char** argv) {
     const long rounds = bench::option(count, arguments, "rounds", 3);
     const std::string way = bench::text_option(count, arguments, "way", "results");
     const std::size_t doubles = static_cast<std::size_t>(bytes) / sizeof(double);
-    rankpool::ProcessPoolExecutor executor;
+    const long workers = bench::option(count, arguments, "workers", 0);
+    rankpool::ExecutorOptions pool;
+    if (workers > 0) pool.max_workers = static_cast<int>(workers);
+    rankpool::ProcessPoolExecutor executor(pool);
     executor.bootup();
     std::vector<double> times;
     std::vector<double> growth;

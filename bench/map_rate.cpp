@@ -1,5 +1,5 @@
-// map over `long -> long` that does nothing: --n=items, --chunk=N (0: default), --rounds=R. Items a second, the most
-// that rank 0's memory grew beyond what the input takes, and its peak.
+// map over `long -> long` that does nothing: --n=items, --chunk=N (0: default), --rounds=R, --workers=W. Items a
+// second, the most that rank 0's memory grew beyond what the input takes, and its peak.
 #include "measure.hpp"
 
 #include <rankpool/rankpool.hpp>
@@ -19,7 +19,10 @@ int main(int argc, char** argv) {
     const long rounds = bench::option(count, arguments, "rounds", 3);
     std::vector<long> items(static_cast<std::size_t>(n));
     std::iota(items.begin(), items.end(), 0L);
-    rankpool::ProcessPoolExecutor executor;
+    const long workers = bench::option(count, arguments, "workers", 0);
+    rankpool::ExecutorOptions pool;
+    if (workers > 0) pool.max_workers = static_cast<int>(workers);
+    rankpool::ProcessPoolExecutor executor(pool);
     executor.bootup();
     rankpool::MapOptions options;
     if (chunk > 0) options.chunksize = static_cast<int>(chunk);

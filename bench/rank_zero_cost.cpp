@@ -33,6 +33,9 @@ class RankZero {
     while (!running_.empty()) {
       finish_some(chunk, frames);
       const double begin = bench::thread_cpu_ns();
+      from_.clear();
+      for (const Bytes& message : messages_) wire::note_senders(message.view(), from_);
+      dispatcher_.expect_output(from_);
       for (const Bytes& message : messages_) {
         wire::EnvelopeReader envelope(message.view());
         while (const auto next = envelope.next()) {
@@ -68,6 +71,7 @@ class RankZero {
   engine::Roster roster_;
   engine::Dispatcher dispatcher_;
   std::vector<Bytes> messages_;
+  std::vector<WorkerId> from_;
   std::mt19937 random_{1};
   std::uint64_t next_work_ = 0;
 };

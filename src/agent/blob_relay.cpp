@@ -56,7 +56,7 @@ void BlobRelay::handle(const wire::FetchBlob& fetch) {
   entry.source = source;
   entry.last_piece = last_move_ = Clock::now();
   if (source != transport_.root()) {
-    if (cut_.contains(source)) return give_up_source(fetch.id, entry);
+    if (cut_.contains(source) || refused_.contains(source)) return give_up_source(fetch.id, entry);
     fetching_.insert(fetch.id);
     send(source, wire::AskForBlob{fetch.id, fetch.size, entry.blob.filled()});
   } else {
@@ -112,10 +112,8 @@ void BlobRelay::handle(const wire::BlobReady& ready) {
 }
 
 void BlobRelay::handle(const wire::ForgetBlob& forget) {
-  for (auto asks = asks_.begin(); asks != asks_.end();) {
-    asks->second.erase(forget.id);
-    asks = asks->second.empty() ? asks_.erase(asks) : std::next(asks);
-  }
+  for (auto& [rank, asks] : asks_) asks.by_id.erase(forget.id);
+  std::erase_if(asks_, [](const auto& entry) { return entry.second.by_id.empty(); });
   const auto found = entries_.find(forget.id);
   if (found == entries_.end()) return;
   for (const auto& [worker, request] : found->second.waiting) {
@@ -129,11 +127,18 @@ void BlobRelay::handle(const wire::ForgetBlob& forget) {
 void BlobRelay::handle(const wire::ExpectAsk& expect) {
   const Rank asker = checked(expect.asker);
   const auto asks = asks_.find(asker);
-  if (cut_.contains(asker) || (asks != asks_.end() && asks->second.contains(expect.id))) return;
+  if (cut_.contains(asker) || (asks != asks_.end() && asks->second.by_id.contains(expect.id))) return;
   expected_[{asker, expect.id}] = last_move_ = Clock::now();
 }
 
-void BlobRelay::handle(const wire::RankLost& lost) { cut(checked(lost.rank)); }
+void BlobRelay::handle(const wire::RankLost& lost) {
+  const Rank rank = checked(lost.rank);
+  transport_.forget(rank);
+  cut_.insert(rank);
+  drop(rank);  // rank 0 names another source
+  partings_.erase(rank);
+  parted_.erase(rank);
+}
 
 void BlobRelay::handle(const wire::MapBlob& map) {
   const wire::BlobPlace place{map.pid, map.fd, map.size};
@@ -172,23 +177,27 @@ void BlobRelay::take(Rank from, std::span<const std::byte> envelope) {
   try {
     wire::EnvelopeReader reader(envelope);
     while (const auto message = reader.next()) {
-      if (const auto* part = std::get_if<wire::BlobPart>(&*message)) {
+      if (std::holds_alternative<wire::BlobsDone>(*message)) {
+        parted_.insert(from);
+        partings_.erase(from);
+        drop(from);
+      } else if (refused_.contains(from)) {
+        continue;
+      } else if (const auto* part = std::get_if<wire::BlobPart>(&*message)) {
         take_part(from, *part);
       } else if (const auto* ask = std::get_if<wire::AskForBlob>(&*message)) {
         take_ask(from, *ask);
       } else if (const auto* cancel = std::get_if<wire::CancelAsk>(&*message)) {
-        const auto asks = asks_.find(from);
-        if (asks != asks_.end() && asks->second.erase(cancel->id) != 0 && asks->second.empty()) asks_.erase(asks);
-      } else if (std::holds_alternative<wire::BlobsDone>(*message)) {
-        parted_.insert(from);
-        partings_.erase(from);
-        asks_.erase(from);
+        drop_ask(from, cancel->id);
       } else {
         throw wire::ProtocolError("a message that agents do not send each other");
       }
     }
   } catch (const wire::ProtocolError& e) {
-    refuse(from, e.what());
+    if (!refused_.insert(from).second) return;
+    base::log_error(name_of(from) + " sent what makes no sense: " + e.what());
+    give_up_all_from(from);
+    drop(from);
   }
 }
 
@@ -210,33 +219,36 @@ void BlobRelay::take_ask(Rank from, const wire::AskForBlob& ask) {
     throw wire::ProtocolError("it asks for bytes that a broadcast has not");
   }
   auto& asks = asks_[from];
-  if (asks.size() >= kMaxAsks) throw wire::ProtocolError("it asks for too much");
-  asks[ask.id] = {ask.size, static_cast<std::size_t>(ask.offset)};
+  if (asks.by_id.size() >= kMaxAsks) throw wire::ProtocolError("it asks for too much");
+  asks.by_id[ask.id] = {ask.size, static_cast<std::size_t>(ask.offset)};
   last_move_ = Clock::now();
 }
 
-void BlobRelay::cut(Rank with) {
-  transport_.forget(with);
-  cut_.insert(with);
+void BlobRelay::drop(Rank with) {
   asks_.erase(with);
-  partings_.erase(with);
-  parted_.erase(with);
   std::erase_if(expected_, [&](const auto& entry) { return entry.first.first == with; });
 }
 
-void BlobRelay::refuse(Rank from, const std::string& why) {
-  base::log_error(name_of(from) + " sent what makes no sense: " + why);
-  broken(from, why);
+void BlobRelay::drop_ask(Rank rank, std::uint64_t id) {
+  const auto asks = asks_.find(rank);
+  if (asks != asks_.end() && asks->second.by_id.erase(id) != 0 && asks->second.by_id.empty()) asks_.erase(asks);
 }
 
 void BlobRelay::broken(Rank with, const std::string& how) {
-  if (cut_.contains(with)) return;
+  if (!cut_.insert(with).second) return;
   base::log_info("nothing is exchanged with " + name_of(with) + " any more: " + how);
-  cut(with);
+  transport_.forget(with);
+  give_up_all_from(with);
+  drop(with);
+  partings_.erase(with);
+  parted_.erase(with);
+}
+
+void BlobRelay::give_up_all_from(Rank source) {
   const auto fetching = fetching_;
   for (const std::uint64_t id : fetching) {
     Entry& entry = entries_.at(id);
-    if (entry.source == with) give_up_source(id, entry);
+    if (entry.source == source) give_up_source(id, entry);
   }
 }
 
@@ -255,8 +267,8 @@ void BlobRelay::send(Rank to, const wire::Message& message) {
 
 bool BlobRelay::advance(Clock::time_point now) {
   bool any = false;
-  for (auto& [rank, asks] : asks_) any |= give_next_to(rank);
-  std::erase_if(asks_, [](const auto& entry) { return entry.second.empty(); });
+  for (auto& [rank, asks] : asks_) any |= give_next_to(rank, asks);
+  std::erase_if(asks_, [](const auto& entry) { return entry.second.by_id.empty(); });
   if (any) last_move_ = now;
   if (!expected_.empty()) {
     std::erase_if(expected_, [&](const auto& entry) { return now - entry.second > pace::kBlobPatience; });
@@ -269,32 +281,35 @@ bool BlobRelay::advance(Clock::time_point now) {
   return any;
 }
 
-bool BlobRelay::give_next_to(Rank rank) {
-  auto& asks = asks_.at(rank);
-  for (auto at = asks.begin(); at != asks.end(); ++at) {
-    if (transport_.unsent_to(rank) >= kMaxUnsentToOne || transport_.unsent() >= kMaxUnsent) return false;
+bool BlobRelay::give_next_to(Rank rank, Asks& asks) {
+  if (transport_.unsent_to(rank) >= kMaxUnsentToOne || transport_.unsent() >= kMaxUnsent) return false;
+  // In turn, so that none of them seems to have come to a stop.
+  auto at = asks.by_id.upper_bound(asks.last);
+  for (std::size_t n = asks.by_id.size(); n > 0; --n, ++at) {
+    if (at == asks.by_id.end()) at = asks.by_id.begin();
     auto& [id, ask] = *at;
     const auto found = entries_.find(id);
     if (found == entries_.end()) continue;  // rank 0 has told the other first
     const channel::Blob& blob = found->second.blob;
-    if (blob.size() != ask.size) {
-      asks.erase(at);
-      return false;
+    const bool same = blob.size() == ask.size;
+    const auto there = blob.bytes().first(blob.filled());
+    if (same && ask.sent >= there.size() && ask.sent != ask.size) continue;
+    asks.last = id;
+    if (same && ask.sent != ask.size) {
+      const auto part = there.subspan(ask.sent, std::min(there.size() - ask.sent, kPiece));
+      send(rank, wire::BlobPart{id, ask.size, ask.sent, part});
+      ask.sent += part.size();
     }
-    const auto there = blob.bytes().first(blob.filled()).subspan(std::min(ask.sent, blob.filled()));
-    const auto part = there.first(std::min(there.size(), kPiece));
-    if (part.empty() && ask.sent != blob.size()) continue;
-    if (!part.empty()) send(rank, wire::BlobPart{id, blob.size(), ask.sent, part});
-    ask.sent += part.size();
-    if (ask.sent == blob.size()) {
-      base::log_info("broadcast " + std::to_string(id) + " passed on to " + name_of(rank));
-      asks.erase(at);
-    }
+    if (ask.sent == ask.size) base::log_info("broadcast " + std::to_string(id) + " passed on to " + name_of(rank));
+    if (!same || ask.sent == ask.size) asks.by_id.erase(at);
     return true;
   }
   return false;
 }
 
-bool BlobRelay::stuck(Clock::time_point now) const { return active() && now - last_move_ > pace::kRelayRest; }
+bool BlobRelay::stuck(Clock::time_point now) const {
+  const auto patience = transport_.busy() ? std::chrono::microseconds(pace::kRelayRest) : pace::kRelayWait;
+  return active() && now - last_move_ > patience;
+}
 
 }  // namespace rankpool::agent

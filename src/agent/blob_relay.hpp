@@ -81,6 +81,10 @@ class BlobRelay {
     std::uint64_t size = 0;
     std::size_t sent = 0;
   };
+  struct Asks {
+    std::map<std::uint64_t, Ask> by_id;
+    std::uint64_t last = 0;  ///< the one that had the last turn
+  };
 
   [[nodiscard]] Rank checked(std::int32_t rank) const;
   void fetch_from(Rank source, std::uint64_t id, Entry& entry);
@@ -90,23 +94,27 @@ class BlobRelay {
   /// The receiver's side is through with that source: rank 0 is to name another.
   void give_up_source(std::uint64_t id, Entry& entry);
   void send(Rank to, const wire::Message& message);
-  bool give_next_to(Rank rank);
+  bool give_next_to(Rank rank, Asks& asks);
+  /// What they have asked for that is not given yet.
+  void drop_ask(Rank rank, std::uint64_t id);
   void take_part(Rank from, const wire::BlobPart& part);
   void take_ask(Rank from, const wire::AskForBlob& ask);
-  /// Nothing more is exchanged with that agent.
-  void cut(Rank with);
-  void refuse(Rank from, const std::string& why);
+  /// Nothing more is asked from that agent, or given to it.
+  void drop(Rank with);
+  /// Nothing more comes from there.
+  void give_up_all_from(Rank source);
 
   transport::Transport& transport_;
   host::WorkerHost& host_;
   const Say to_root_;
   std::map<std::uint64_t, Entry> entries_;
   std::set<std::uint64_t> fetching_;                                      ///< those that are to come from other agents
-  std::map<Rank, std::map<std::uint64_t, Ask>> asks_;                     ///< by who asks; none of them is empty
+  std::map<Rank, Asks> asks_;                                             ///< by who asks; none of them is empty
   std::map<std::pair<Rank, std::uint64_t>, Clock::time_point> expected_;  ///< asks that rank 0 has announced
-  std::set<Rank> cut_;                                                    ///< lost, or not to be trusted
-  std::set<Rank> partings_;                                               ///< from which the last message is awaited
-  std::set<Rank> parted_;                                                 ///< from which it has come
+  std::set<Rank> refused_;   ///< that have made no sense: of them only the last message counts
+  std::set<Rank> cut_;       ///< lost, or MPI cannot reach them
+  std::set<Rank> partings_;  ///< from which the last message is awaited
+  std::set<Rank> parted_;    ///< from which it has come
   bool ending_ = false;
   Clock::time_point last_move_{};
 };

@@ -9,9 +9,9 @@
 
 /// Many small messages to one receiver that cannot keep up with them (Nagle's rule). While rank 0 is busy, each agent
 /// has one small message under way to it, and what its workers show meanwhile goes with the next. So the fuller rank 0
-/// is, the later it answers, the more goes with each message, and the fewer there are. No time is set for it anywhere.
+/// is, the later it answers, the more goes with each message, and the fewer there are: only how long at most is set.
 ///
-///     rank 0: Load       busy or not; each message that it sends meanwhile says what it has received (wire::Taken)
+///     rank 0: Load       busy or not; each message that it sends meanwhile says what it has received (wire::Received)
 ///     agent:  Gathering  when the next message may leave, and when to look though nobody rings
 ///
 /// Where rank 0 is not busy, each message leaves at once.

@@ -111,12 +111,14 @@ inline constexpr milliseconds kRoomLook{1};
 /// Nothing of a broadcast comes from another agent for so long: rank 0 is asked for another source. Twice, three times
 /// as long the further down a receiver is: the first that asks helps all below it.
 inline constexpr seconds kBlobPatience{1};
-/// An agent that passes a broadcast on looks without a sleep at what comes in. When nothing has moved for kRelayRest it
-/// looks every kRelayLook: no other agent can wake it.
+/// An agent that gets a broadcast from another, or gives one, cannot be woken by that: it looks every kRelayLook. It
+/// does not sleep at all when something has moved within kRelayWait, or within kRelayRest if MPI has something under
+/// way which only looking moves on.
+inline constexpr microseconds kRelayLook{250};
+inline constexpr microseconds kRelayWait{250};
 inline constexpr milliseconds kRelayRest{10};
-inline constexpr milliseconds kRelayLook{1};
 
-static_assert(kRelayLook < kRelayRest && kRelayRest < kBlobPatience);
+static_assert(kRelayWait < kRelayRest && kRelayRest < kBlobPatience);
 static_assert(kWorkerSpin < kSpin && kGlance < kWorkerSpin && kSpin < kTrySpinEvery);
 
 // -- messages while rank 0 is busy (base/gathering.hpp)

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "base/prefetch.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -37,6 +39,14 @@ class PagedTable {
     auto& page = pages_[static_cast<std::size_t>(number - first_page_)];
     if (!page || !page->slots[id % kPage].used) return nullptr;
     return &page->slots[id % kPage].entry;
+  }
+  /// Has the entry fetched into the caches, if there may be one.
+  void prefetch(std::uint64_t id) const noexcept {
+    const std::uint64_t number = id / kPage;
+    if (number < first_page_ || number - first_page_ >= pages_.size()) return;
+    if (const auto& page = pages_[static_cast<std::size_t>(number - first_page_)]) {
+      base::prefetch(&page->slots[id % kPage]);
+    }
   }
   void erase(std::uint64_t id) {
     if (find(id) == nullptr) return;

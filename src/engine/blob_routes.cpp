@@ -13,8 +13,10 @@
 namespace rankpool::engine {
 namespace {
 
-/// From so many ranks nothing came: it gets all from rank 0.
+/// A rank to which nothing came from so many others gets all from rank 0; one from which nothing came so often is no
+/// source any more.
 constexpr int kMostDisappointments = 2;
+constexpr int kMostComplaints = 2;
 
 std::atomic<std::uint64_t> g_bytes_sent{0};
 
@@ -72,7 +74,7 @@ bool BlobRoutes::shares(const Asked& asked, std::uint64_t id, Broadcast& broadca
 void BlobRoutes::give_copy(Rank rank, std::uint64_t id, Broadcast& broadcast) {
   const Peer& own = peer(rank);
   const bool small = broadcast.content->size() <= kSmall;
-  const bool passes_on = own.passes_on && !small && !distrusted_.contains(rank);
+  const bool passes_on = own.passes_on && !small && complaints_[rank] < kMostComplaints;
   const bool from_root = small || own.disappointments >= kMostDisappointments;
   const auto source = broadcast.sources.add(rank, passes_on, from_root);
   if (own.node.pid_space != 0) broadcast.first_of_node.try_emplace(own.node, rank);
@@ -103,7 +105,7 @@ void BlobRoutes::push(Rank to, std::uint64_t id, const Broadcast& broadcast, std
     g_bytes_sent += bytes.size();
     return;
   }
-  pushes_[to][id] = {broadcast.content, offset, offset};
+  pushes_[to].by_id[id] = {broadcast.content, offset, offset};
 }
 
 bool BlobRoutes::send_pieces(const std::function<bool(Rank)>& room) {
@@ -115,7 +117,11 @@ bool BlobRoutes::send_pieces(const std::function<bool(Rank)>& room) {
       continue;
     }
     any = true;
-    auto& [id, push] = *pushes.begin();
+    // In turn, so that none of them seems to have come to a stop.
+    auto at = pushes.by_id.upper_bound(pushes.last);
+    if (at == pushes.by_id.end()) at = pushes.by_id.begin();
+    auto& [id, push] = *at;
+    pushes.last = id;
     const auto left = push.content->bytes().subspan(push.sent);
     const auto part = left.first(std::min(left.size(), kPiece));
     say(rank, wire::BlobPart{id, push.content->size(), push.sent, part});
@@ -125,9 +131,9 @@ bool BlobRoutes::send_pieces(const std::function<bool(Rank)>& room) {
       base::log_info("broadcast " + std::to_string(id) + " sent to " + name_of(rank) + ": " +
                      std::to_string(push.sent - push.first) + " bytes; rank 0 has sent " +
                      std::to_string(bytes_sent()) + " bytes of broadcasts so far");
-      pushes.erase(pushes.begin());
+      pushes.by_id.erase(at);
     }
-    of_rank = pushes.empty() ? pushes_.erase(of_rank) : std::next(of_rank);
+    of_rank = pushes.by_id.empty() ? pushes_.erase(of_rank) : std::next(of_rank);
   }
   flush();
   return any;
@@ -139,7 +145,9 @@ void BlobRoutes::forgotten(std::uint64_t id) {
   for (const Rank rank : found->second.sources.ranks()) {
     say(rank, wire::ForgetBlob{id});
     const auto pushes = pushes_.find(rank);
-    if (pushes != pushes_.end() && pushes->second.erase(id) != 0 && pushes->second.empty()) pushes_.erase(pushes);
+    if (pushes == pushes_.end()) continue;
+    pushes->second.by_id.erase(id);
+    if (pushes->second.by_id.empty()) pushes_.erase(pushes);
   }
   for (const auto& [first, waiting] : found->second.waiting) {
     for (const Asked& asked : waiting) answer_with_error(asked, "the broadcast is gone");
@@ -151,6 +159,7 @@ void BlobRoutes::forgotten(std::uint64_t id) {
 void BlobRoutes::lost(Rank rank) {
   const auto gone = peers_.extract(rank);
   pushes_.erase(rank);
+  complaints_.erase(rank);
   touched_.erase(rank);
   if (gone.empty()) return;
   for (const Rank partner : gone.mapped().partners) {
@@ -199,10 +208,12 @@ void BlobRoutes::handle(Rank from, const wire::BlobLacking& message) {
   if (source == root_) throw wire::ProtocolError("a broadcast that rank 0 does not send");
   if (!broadcast.sources.knows(from) || broadcast.sources.source_of(from) != source) return;  // it has another already
   base::log_info("broadcast " + std::to_string(message.id) + ": nothing comes to " + name_of(from) + " from " +
-                 name_of(source) + ", which is asked for no more broadcasts");
+                 name_of(source) + ": it gets the rest from another");
   ++peer(from).disappointments;
-  distrusted_.insert(source);
-  for (auto& [id, other] : broadcasts_) other.sources.distrust(source);
+  if (++complaints_[source] == kMostComplaints) {
+    base::log_info(name_of(source) + " is asked for no more broadcasts");
+    for (auto& [id, other] : broadcasts_) other.sources.distrust(source);
+  }
   send_from(from, broadcast.sources.lacking(from), message.id, broadcast, false);
   flush();
 }

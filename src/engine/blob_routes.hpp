@@ -101,6 +101,10 @@ class BlobRoutes {
     std::size_t sent = 0;
     std::size_t first = 0;  ///< where it began
   };
+  struct Pushes {
+    std::map<std::uint64_t, Push> by_id;
+    std::uint64_t last = 0;  ///< the one that had the last turn
+  };
 
   void say(Rank to, const wire::Message& message);
   void flush();
@@ -119,9 +123,9 @@ class BlobRoutes {
   Line& line_;
   std::map<Rank, Peer> peers_;
   std::map<std::uint64_t, Broadcast> broadcasts_;  ///< that a rank has asked for
-  std::map<Rank, std::map<std::uint64_t, Push>> pushes_;
-  std::set<Rank> distrusted_;  ///< from which nothing came: nobody is sent there any more
-  std::set<Rank> touched_;     ///< to be flushed
+  std::map<Rank, Pushes> pushes_;                  ///< none of them is empty
+  std::map<Rank, int> complaints_;                 ///< about ranks from which nothing came
+  std::set<Rank> touched_;                         ///< to be flushed
 };
 
 }  // namespace rankpool::engine

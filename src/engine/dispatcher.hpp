@@ -56,6 +56,7 @@ class Dispatcher final : public RankListener {
   void worker_failed_to_start(WorkerId worker, const std::string& why) override {
     tasks_.worker_failed_to_start(worker, why);
   }
+  void expect_output(std::span<const WorkerId> workers) noexcept override { tasks_.expect_output(workers); }
   void worker_output(WorkerId worker, std::span<const std::byte> bytes) override {
     tasks_.worker_output(worker, bytes);
   }

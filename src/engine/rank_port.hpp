@@ -39,6 +39,8 @@ struct RankEnd {
 class RankListener : public host::HostListener {
  public:
   virtual void rank_joined(const RankFacts& facts) = 0;
+  /// Output of these workers comes next, in this order: time to fetch what is known of them into the caches.
+  virtual void expect_output(std::span<const WorkerId> /*workers*/) noexcept {}
   virtual void rank_lost(Rank rank, const RankEnd& end) = 0;
 
  protected:

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <csignal>
 #include <map>
+#include <stdexcept>
 #include <utility>
 
 namespace rankpool::engine {
@@ -32,6 +33,7 @@ RemoteRanks::RemoteRanks(transport::Transport& transport, const base::Settings& 
       lifelines_(transport.size(), {settings.lost_after, settings.interface}, transport.rank()),
       wakeups_(transport.size()),
       give_up_waiting_(std::chrono::steady_clock::now() + pace::kAssembly) {
+  by_rank_.resize(static_cast<std::size_t>(transport.size()));
   const liveness::Invitation& invitation = lifelines_.invitation();
   wire::Welcome welcome;
   welcome.addresses = invitation.addresses;
@@ -53,6 +55,7 @@ RemoteRanks::RemoteRanks(transport::Transport& transport, const base::Settings& 
     const Rank rank{number};
     if (rank == transport_.rank()) continue;
     Peer& peer = peers_[rank];
+    by_rank_[static_cast<std::size_t>(number)] = &peer;
     peer.rank = rank;
     peer.port = std::make_unique<RemotePort>(
         rank, [this, &peer](detail::Bytes bytes) { send(peer, std::move(bytes)); }, listener_, local_, blobs_);
@@ -71,7 +74,13 @@ std::vector<Rank> RemoteRanks::ranks() const {
   return all;
 }
 
-RankPort* RemoteRanks::port(Rank rank) { return peers_.at(rank).port.get(); }
+RemoteRanks::Peer& RemoteRanks::peer(Rank rank) {
+  Peer* const found = by_rank_.at(static_cast<std::size_t>(raw(rank)));
+  if (found == nullptr) throw std::out_of_range("the root is not a peer of itself");
+  return *found;
+}
+
+RankPort* RemoteRanks::port(Rank rank) { return peer(rank).port.get(); }
 
 void RemoteRanks::send(Peer& to, detail::Bytes message) {
   if (to.standing == Standing::lost) return;
@@ -117,10 +126,15 @@ void RemoteRanks::count_wakeups() {
 
 bool RemoteRanks::poll(std::chrono::steady_clock::time_point now) {
   bool any = !nothing_under_way() && transport_.poll(arrived_);
+  if (!arrived_.empty()) {
+    senders_.clear();
+    for (const auto& message : arrived_) wire::note_senders(message.bytes, senders_);
+    listener_.expect_output(senders_);
+  }
   for (const auto& message : arrived_) receive(message);
   arrived_.clear();
   if (any) {
-    for (const auto& broken : transport_.take_broken()) lose(peers_.at(broken.peer), {broken.how, {}});
+    for (const auto& broken : transport_.take_broken()) lose(peer(broken.peer), {broken.how, {}});
   }
   any |= send_blobs();
   end_rogue_neighbours();
@@ -165,7 +179,7 @@ bool RemoteRanks::turned(bool busy, bool idle) {
 }
 
 void RemoteRanks::receive(const transport::Incoming& message) {
-  Peer& from = peers_.at(message.from);
+  Peer& from = peer(message.from);
   if (from.standing == Standing::lost) return;
   if (from.told_busy && !std::exchange(from.owed, true)) owed_.push_back(&from);
   try {
@@ -218,8 +232,8 @@ bool RemoteRanks::receive_of_blobs(Rank from, const wire::Message& message) {
       message);
 }
 
-void RemoteRanks::say(Rank to, const wire::Message& message) { peers_.at(to).port->say(message); }
-void RemoteRanks::flush(Rank to) { peers_.at(to).port->flush(); }
+void RemoteRanks::say(Rank to, const wire::Message& message) { peer(to).port->say(message); }
+void RemoteRanks::flush(Rank to) { peer(to).port->flush(); }
 
 void RemoteRanks::end_rogue_neighbours() {
   if (neighbours_ == 0) return;
@@ -274,9 +288,9 @@ void RemoteRanks::assemble() {
   for (const auto& [rank, workers, cores_of_node, memory_of_node] : share_nodes(allowances)) {
     RankFacts facts = own_.facts;
     if (rank != own_.facts.rank) {
-      const wire::Hello& hello = peers_.at(rank).hello;
+      const wire::Hello& hello = peer(rank).hello;
       facts = {rank, hello.host, static_cast<pid_t>(hello.pid), static_cast<pid_t>(hello.keeper_pid)};
-      peers_.at(rank).standing = Standing::member;
+      peer(rank).standing = Standing::member;
       blobs_.joined(rank, {hello.host, hello.pid_space}, hello.passes_on);
     }
     facts.workers = rank != own_.facts.rank || own_.serves ? workers : 0;
@@ -291,21 +305,21 @@ void RemoteRanks::handle(const liveness::LifelineEvent& event) {
   using Kind = liveness::LifelineEvent::Kind;
   switch (event.kind) {
     case Kind::joined:
-      peers_.at(event.rank).on_the_line = true;
+      peer(event.rank).on_the_line = true;
       assemble();
       break;
     case Kind::lost:
-      lose(peers_.at(event.rank), {event.text, event.wait_status});
+      lose(peer(event.rank), {event.text, event.wait_status});
       break;
     case Kind::asleep:
       if (transport_.sent_to(event.rank) > event.received) {
         lifelines_.ring(event.rank);
       } else {
-        peers_.at(event.rank).peer_asleep = true;
+        peer(event.rank).peer_asleep = true;
       }
       break;
     case Kind::ring:
-      peers_.at(event.rank).knows_we_sleep = false;
+      peer(event.rank).knows_we_sleep = false;
       break;
     case Kind::stranger:
       base::log_warn(event.text);

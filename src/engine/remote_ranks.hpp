@@ -88,6 +88,8 @@ class RemoteRanks final : private BlobRoutes::Line {
     wire::Hello hello;
   };
 
+  /// Throws std::out_of_range for what is none.
+  [[nodiscard]] Peer& peer(Rank rank);
   void receive(const transport::Incoming& message);
   /// False if the message is not about broadcasts.
   bool receive_of_blobs(Rank from, const wire::Message& message);
@@ -120,9 +122,11 @@ class RemoteRanks final : private BlobRoutes::Line {
   liveness::LifelineServer lifelines_;
   liveness::WakeChannels wakeups_;
   std::map<Rank, Peer> peers_;  ///< entries stay where they are
+  std::vector<Peer*> by_rank_;  ///< the same; null for the root
   std::vector<Peer*> owed_;     ///< and some that no longer are
   bool busy_ = false;           ///< the engine is
   std::vector<transport::Incoming> arrived_;
+  std::vector<WorkerId> senders_;  ///< of output that is among these
   std::vector<liveness::LifelineEvent> events_;
   std::chrono::steady_clock::time_point give_up_waiting_;
   std::chrono::steady_clock::time_point next_look_{};

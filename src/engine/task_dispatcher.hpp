@@ -70,6 +70,8 @@ class TaskDispatcher {
   std::vector<WorkerId> rank_lost(Rank rank, const RankEnd& end);
   void worker_started(WorkerId worker, pid_t pid);
   void worker_failed_to_start(WorkerId worker, const std::string& why);
+  /// Output of these comes next: has what is known of them fetched into the caches.
+  void expect_output(std::span<const WorkerId> workers) noexcept;
   void worker_output(WorkerId worker, std::span<const std::byte> bytes);
   /// False if it had been forgotten already.
   bool worker_ended(WorkerId worker, const host::WorkerEnd& end);

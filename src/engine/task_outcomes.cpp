@@ -6,6 +6,9 @@
 namespace rankpool::engine {
 namespace {
 
+/// What is known of fewer is in the caches as it is.
+constexpr std::size_t kManyWorkers = 1024;
+
 ItemsEnded::How how_ended(wire::FrameKind kind) {
   switch (kind) {
     case wire::FrameKind::error:
@@ -28,6 +31,12 @@ detail::FailurePtr no_memory_for(std::uint64_t size) {
 }  // namespace
 
 // -- frames
+
+void TaskDispatcher::expect_output(std::span<const WorkerId> workers) noexcept {
+  if (workers_.size() < kManyWorkers) return;
+  workers_.prefetch(workers);
+  scheduler_.prefetch(workers);
+}
 
 void TaskDispatcher::worker_output(WorkerId id, std::span<const std::byte> bytes) {
   Worker* const worker = workers_.find(id);

@@ -37,6 +37,27 @@ std::vector<WorkerId> Workers::on(Rank rank) {
   return found;
 }
 
+void Workers::prefetch(std::span<const WorkerId> workers) noexcept {
+  for (const WorkerId id : workers) workers_.prefetch(raw(id));
+  for (const WorkerId id : workers) base::prefetch(find(id));
+  const auto each = [&](auto&& fetch) {
+    for (const WorkerId id : workers) {
+      const Worker* const worker = find(id);
+      if (worker != nullptr && worker->tally != nullptr) fetch(*worker->tally, *worker->at);
+    }
+  };
+  each([](const watch::Tally::Worker& tally, const RankEntry& at) {
+    base::prefetch(&tally);
+    base::prefetch(&at);
+  });
+  each([](const watch::Tally::Worker& tally, const RankEntry&) {
+    if (!tally.tasks.empty()) base::prefetch(&tally.tasks.back());
+  });
+  each([](const watch::Tally::Worker& tally, const RankEntry&) {
+    if (!tally.tasks.empty()) base::prefetch(tally.tasks.back().second.data(), 1);
+  });
+}
+
 RankPort* Workers::port_to(RankEntry& rank) {
   if (rank.port != nullptr && !std::exchange(rank.written, true)) written_.push_back(&rank);
   return rank.port;

@@ -9,6 +9,7 @@
 #include <sys/types.h>
 #include <map>
 #include <memory>
+#include <span>
 #include <vector>
 
 namespace rankpool::engine {
@@ -57,6 +58,9 @@ class Workers {
     return slot == nullptr ? nullptr : slot->get();
   }
   [[nodiscard]] std::vector<WorkerId> on(Rank rank);
+  [[nodiscard]] std::size_t size() const noexcept { return workers_.size(); }
+  /// As schedule::Scheduler::prefetch.
+  void prefetch(std::span<const WorkerId> workers) noexcept;
 
   /// The way to a rank, to be written to, or null; `flush` follows. With thousands of ranks it cannot ask each.
   [[nodiscard]] RankPort* port_to(RankEntry& rank);

@@ -71,6 +71,12 @@ bool Backlog::next_is_growing(Crew crew, const LookAhead& look_ahead) const {
   return !many->policy.known() || look_ahead.growing();
 }
 
+bool Backlog::takes_less_than(Nanoseconds limit) const {
+  const ManyItems* const many = next_of_many();
+  if (many == nullptr || !given_back_.empty() || many->items - many->next != items_) return false;
+  return many->policy.known() && many->policy.expected(items_) < limit;
+}
+
 ChunkSize Backlog::next_size() const {
   const ManyItems* const many = next_of_many();
   if (many == nullptr || !given_back_.empty()) return ChunkSize::given;

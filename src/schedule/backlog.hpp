@@ -47,6 +47,8 @@ class Backlog {
   [[nodiscard]] bool next_is_known() const;
   /// Whether the next chunk is short only because little is known of its work.
   [[nodiscard]] bool next_is_growing(Crew crew, const LookAhead& look_ahead) const;
+  /// Whether all that waits is of one work, which a worker would be through with within `limit`, as far as is known.
+  [[nodiscard]] bool takes_less_than(Nanoseconds limit) const;
   /// `batched` where others of its work may go with the next chunk.
   [[nodiscard]] ChunkSize next_size() const;
 

@@ -2,6 +2,7 @@
 
 #include "schedule/scheduler.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -35,6 +36,10 @@ class ChunkPolicy {
   /// A chunk of so many items has taken so long.
   void measured(std::uint32_t items, Nanoseconds busy);
   [[nodiscard]] bool known() const noexcept { return largest_ != 0; }
+  /// So long a worker would need for so many more items. To be asked once it is known.
+  [[nodiscard]] Nanoseconds expected(std::uint64_t items) const noexcept {
+    return Nanoseconds{static_cast<std::int64_t>(std::min(static_cast<double>(items) * item_ns_, 1e18))};
+  }
   /// Chunks are shorter than they should be, since few items were measured.
   [[nodiscard]] bool growing(std::uint64_t remaining, Crew crew) const;
 

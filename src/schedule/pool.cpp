@@ -216,25 +216,40 @@ std::optional<Range> Pool::next_chunk() {
   return backlog_.take(crew, joins_chunks() ? look_ahead_.batch(crew.workers) : 1);
 }
 
-bool Pool::is_probing(Crew crew) {
-  if (!crew.oversubscribed() || !backlog_.next_is_growing(crew, look_ahead_)) {
+/// Where workers share cores a few of them are enough for a moment: until it is known how long items last, and where
+/// they are through with all that waits before the others would be awake.
+Pool::Takers Pool::takers(Crew crew) {
+  const bool each_by_itself = next_size() == ChunkSize::given;
+  if (!crew.oversubscribed() || (!backlog_.next_is_growing(crew, look_ahead_) &&
+                                 (each_by_itself || !backlog_.takes_less_than(pace::kProbing * crew.cores)))) {
     all_from_.reset();
-    return false;
+    return Takers::any;
   }
-  if (ready_.busy() < kFirstOnACore * crew.cores) return false;
+  if (ready_.busy() < kFirstOnACore * crew.cores) return Takers::any;
   if (!all_from_) all_from_ = common_.now + pace::kProbing;
-  return common_.now < *all_from_;
+  if (common_.now >= *all_from_) return Takers::any;
+  return each_by_itself ? Takers::none : Takers::few;
+}
+
+/// What the caller wants told item by item goes chunk by chunk.
+ChunkSize Pool::next_size() const {
+  const ChunkSize size = backlog_.next_size();
+  return size == ChunkSize::batched && !joins_chunks() ? ChunkSize::given : size;
 }
 
 Worker* Pool::worker_for_next() {
-  const Crew crew = this->crew();
-  if (Worker* const worker = ready_.idle()) return is_probing(crew) ? nullptr : worker;
+  Crew crew = this->crew();
+  if (Worker* const worker = ready_.idle()) {
+    const Takers takers = this->takers(crew);
+    if (takers == Takers::any) return worker;
+    if (takers == Takers::none) return nullptr;
+    crew.workers = std::min(crew.workers, kFirstOnACore * crew.cores);
+  }
   // Soon there will be an idle one: tasks that wait for each other must not end up behind each other.
   if (count(WorkerState::starting) + count(WorkerState::stopping) > 0) return nullptr;
   if (!backlog_.more_chunks_than(look_ahead_.reserve(crew.workers), crew)) return nullptr;
   if (!backlog_.next_is_known()) return nullptr;
-  auto size = backlog_.next_size();
-  if (size == ChunkSize::batched && !joins_chunks()) size = ChunkSize::given;
+  const ChunkSize size = next_size();
   while (Worker* const worker = ready_.least_busy()) {
     if (worker->returned && !reserved(*worker) && worker->chunks.size() <= look_ahead_.allowed(crew.workers, size))
       return worker;

@@ -131,9 +131,14 @@ class Pool {
 
   // pool.cpp: works, and who gets what
   void feed();
-  /// Where workers share cores, a work's first items go to a few of them, since to wake all costs more than short items
-  /// are worth. Not for long: they may be long, or wait for each other. True: no idle worker is to be woken for now.
-  [[nodiscard]] bool is_probing(Crew crew);
+  enum class Takers : std::uint8_t {
+    any,   ///< whoever is idle
+    few,   ///< those that are at work, be others idle
+    none,  ///< who falls idle of those that are at work
+  };
+  /// Where workers share cores, a work's first items go to a few of them, and all of it if it is little, since to wake
+  /// all costs more than short items are worth. Not for long: they may be long, or wait for each other.
+  [[nodiscard]] Takers takers(Crew crew);
   [[nodiscard]] Worker* worker_for_next();
   void hand(Worker& worker, const Range& range);
   /// Whether chunks may be handed over together. Not where each counts by itself.
@@ -141,6 +146,7 @@ class Pool {
     return policy_.max_chunks_per_worker == 0 && policy_.task_timeout <= Nanoseconds{0};
   }
   [[nodiscard]] Crew crew() const noexcept;
+  [[nodiscard]] ChunkSize next_size() const;
   [[nodiscard]] std::optional<Range> next_chunk();
   [[nodiscard]] bool worn_out(const Worker& worker) const noexcept {
     return policy_.max_chunks_per_worker > 0 &&

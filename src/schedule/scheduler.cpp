@@ -202,6 +202,13 @@ std::optional<WorkerId> Scheduler::next_idle(PoolId id) const {
   return found == impl_->pools.end() ? std::nullopt : found->second->next_idle();
 }
 
+void Scheduler::prefetch(std::span<const WorkerId> workers) const noexcept {
+  for (const WorkerId id : workers) impl_->common.workers.prefetch(raw(id));
+  for (const WorkerId id : workers) {
+    if (const auto* const slot = impl_->common.workers.find(raw(id))) base::prefetch(slot->get());
+  }
+}
+
 void Scheduler::take_actions(std::vector<Action>& to) {
   // Many outcomes may have come since: what all of them tell counts for what is handed out now.
   auto& dirty = impl_->common.dirty;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <variant>
 #include <vector>
 
@@ -255,6 +256,10 @@ class Scheduler {
   /// The idle worker that will be given a single item if it is submitted now, which has then no other consequence; if
   /// there is such a one.
   [[nodiscard]] std::optional<WorkerId> next_idle(PoolId pool) const;
+
+  /// These are about to end items. What is known of many thousand workers is in no cache: it is fetched for all of them
+  /// at once, and not one by one as each is dealt with.
+  void prefetch(std::span<const WorkerId> workers) const noexcept;
 
   /// Appends the actions that have come up, in order, to `to`.
   void take_actions(std::vector<Action>& to);

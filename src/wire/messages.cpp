@@ -213,6 +213,19 @@ void append_input(detail::Bytes& to, WorkerId worker, Span header, const std::ve
   for (const Span part : body) to.append(part.data(), part.size());
 }
 
+void note_senders(Span envelope, std::vector<WorkerId>& workers) {
+  static const auto output = static_cast<std::uint32_t>(Message(Output{}).index());
+  RecordHeader header;
+  for (std::size_t at = sizeof(EnvelopeHeader); at < envelope.size();) {
+    const Span rest = envelope.subspan(at);
+    if (rest.size() < sizeof header) return;
+    std::memcpy(&header, rest.data(), sizeof header);
+    if (header.length > rest.size() - sizeof header) return;
+    if (header.kind == output) workers.push_back(WorkerId{header.worker});
+    at += sizeof header + static_cast<std::size_t>(header.length);
+  }
+}
+
 EnvelopeReader::EnvelopeReader(Span envelope) : rest_(envelope) {
   EnvelopeHeader header;
   const EnvelopeHeader wanted;

@@ -250,6 +250,9 @@ void append(detail::Bytes& to, const Message& message);
 /// Appends an Input whose bytes stand in several places.
 void append_input(detail::Bytes& to, WorkerId worker, Span header, const std::vector<Span>& body);
 
+/// Appends the workers of whose output there are bytes in the envelope. Of one that cannot be read, some.
+void note_senders(Span envelope, std::vector<WorkerId>& workers);
+
 /// Reads an envelope. Spans and texts that it gives out refer to the envelope's bytes.
 class EnvelopeReader {
  public:

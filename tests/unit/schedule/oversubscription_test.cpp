@@ -1,8 +1,11 @@
 // Pools with more workers than the nodes have cores.
 #include "desk.hpp"
 
-#include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <set>
 #include <utility>
+#include <vector>
 
 namespace rankpool::schedule::testing {
 namespace {
@@ -47,23 +50,55 @@ TEST_F(InACrowd, items_that_turn_out_long_go_to_all_workers_at_once) {
 
 TEST_F(InACrowd, short_items_go_to_the_few_until_chunks_are_long_enough) {
   submit(0, 100'000, 0);
+  std::set<WorkerId> at_work;
+  std::optional<std::uint32_t> first_of_others;
+  for (int round = 0; round < 20 && !first_of_others; ++round) {
+    const std::vector<SendChunk> held = take_all<SendChunk>();
+    for (const SendChunk& chunk : held) {
+      if (at_work.insert(chunk.worker).second && at_work.size() > 4 && !first_of_others) first_of_others = chunk.count;
+    }
+    for (const SendChunk& chunk : held) {
+      finish(static_cast<int>(raw(chunk.worker)), chunk.count, Nanoseconds{100} * chunk.count);
+    }
+  }
+  ASSERT_TRUE(first_of_others);
+  EXPECT_GT(*first_of_others, 50U);
+}
+
+TEST_F(InACrowd, what_a_few_are_soon_through_with_is_left_to_them) {
+  submit(0, 10'000, 0);
+  std::set<WorkerId> at_work;
   std::vector<SendChunk> held = take_all<SendChunk>();
-  std::size_t largest_before_others = 0;
-  for (int round = 0; held.size() <= 4 && round < 20; ++round) {
+  std::size_t given = 0;
+  while (!held.empty()) {
     for (const SendChunk& chunk : std::exchange(held, {})) {
-      largest_before_others = std::max<std::size_t>(largest_before_others, chunk.count);
+      given += chunk.count;
+      at_work.insert(chunk.worker);
+      finish(static_cast<int>(raw(chunk.worker)), chunk.count, Nanoseconds{100} * chunk.count);
+      auto more = take_all<SendChunk>();
+      held.insert(held.end(), more.begin(), more.end());
+    }
+  }
+  EXPECT_EQ(given, 10'000U);
+  EXPECT_LE(at_work.size(), 5U);
+}
+
+TEST_F(InACrowd, others_take_over_from_a_few_that_are_not_through_with_it_in_a_moment) {
+  submit(0, 15'000, 0);
+  std::vector<SendChunk> held = take_all<SendChunk>();
+  for (int round = 0; round < 4; ++round) {
+    for (const SendChunk& chunk : std::exchange(held, {})) {
       finish(static_cast<int>(raw(chunk.worker)), chunk.count, Nanoseconds{100} * chunk.count);
     }
     held = take_all<SendChunk>();
-    std::size_t workers = 0;
-    for (int i = 0; i < kWorkers; ++i) {
-      workers +=
-          std::any_of(held.begin(), held.end(), [&](const auto& one) { return one.worker == worker(i); }) ? 1 : 0;
-    }
-    if (workers > 4) break;
   }
-  EXPECT_GT(largest_before_others, 50U);
-  EXPECT_GT(held.size(), 4U);
+  std::set<WorkerId> at_work;
+  for (const SendChunk& chunk : held) at_work.insert(chunk.worker);
+  EXPECT_LE(at_work.size(), 4U);
+  ASSERT_TRUE(scheduler.next_deadline());  // they hang in what they have
+  scheduler.tick(kMoment);
+  for (const SendChunk& chunk : take_all<SendChunk>()) at_work.insert(chunk.worker);
+  EXPECT_GT(at_work.size(), 4U);
 }
 
 TEST_F(InACrowd, chunks_of_the_callers_size_are_tried_on_a_few_too) {

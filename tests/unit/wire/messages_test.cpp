@@ -5,6 +5,7 @@
 #include <cstring>
 #include <random>
 #include <string>
+#include <vector>
 
 namespace rankpool::wire {
 namespace {
@@ -125,6 +126,22 @@ TEST(Messages, every_kind_comes_back_as_it_was) {
   EXPECT_EQ(std::get<CancelAsk>(*reader.next()), CancelAsk{5});
   EXPECT_TRUE(std::holds_alternative<BlobsDone>(*reader.next()));
   EXPECT_FALSE(reader.next().has_value());
+}
+
+TEST(Messages, whose_output_is_in_an_envelope_is_found_without_reading_it) {
+  detail::Bytes envelope;
+  append(envelope, Output{WorkerId{1}, bytes_of("one")});
+  append(envelope, WorkerStarted{WorkerId{2}, 99});
+  append(envelope, Output{WorkerId{3}, {}});
+  append(envelope, Output{WorkerId{1}, bytes_of("more")});
+  std::vector<WorkerId> senders;
+  note_senders(envelope, senders);
+  EXPECT_EQ(senders, (std::vector{WorkerId{1}, WorkerId{3}, WorkerId{1}}));
+  for (std::size_t size = 0; size < envelope.size(); ++size) {  // whatever it is cut to
+    senders.clear();
+    note_senders(envelope.view().first(size), senders);
+    EXPECT_LT(senders.size(), 3U);
+  }
 }
 
 TEST(Messages, an_input_from_several_places_is_one_input) {
