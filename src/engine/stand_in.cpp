@@ -32,7 +32,8 @@ bool Engine::turn(Goal& goal, const std::optional<Clock::time_point>& deadline) 
     const auto now = Clock::now();
     if (deadline && now >= *deadline) return false;
     dispatcher_->tick(now.time_since_epoch());
-    const bool any = look(now) | dispatcher_->carry_out();
+    bool any = look(now);
+    any |= dispatcher_->carry_out();
     if (needs_own_thread()) return false;
     if (any) {
       idler_.worked(now);
