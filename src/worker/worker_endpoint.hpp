@@ -70,7 +70,9 @@ class WorkerEndpoint {
     return channel::Channel::kRing - static_cast<std::size_t>(out_tail_ - taken_by_host());
   }
   void await_room(std::size_t size) {
-    if (room() < size) await([&] { return room() >= size; }, channel::Channel::SleepsFor::room);
+    if (room() >= size) return;
+    publish();  // the host takes only what it sees
+    await([&] { return room() >= size; }, channel::Channel::SleepsFor::room);
   }
   /// So much was written in place.
   void written(std::size_t size) noexcept { out_tail_ += size; }
