@@ -7,7 +7,6 @@
 
 #include <filesystem>
 #include <fstream>
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -20,18 +19,13 @@ inline double cpu_seconds_of_thread(const std::filesystem::path& task) {
   return nanoseconds * 1e-9;
 }
 
-/// Of the threads of a process that `counts` wants.
-inline double cpu_seconds(pid_t pid, const std::function<bool(pid_t thread)>& counts) {
+inline double cpu_seconds(pid_t pid) {
   double sum = 0;
   std::error_code gone;
   for (const auto& task : std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/task", gone)) {
-    if (counts(static_cast<pid_t>(std::stol(task.path().filename())))) sum += cpu_seconds_of_thread(task.path());
+    sum += cpu_seconds_of_thread(task.path());
   }
   return sum;
-}
-
-inline double cpu_seconds(pid_t pid) {
-  return cpu_seconds(pid, [](pid_t) { return true; });
 }
 
 inline std::vector<pid_t> children_of(pid_t pid) {
@@ -44,13 +38,11 @@ inline std::vector<pid_t> children_of(pid_t pid) {
   return found;
 }
 
-/// What the library itself uses: rank 0 without the user's thread, the other ranks, all keepers.
+/// What the library itself uses: all ranks and keepers. The user's thread counts, too: while it waits it does the
+/// engine's work, and else it encodes and decodes.
 inline double cpu_seconds_of_library() {
   double sum = 0;
-  for (const auto& rank : rankpool::ranks()) {
-    sum += cpu_seconds(rank.keeper_pid);
-    sum += cpu_seconds(rank.pid, [&](pid_t thread) { return rank.rank != 0 || thread != rank.pid; });
-  }
+  for (const auto& rank : rankpool::ranks()) sum += cpu_seconds(rank.keeper_pid) + cpu_seconds(rank.pid);
   return sum;
 }
 
