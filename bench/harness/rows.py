@@ -82,8 +82,8 @@ def round_trip(lab):
         TWO: lab.mpirun(2, "bench_round_trip", n=n),
         "ProcessPoolExecutor": lab.pool("executor-round-trip", n=lab.size(3_000, 300)),
         "mpi4py.futures": lab.mpi4py("mpi4py-round-trip", n=lab.size(1_000, 100))}))
-    row.figure(runs, BARE, "seconds", "p50", " µs", 1e6, at_most=25)
-    row.figure(runs, BARE, "seconds_p99", "p99", " µs", 1e6, at_most=100)
+    row.figure(runs, BARE, "seconds", "p50", " µs", 1e6, at_most=3)
+    row.figure(runs, BARE, "seconds_p99", "p99", " µs", 1e6, at_most=15)
     row.figure(runs, TWO, "seconds", "p50", " µs", 1e6)
     row.faster(runs, BARE, "ProcessPoolExecutor", at_least=5)
     row.faster(runs, BARE, "mpi4py.futures", at_least=10)
@@ -121,12 +121,13 @@ def shortest_task(lab):
     medians = {name: [(x, statistics.median(y)) for x, y in points] for name, points in curves.items()}
     for ours in (BARE, TWO):
         # Of the medians at each length: in a single turn one length that was disturbed would hide all shorter ones.
-        for target, bar in ((0.5, 5), (0.95, 100)):
+        for target, bar in ((0.5, 5), (0.95, 50 if ours == BARE else 100)):
             shortest = [1e6 * crossing(medians[ours], target)] if medians[ours] else []
             row.checks.append(Check(f"{ours}: shortest task at {100 * target:.0f} %", shortest, " µs", at_most=bar))
         for length, efficiency in curves[ours]:
             if length in (1e-6, 1e-5, 1e-4):
-                row.checks.append(Check(f"{ours}: efficiency at {1e6 * length:.0f} µs", efficiency))
+                bar = {1e-5: 0.93, 1e-4: 0.95}.get(length) if ours == TWO else None
+                row.checks.append(Check(f"{ours}: efficiency at {1e6 * length:.0f} µs", efficiency, at_least=bar))
     row.curves["efficiency over task length"], row.curves["tasks a second over task length"] = medians, rates
     row.plots["efficiency.svg"] = svg.chart("Chunksize 1: efficiency over task length", "length of a task", "efficiency",
                                             medians, y_log=False, x_unit=svg.seconds, y_unit=svg.percent, y_low=0, y_high=1)
@@ -193,7 +194,7 @@ def values(lab):
 def long_tasks(lab):
     row = Row("tasks of 1 and 10 ms on all cores")
     total = lab.size(2.0, 0.2)
-    for length, share in ((1e-3, 10), (1e-2, 2)):
+    for length, share in ((1e-3, 4), (1e-2, 1.5)):
         work = {"n": int(total * lab.cores / length), "iterations": lab.iterations(length)}
         runs = row.keep(lab.interleave({
             "ideal": lab.bare("rival_bound_loop", **work),
@@ -242,7 +243,7 @@ def skewed_tasks(lab):
         for ours in (BARE, TWO):
             makespan = runs.values(ours, "seconds")
             best = [min(makespan) / min(runs.values("ideal", "seconds"))] if makespan else []
-            row.checks.append(Check(f"{ours}: {order}, makespan over the least possible", best, at_most=1.05))
+            row.checks.append(Check(f"{ours}: {order}, makespan over the least possible", best, at_most=1.03 if order == "random" else 1.05))
     return row
 
 
