@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <ctime>
@@ -62,6 +63,20 @@ void sleep_on(std::atomic<std::uint32_t>& word, std::uint32_t seen,
 }
 
 void wake_on(std::atomic<std::uint32_t>& word) noexcept { strike(word).ring(); }
+
+bool RankPage::wake_or_ring() noexcept {
+  const HostSleeps sleeps = host_sleeps.exchange(HostSleeps::no, std::memory_order_seq_cst);
+  if (sleeps == HostSleeps::on_futex) wake_on(host_wakeup);
+  return sleeps == HostSleeps::in_poll;
+}
+
+void ring(std::span<FutexWake> wakeups) noexcept {
+  if (wakeups.size() > 1) {
+    std::partition(wakeups.begin(), wakeups.end(),
+                   [core = ::sched_getcpu()](const FutexWake& wakeup) { return !wakeup.is_for_core(core); });
+  }
+  for (const FutexWake& wakeup : wakeups) wakeup.ring();
+}
 
 void FutexWake::ring() const noexcept {
   if (word_ == nullptr) return;

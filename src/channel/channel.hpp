@@ -32,6 +32,10 @@ struct RankPage {
   std::atomic<std::uint32_t> oversubscribed{0};  ///< who spins takes the core from somebody who has work
   std::atomic<std::uint32_t> host_wakeup{0};     ///< futex
   Token token{};  ///< by which a spawned worker knows that this is its page (keeper/spawned_worker.hpp)
+
+  /// Wakes the host if it sleeps; of those who find it asleep, one does. True: by the pipe, which is left to the
+  /// caller.
+  [[nodiscard]] bool wake_or_ring() noexcept;
 };
 
 /// The memory of a RankPage and the name by which others of the node know it.
@@ -53,6 +57,10 @@ class FutexWake {
   std::atomic<std::uint32_t>* word_ = nullptr;  ///< null: nobody sleeps
   int core_ = -1;
 };
+
+/// Rings them all. Those whose sleeper may take the core of this thread come last: the others would begin when that one
+/// has ended.
+void ring(std::span<FutexWake> wakeups) noexcept;
 
 /// Sleeps until the word is no longer `seen`, or until then; any process that has it may wake it.
 void sleep_on(std::atomic<std::uint32_t>& word, std::uint32_t seen,

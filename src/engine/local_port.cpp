@@ -1,7 +1,5 @@
 #include "engine/local_port.hpp"
 
-#include <sched.h>
-#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -26,21 +24,13 @@ void LocalPort::flush() {
   for (const WorkerId worker : written_) wakeups_.push_back(host_.show(worker));
   written_.clear();
   if (leave_wakeups_) return;
-  ring(wakeups_);
+  channel::ring(wakeups_);
   wakeups_.clear();
 }
 
 std::vector<channel::FutexWake> LocalPort::take_wakeups() {
   leave_wakeups_ = false;
   return std::exchange(wakeups_, {});
-}
-
-void ring(std::vector<channel::FutexWake>& wakeups) noexcept {
-  if (wakeups.size() > 1) {
-    std::partition(wakeups.begin(), wakeups.end(),
-                   [core = ::sched_getcpu()](const channel::FutexWake& wakeup) { return !wakeup.is_for_core(core); });
-  }
-  for (const channel::FutexWake& wakeup : wakeups) wakeup.ring();
 }
 
 }  // namespace rankpool::engine

@@ -40,8 +40,4 @@ class LocalPort final : public RankPort {
   bool leave_wakeups_ = false;
 };
 
-/// Rings them all. Those whose sleeper may take the core of this thread come last: the others would begin when that one
-/// has ended.
-void ring(std::vector<channel::FutexWake>& wakeups) noexcept;
-
 }  // namespace rankpool::engine

@@ -1,7 +1,5 @@
 #include "engine/mailbox.hpp"
 
-#include "engine/local_port.hpp"
-
 #include <sched.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -78,7 +76,8 @@ void Mailbox::dispatch_inline(SubmitWork&& submission) noexcept {
   Command command(std::move(submission));
   std::vector<channel::FutexWake> wakeups = stand_in_->serve(command);
   lent_mutex_.unlock();
-  ring(wakeups);  // not before: a worker may take this very core, and its outcome would find this dispatch under way
+  channel::ring(
+      wakeups);  // not before: a worker may take this very core, and its outcome would find this dispatch under way
 }
 
 /// While the engine is awake: waits for it to fall asleep, which it does at once when it has nothing to do. False if it

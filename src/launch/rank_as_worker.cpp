@@ -127,10 +127,7 @@ void RankAsWorker::ended() {
 }
 
 void RankAsWorker::ring_host() noexcept {
-  if (wake_[1] < 0) return;
-  const auto sleeps = page().host_sleeps.exchange(channel::HostSleeps::no, std::memory_order_seq_cst);
-  if (sleeps == channel::HostSleeps::no) return;
-  if (sleeps == channel::HostSleeps::on_futex) return channel::wake_on(page().host_wakeup);
+  if (wake_[1] < 0 || !page().wake_or_ring()) return;
   const char one = 1;
   (void)!::write(wake_[1], &one, 1);
 }

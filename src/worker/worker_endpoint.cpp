@@ -36,11 +36,8 @@ detail::Bytes WorkerEndpoint::gather(std::size_t size) {
   return bytes;
 }
 
-/// Of those who find it asleep, one rings.
 void WorkerEndpoint::ring_host() {
-  const auto sleeps = page_->host_sleeps.exchange(channel::HostSleeps::no, std::memory_order_seq_cst);
-  if (sleeps == channel::HostSleeps::no) return;
-  if (sleeps == channel::HostSleeps::on_futex) return channel::wake_on(page_->host_wakeup);
+  if (!page_->wake_or_ring()) return;
   // The task may have closed it, and have opened a file under its number.
   if (!wake_identity_.is(wake_)) {
     base::log_error(
