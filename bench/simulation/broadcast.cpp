@@ -135,11 +135,7 @@ PieceCosts measure_pieces(std::size_t piece) {
     rankpool::wire::append(message, rankpool::wire::BlobPart{1, blob.size(), 0, bytes});
     give.push_back(thread_cpu_ns() - begin);
   }
-  const auto median = [](std::vector<double>& of) {
-    std::nth_element(of.begin(), of.begin() + static_cast<std::ptrdiff_t>(of.size() / 2), of.end());
-    return of[of.size() / 2];
-  };
-  return {median(take), median(give)};
+  return {quantile(take, 0.5), quantile(give, 0.5)};
 }
 
 }  // namespace
