@@ -3,6 +3,7 @@
 #include "parallel/command.hpp"
 
 #include <sys/types.h>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,9 +25,11 @@ class Spawner {
   pid_t start(const Command& command, const Streams& streams);
 
  private:
-  /// The program's file by the command's own PATH, which may be another than this process's; the name if there is none.
-  [[nodiscard]] std::string file_of(const std::string& name) const;
-  int spawn(pid_t& pid, const char* program, const std::vector<std::string>& words, const Streams& streams);
+  /// The program's file by the command's own PATH, which may be another than this process's; nothing if a shell has to
+  /// look for it, or to say that there is none.
+  [[nodiscard]] std::optional<std::string> file_of(const std::string& name) const;
+  /// Returns an errno, 0 if the program runs.
+  int spawn(pid_t& pid, const std::string& program, const std::vector<std::string>& words, const Streams& streams);
 
   const CommandSettings& settings_;
   std::vector<std::string> variables_;
