@@ -1,17 +1,14 @@
 #include "channel/channel.hpp"
 
 #include "base/foreign_descriptor.hpp"
+#include "base/futex.hpp"
 #include "base/memfd.hpp"
 
-#include <linux/futex.h>
 #include <sched.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 #include <algorithm>
 #include <cerrno>
-#include <climits>
-#include <ctime>
 #include <new>
 #include <system_error>
 #include <utility>
@@ -52,14 +49,7 @@ FutexWake strike(std::atomic<std::uint32_t>& wakeup, int core = -1) noexcept {
 
 void sleep_on(std::atomic<std::uint32_t>& word, std::uint32_t seen,
               std::optional<std::chrono::steady_clock::time_point> until) noexcept {
-  timespec time{};
-  if (until) {
-    const auto whole = std::chrono::floor<std::chrono::seconds>(until->time_since_epoch());
-    time = {whole.count(), (until->time_since_epoch() - whole).count()};
-  }
-  // With FUTEX_WAIT_BITSET the time is absolute, on the monotonic clock.
-  ::syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(&word), FUTEX_WAIT_BITSET, seen, until ? &time : nullptr,
-            nullptr, FUTEX_BITSET_MATCH_ANY);
+  base::sleep_on(word, seen, until, base::FutexOf::shared_memory);
 }
 
 void wake_on(std::atomic<std::uint32_t>& word) noexcept { strike(word).ring(); }
@@ -79,8 +69,7 @@ void ring(std::span<FutexWake> wakeups) noexcept {
 }
 
 void FutexWake::ring() const noexcept {
-  if (word_ == nullptr) return;
-  ::syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(word_), FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
+  if (word_ != nullptr) base::wake_all_on(*word_, base::FutexOf::shared_memory);
 }
 
 bool Channel::on_one_core() noexcept {

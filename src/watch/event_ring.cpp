@@ -1,23 +1,13 @@
 #include "watch/event_ring.hpp"
 
+#include "base/futex.hpp"
 #include "base/pace.hpp"
 
-#include <linux/futex.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 #include <algorithm>
 #include <chrono>
 #include <cstring>
-#include <ctime>
 
 namespace rankpool::watch {
-namespace {
-
-void futex(std::atomic<std::uint32_t>& word, int operation, std::uint32_t value, const timespec* time) noexcept {
-  ::syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(&word), operation, value, time, nullptr, 0);
-}
-
-}  // namespace
 
 const char* outcome_name(Outcome outcome) noexcept {
   switch (outcome) {
@@ -73,8 +63,8 @@ bool EventRing::await_room(std::size_t words) noexcept {
     writer_waits_.store(1, std::memory_order_seq_cst);
     if (!room()) {
       wake();
-      const timespec patience{pace::kWatcherStuck.count(), 0};
-      futex(writer_waits_, FUTEX_WAIT_PRIVATE, 1, &patience);
+      base::sleep_on(writer_waits_, 1, std::chrono::steady_clock::now() + pace::kWatcherStuck,
+                     base::FutexOf::this_process);
     }
     writer_waits_.store(0, std::memory_order_relaxed);
     if (room()) return true;
@@ -89,7 +79,7 @@ void EventRing::tell_of_room() noexcept {
   tail_.store(tail_.load(std::memory_order_relaxed), std::memory_order_seq_cst);
   if (writer_waits_.load(std::memory_order_seq_cst) == 0) return;
   writer_waits_.store(0, std::memory_order_seq_cst);
-  futex(writer_waits_, FUTEX_WAKE_PRIVATE, 1, nullptr);
+  base::wake_all_on(writer_waits_, base::FutexOf::this_process);
 }
 
 void EventRing::copy_in(std::uint64_t at, const void* from, std::size_t words) noexcept {
@@ -114,8 +104,8 @@ void EventRing::sleep(Until until, Time at_most) noexcept {
   asleep_.store(word, std::memory_order_seq_cst);
   const bool stay = !interrupted_.load(std::memory_order_seq_cst) && (until == Until::half_full || empty());
   if (stay) {
-    const timespec time{static_cast<std::time_t>(at_most / kSecond), static_cast<long>(at_most % kSecond)};
-    futex(asleep_, FUTEX_WAIT_PRIVATE, word, &time);
+    base::sleep_on(asleep_, word, std::chrono::steady_clock::now() + std::chrono::nanoseconds(at_most),
+                   base::FutexOf::this_process);
   }
   asleep_.store(0, std::memory_order_seq_cst);
   interrupted_.store(false, std::memory_order_seq_cst);
@@ -127,7 +117,7 @@ void EventRing::interrupt() noexcept {
 }
 
 void EventRing::wake() noexcept {
-  if (asleep_.exchange(0, std::memory_order_seq_cst) != 0) futex(asleep_, FUTEX_WAKE_PRIVATE, 1, nullptr);
+  if (asleep_.exchange(0, std::memory_order_seq_cst) != 0) base::wake_all_on(asleep_, base::FutexOf::this_process);
 }
 
 }  // namespace rankpool::watch
