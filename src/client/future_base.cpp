@@ -4,19 +4,15 @@
 #include <rankpool/detail/what_of.hpp>
 
 #include "base/forked_copy.hpp"
+#include "base/futex.hpp"
 #include "base/log.hpp"
 #include "client/callbacks.hpp"
 
 #include <rankpool/errors.hpp>
 
-#include <linux/futex.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 #include <array>
-#include <cerrno>
-#include <climits>
-#include <ctime>
 #include <mutex>
+#include <optional>
 #include <typeinfo>
 #include <utility>
 
@@ -28,20 +24,11 @@ std::mutex& lock_of(const void* address) {
   return locks[(reinterpret_cast<std::uintptr_t>(address) >> 6U) % locks.size()];
 }
 
-void futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t seen, const timespec* until) noexcept {
-  // With FUTEX_WAIT_BITSET the time is absolute, on the monotonic clock.
-  ::syscall(SYS_futex, reinterpret_cast<const std::uint32_t*>(&word), FUTEX_WAIT_BITSET_PRIVATE, seen, until, nullptr,
-            FUTEX_BITSET_MATCH_ANY);
-}
-
-void futex_wake_all(const std::atomic<std::uint32_t>& word) noexcept {
-  ::syscall(SYS_futex, reinterpret_cast<const std::uint32_t*>(&word), FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
-}
-
 }  // namespace
 
 struct FutureBase::Listeners {
   std::vector<Callback> callbacks;
+  std::optional<client::AwaitedCallback> awaited;  ///< while the future is not done, if there are callbacks
   std::vector<std::pair<Watcher*, std::size_t>> watchers;
   bool running = false;  ///< callbacks of the end are under way on the callback thread
 };
@@ -86,16 +73,18 @@ bool FutureBase::cancel() {
 void FutureBase::finish(State state, bool inline_callbacks) noexcept {
   const Ref<FutureBase> keep(this);
   const std::uint32_t before = word_.exchange(static_cast<std::uint32_t>(state), std::memory_order_seq_cst);
-  if ((before & kWaited) != 0) futex_wake_all(word_);
+  if ((before & kWaited) != 0) base::wake_all_on(word_, base::FutexOf::this_process);
   if ((before & kStandIn) != 0) end_stand_in();
   if ((before & kListeners) == 0) return;
   std::vector<Callback> callbacks;
+  std::optional<client::AwaitedCallback> awaited;  // until they are posted
   {
     // Watchers are told under the lock: one that is removed in the meantime is not told any more.
     const std::lock_guard lock(lock_of(this));
     for (const auto& [watcher, index] : listeners_->watchers) watcher->future_done(index);
     listeners_->watchers.clear();
     callbacks = std::move(listeners_->callbacks);
+    awaited = std::exchange(listeners_->awaited, std::nullopt);
     if (callbacks.empty()) {
       listeners_.reset();
     } else {
@@ -134,11 +123,11 @@ void FutureBase::run_callbacks(std::vector<Callback> callbacks, bool inline_call
 }
 
 void FutureBase::add_callback(Callback callback) {
-  if (!done()) start_callback_thread();
   {
     const std::lock_guard lock(lock_of(this));
     if (!done()) {
       if (!listeners_) listeners_ = std::make_unique<Listeners>();
+      if (!listeners_->awaited) listeners_->awaited.emplace();
       listeners_->callbacks.push_back(callback);
       const std::uint32_t before = word_.fetch_or(kListeners, std::memory_order_acq_rel);
       if (static_cast<State>(before & kState) < State::cancelled) return;
@@ -179,23 +168,16 @@ bool FutureBase::wait(const Timeout& timeout) const {
   if (base::is_forked_copy()) throw Error(base::copy_complaint("a future that was not done"));
   const auto deadline = timeout.deadline();
   word_.fetch_or(kStandIn, std::memory_order_seq_cst);
-  const auto is_done = [](const void* future) {
-    const std::uint32_t word = static_cast<const FutureBase*>(future)->word_.load(std::memory_order_seq_cst);
-    return static_cast<State>(word & kState) >= State::cancelled;
+  const auto is_done = [this] {
+    return static_cast<State>(word_.load(std::memory_order_seq_cst) & kState) >= State::cancelled;
   };
-  stand_in_until(is_done, this, deadline);
+  stand_in_until(is_done, deadline);
   if (done()) return true;
-  timespec until{};
-  if (deadline) {
-    const auto ns = std::chrono::duration_cast<std::chrono::nanoseconds>(deadline->time_since_epoch()).count();
-    until.tv_sec = static_cast<time_t>(ns / 1'000'000'000);
-    until.tv_nsec = static_cast<long>(ns % 1'000'000'000);
-  }
   while (true) {
     const std::uint32_t word = word_.fetch_or(kWaited, std::memory_order_acq_rel) | kWaited;
     if (static_cast<State>(word & kState) >= State::cancelled) return true;
     if (deadline && Timeout::Clock::now() >= *deadline) return false;
-    futex_wait(word_, word, deadline ? &until : nullptr);
+    base::sleep_on(word_, word, deadline, base::FutexOf::this_process);
   }
 }
 
@@ -225,8 +207,6 @@ std::string FutureBase::describe() {
     return "finished with an exception";
   }
 }
-
-void start_callback_thread() { client::start_callbacks(); }
 
 void post_to_callback_thread(std::function<void()> callback) noexcept {
   try {

@@ -1,9 +1,12 @@
 #include <rankpool/detail/map_state.hpp>
 #include <rankpool/detail/stand_in.hpp>
 
+#include "client/callbacks.hpp"
+
 #include <rankpool/errors.hpp>
 
 #include <algorithm>
+#include <memory>
 #include <new>
 #include <utility>
 
@@ -58,9 +61,9 @@ void MapBase::input_ended() {
 }
 
 void MapBase::when_complete(std::function<void()> told) {
-  start_callback_thread();
+  auto awaited = std::make_shared<client::AwaitedCallback>();
   const std::lock_guard lock(mutex_);
-  complete_ = std::move(told);
+  complete_ = [told = std::move(told), awaited = std::move(awaited)] { told(); };
 }
 
 MapBase::Taken MapBase::take(Outcome& to, const std::optional<Timeout::Clock::time_point>& deadline) {
@@ -206,12 +209,11 @@ bool MapBase::wait_for(std::unique_lock<std::mutex>& lock, std::uint64_t items,
   if (enough()) return true;
   standing_in_ = true;
   lock.unlock();
-  const auto is_enough = [](const void* map) {
-    const auto& self = *static_cast<const MapBase*>(map);
-    const std::lock_guard guard(self.mutex_);
-    return self.enough();
+  const auto is_enough = [this] {
+    const std::lock_guard guard(mutex_);
+    return enough();
   };
-  stand_in_until(is_enough, this, deadline);
+  stand_in_until(is_enough, deadline);
   lock.lock();
   standing_in_ = false;
   if (enough()) return true;

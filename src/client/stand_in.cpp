@@ -11,23 +11,26 @@ thread_local bool t_stands_in = false;
 
 class Reached final : public engine::StandIn::Goal {
  public:
-  Reached(bool (*is)(const void*), const void* what) : is_(is), what_(what) {}
+  Reached(bool (*is)(const void*), const void* what, WaitsFor waits_for)
+      : is_(is), what_(what), waits_for_(waits_for) {}
   bool reached() override { return is_(what_); }
+  [[nodiscard]] bool gives_way() const override { return waits_for_ == WaitsFor::callbacks; }
 
  private:
   bool (*is_)(const void*);
   const void* what_;
+  WaitsFor waits_for_;
 };
 
 }  // namespace
 
 void stand_in_until(bool (*reached)(const void* what), const void* what,
-                    const std::optional<Timeout::Clock::time_point>& deadline) noexcept {
+                    const std::optional<Timeout::Clock::time_point>& deadline, WaitsFor waits_for) noexcept {
   // A callback that runs within is not to begin another.
   if (t_stands_in) return;
   const auto job = client::Job::current();
   if (!job) return;
-  Reached goal(reached, what);
+  Reached goal(reached, what, waits_for);
   t_stands_in = true;
   job->engine().mailbox().stand_in_until(goal, deadline);
   t_stands_in = false;

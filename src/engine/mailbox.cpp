@@ -108,13 +108,32 @@ bool Mailbox::await_sleep(StandIn::Goal& goal) {
   return asleep;
 }
 
+/// Takes the place of one that gives way. False if there is none, or if it takes too long.
+bool Mailbox::replace_stand_in(StandIn::Goal& goal) {
+  if (!gives_way_.load(std::memory_order_relaxed)) return false;
+  wanted_away_.store(true, std::memory_order_seq_cst);
+  interrupt_stand_in();
+  return await_sleep(goal);
+}
+
+void Mailbox::interrupt_stand_in() noexcept {
+  wakers_.fetch_add(1, std::memory_order_seq_cst);
+  if (StandIn* const at_work = at_work_.load(std::memory_order_seq_cst)) at_work->interrupt();
+  wakers_.fetch_sub(1, std::memory_order_seq_cst);
+}
+
 void Mailbox::stand_in_until(StandIn::Goal& goal, const std::optional<StandIn::Clock::time_point>& deadline) {
-  if (sleep_.load(std::memory_order_relaxed) != Sleep::in_poll && (stood_in_for() || !await_sleep(goal))) return;
+  if (sleep_.load(std::memory_order_relaxed) != Sleep::in_poll &&
+      (goal.gives_way() || !(stood_in_for() ? replace_stand_in(goal) : await_sleep(goal)))) {
+    return;
+  }
   const std::unique_lock lock(lent_mutex_, std::try_to_lock);
   if (!lock || stand_in_ == nullptr || sleep_.exchange(Sleep::none, std::memory_order_seq_cst) == Sleep::none) return;
+  wanted_away_.store(false, std::memory_order_relaxed);
+  gives_way_.store(goal.gives_way(), std::memory_order_relaxed);
   at_work_.store(stand_in_, std::memory_order_seq_cst);
   stand_in_->begin_turns();
-  while (!wanted_back_.load(std::memory_order_seq_cst) && !goal.reached() && stand_in_->turn(goal, deadline)) {
+  while (!has_to_leave() && !goal.reached() && stand_in_->turn(goal, deadline)) {
   }
   at_work_.store(nullptr, std::memory_order_seq_cst);
   stand_in_->end_turns();

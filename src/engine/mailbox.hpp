@@ -102,6 +102,8 @@ class StandIn {
   class Goal {
    public:
     [[nodiscard]] virtual bool reached() = 0;
+    /// Whether it leaves as soon as another thread would stand in.
+    [[nodiscard]] virtual bool gives_way() const { return false; }
 
    protected:
     ~Goal() = default;
@@ -209,7 +211,7 @@ class Mailbox {
 
   // -- who stands in
   /// From now on a post interrupts it. False if something is there already, or the engine waits for its end.
-  [[nodiscard]] bool prepare_rest() { return prepare_sleep(Sleep::of_stand_in) && !wanted_back_.load(); }
+  [[nodiscard]] bool prepare_rest() { return prepare_sleep(Sleep::of_stand_in) && !has_to_leave(); }
   void rested() noexcept { sleep_.store(Sleep::none, std::memory_order_seq_cst); }
 
   // -- threads that wait
@@ -225,11 +227,18 @@ class Mailbox {
   bool begin_inline_dispatch(const SubmitWork& submission);
   void dispatch_inline(SubmitWork&& submission) noexcept;
   bool await_sleep(StandIn::Goal& goal);
+  bool replace_stand_in(StandIn::Goal& goal);
+  void interrupt_stand_in() noexcept;
+  /// Who stands in does so no longer.
+  [[nodiscard]] bool has_to_leave() const noexcept {
+    return wanted_back_.load(std::memory_order_seq_cst) ||
+           (gives_way_.load(std::memory_order_relaxed) && wanted_away_.load(std::memory_order_seq_cst));
+  }
 
   int fd_ = -1;
   base::DescriptorIdentity identity_;
   std::atomic<Sleep> sleep_{Sleep::none};
-  std::atomic<int> wakers_{0};  ///< threads within wake
+  std::atomic<int> wakers_{0};  ///< threads that may interrupt who stands in
   std::atomic<bool> filled_{false};
   std::mutex mutex_;
   bool closed_ = false;            // guarded by mutex_
@@ -244,6 +253,8 @@ class Mailbox {
   std::atomic<std::chrono::nanoseconds> volunteer_from_{std::chrono::nanoseconds(0)};
   std::atomic<std::chrono::nanoseconds> volunteer_pause_{pace::kVolunteer};
   std::atomic<StandIn*> at_work_{nullptr};  ///< within stand_in_until
+  std::atomic<bool> gives_way_{false};      ///< who is at work does
+  std::atomic<bool> wanted_away_{false};
 };
 
 }  // namespace rankpool::engine

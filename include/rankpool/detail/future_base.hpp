@@ -85,10 +85,7 @@ class FutureBase : public ResultReceiver {
   std::unique_ptr<Listeners> listeners_;  // guarded by the lock of this address
 };
 
-/// Starts the library's own thread for callbacks if it is not there. To be called before anything depends on one.
-/// @throws std::system_error if it cannot be started
-void start_callback_thread();
-/// Runs it on that thread. Never throws: for want of memory it is lost, and that is said.
+/// Runs it on the library's own thread for callbacks. Never throws: for want of memory it is lost, and that is said.
 void post_to_callback_thread(std::function<void()> callback) noexcept;
 
 /// Says on stderr what a callback threw.

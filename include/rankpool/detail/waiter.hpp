@@ -39,12 +39,11 @@ class Waiter final : public FutureBase::Watcher {
     if (ready()) return true;
     standing_in_ = true;
     lock.unlock();
-    const auto any_is_done = [](const void* waiter) {
-      auto& self = *static_cast<const Waiter*>(waiter);
-      const std::lock_guard guard(self.mutex_);
-      return !self.done_.empty();
+    const auto any_is_done = [this] {
+      const std::lock_guard guard(mutex_);
+      return !done_.empty();
     };
-    stand_in_until(any_is_done, this, deadline);
+    stand_in_until(any_is_done, deadline);
     lock.lock();
     standing_in_ = false;
     waiting_ = true;
@@ -59,7 +58,7 @@ class Waiter final : public FutureBase::Watcher {
   }
 
  private:
-  mutable std::mutex mutex_;
+  std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<std::size_t> done_;
   bool waiting_ = false;

@@ -31,7 +31,10 @@ class InlineDispatch : public ::testing::Test, protected StandIn {
     if (during_turn) std::exchange(during_turn, nullptr)();
     return turns_left-- > 0;
   }
-  void end_turns() noexcept override { notes.emplace_back("ends"); }
+  void end_turns() noexcept override {
+    notes.emplace_back("ends");
+    ++ends;
+  }
   void interrupt() noexcept override { ++interrupts; }
   void submit() {
     mailbox.post_work([](WorkId work) { return SubmitWork{PoolId{0}, work, {}, {}}; });
@@ -59,6 +62,7 @@ class InlineDispatch : public ::testing::Test, protected StandIn {
   std::function<void()> during_turn;
   int turns_left = 1000;
   std::atomic<int> interrupts{0};
+  std::atomic<int> ends{0};
 };
 
 TEST_F(InlineDispatch, of_an_engine_that_sleeps_is_taken_by_who_submits_and_it_sleeps_on) {
@@ -149,6 +153,8 @@ TEST_F(InlineDispatch, is_left_to_one_at_a_time_and_everything_is_done_in_its_tu
 /// Reached once so many turns were taken; or when somebody says so.
 struct Wish final : StandIn::Goal {
   bool reached() override { return there || (looks != 0 && looks-- == 1); }
+  [[nodiscard]] bool gives_way() const override { return modest; }
+  bool modest = false;
   std::atomic<bool> there{false};
   int looks = 0;
 };
@@ -186,6 +192,46 @@ TEST_F(InlineDispatch, is_left_to_the_engine_that_wants_its_work_back) {
   EXPECT_THAT(notes, ElementsAre("begins", "turn", "ends"));
   mailbox.stand_in_until(wish, std::nullopt);
   EXPECT_THAT(notes, ::testing::SizeIs(3)) << "it is awake";
+}
+
+TEST_F(InlineDispatch, is_left_by_who_waits_for_callbacks_to_who_waits_for_a_result) {
+  fall_asleep();
+  Wish callback;
+  callback.modest = true;
+  std::thread waits;
+  during_turn = [&] {
+    Wish other;
+    other.modest = true;
+    mailbox.stand_in_until(other, std::nullopt);
+    EXPECT_TRUE(mailbox.prepare_rest()) << "another that gives way changes nothing";
+    waits = std::thread([&] {
+      Wish result;
+      while (ends < 2) mailbox.stand_in_until(result, std::nullopt);
+    });
+    while (interrupts == 0) std::this_thread::yield();
+    EXPECT_FALSE(mailbox.prepare_rest()) << "it is not to sleep while the other waits";
+    ASSERT_TRUE(mailbox.prepare_sleep());  // as the true one does when its turns end
+    turns_left = 1;
+  };
+  mailbox.stand_in_until(callback, std::nullopt);
+  waits.join();
+  EXPECT_THAT(notes, ElementsAre("begins", "turn", "ends", "begins", "turn", "ends"));
+}
+
+TEST_F(InlineDispatch, is_not_left_by_who_waits_for_a_result) {
+  fall_asleep();
+  Wish wish;
+  during_turn = [&] {
+    std::thread([&] {
+      Wish other;
+      mailbox.stand_in_until(other, std::nullopt);
+    }).join();
+    EXPECT_EQ(interrupts, 0);
+    EXPECT_TRUE(mailbox.prepare_rest());
+    wish.there = true;
+  };
+  mailbox.stand_in_until(wish, std::nullopt);
+  EXPECT_THAT(notes, ElementsAre("begins", "turn", "ends"));
 }
 
 TEST_F(InlineDispatch, a_post_interrupts_who_rests_in_the_engines_place_and_leaves_the_engine_asleep) {
