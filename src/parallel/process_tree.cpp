@@ -100,6 +100,7 @@ extern "C" void on_term(int, siginfo_t* info, void*) {
 }  // namespace
 
 void keep_processes_of_commands() {
+  ::signal(SIGCHLD, SIG_DFL);  // inherited as ignored, it would lose how commands end
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   g_keeper = ::getppid();
   struct sigaction own {};
