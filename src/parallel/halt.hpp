@@ -18,16 +18,19 @@ class Tally {
   [[nodiscard]] Halt::When halted() const { return halted_; }
   [[nodiscard]] std::uint64_t done() const { return done_; }
   [[nodiscard]] std::uint64_t failed() const { return failed_; }
-  /// 0; the number of failed ones up to 100, 101 above; what the halt says, if that is how it ended.
+  /// The number of failed ones up to 100, 101 above; with a halt that is given as a percentage, the percentage of
+  /// failed ones. Once halted what it was then: 0 if by successes, and where one command was enough, that one's status.
   [[nodiscard]] int exit_status() const;
 
  private:
+  /// `whole`: what percentages are of.
+  [[nodiscard]] int status_of_failed(std::uint64_t whole) const;
+
   Halt halt_;
   std::uint64_t done_ = 0;
   std::uint64_t failed_ = 0;
   Halt::When halted_ = Halt::When::never;
-  int last_failure_ = 0;
-  int percent_ = 0;
+  int halted_status_ = 0;
 };
 
 }  // namespace rankpool::parallel

@@ -80,8 +80,8 @@ Output:
   -h, --help              show this help
   -V, --version           show the version
 
-Environment: PARALLEL_SHELL, SHELL: the shell of commands (else /bin/sh). A command sees PARALLEL_SEQ, PARALLEL_JOBSLOT,
-PARALLEL_PID and RANKPOOL_HOST.
+Environment: PARALLEL: options that come before those of the command line (not with --plain). PARALLEL_SHELL, SHELL: the
+shell of commands (else /bin/sh). A command sees PARALLEL_SEQ, PARALLEL_JOBSLOT, PARALLEL_PID and RANKPOOL_HOST.
 
 Signals: SIGTERM, SIGHUP, SIGUSR1, SIGUSR2: no new commands, what runs finishes. A second one, or SIGINT: ends all at once.
 

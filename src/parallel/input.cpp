@@ -33,10 +33,24 @@ bool read_more(int file, std::string& buffer, const std::string& name) {
   return got > 0;
 }
 
+/// Words of the command line are records of a file to GNU parallel: one with a newline is two arguments.
+std::vector<std::string> cut_at(const std::string& delimiter, const std::vector<std::string>& words) {
+  std::vector<std::string> records;
+  records.reserve(words.size());
+  for (const auto& word : words) {
+    std::size_t from = 0;
+    for (std::size_t end = 0; (end = word.find(delimiter, from)) != std::string::npos; from = end + delimiter.size())
+      records.push_back(word.substr(from, end - from));
+    records.push_back(word.substr(from));
+  }
+  return records;
+}
+
 /// What one source gives: a record, cut in columns.
 class Column {
  public:
-  Column(const Source& source, const Options& options) : options_(options), words_(source.words) {
+  Column(const Source& source, const Options& options)
+      : options_(options), words_(cut_at(options.delimiter, source.words)) {
     if (source.kind == Source::Kind::file) reader_ = std::make_unique<RecordReader>(source.file, options.delimiter);
     if (options.colsep) cutter_.emplace(*options.colsep);
     trim_ = options.trim.value_or(options.colsep ? Options::Trim::both : Options::Trim::none);
@@ -71,31 +85,42 @@ class Column {
   Options::Trim trim_{};
 };
 
-/// Sources that go in step: as long as the shortest one, or with --link as the longest, the others over again.
+/// Sources that go in step: as long as the shortest one, or with --link as the longest, the others over again. One that
+/// has nothing at all stands for an empty argument beside others, as GNU parallel has it.
 class Group {
  public:
   explicit Group(bool wrap) : wrap_(wrap) {}
   void add(Column column) { columns_.push_back({std::move(column), {}, false}); }
   std::optional<Arguments> next() {
+    std::vector<std::optional<Arguments>> row(columns_.size());
+    bool any = false;
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+      Entry& entry = columns_[i];
+      if (!entry.ended) row[i] = entry.column.next();
+      any |= row[i].has_value();
+    }
+    if (!any) return std::nullopt;
     Arguments all;
-    bool any_fresh = false;
-    for (auto& entry : columns_) {
-      std::optional<Arguments> part;
-      if (!entry.ended) part = entry.column.next();
-      if (part) {
-        any_fresh = true;
-        if (wrap_ && columns_.size() > 1) entry.seen.push_back(*part);
-      } else {
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+      Entry& entry = columns_[i];
+      if (!row[i]) {
         entry.ended = true;
-        if (!wrap_ || entry.seen.empty()) return std::nullopt;
-        part = entry.seen[row_ % entry.seen.size()];
+        if (row_ == 0) {
+          row[i] = Arguments{""};
+        } else if (wrap_) {
+          row[i] = entry.seen[row_ % entry.seen.size()];
+        } else {
+          return std::nullopt;
+        }
       }
-      all.insert(all.end(), part->begin(), part->end());
+      if (wrap_ && !(entry.ended && row_ > 0)) entry.seen.push_back(*row[i]);
+      all.insert(all.end(), row[i]->begin(), row[i]->end());
     }
     ++row_;
-    if (!any_fresh) return std::nullopt;
     return all;
   }
+  /// What it stands for beside others if it has nothing at all.
+  [[nodiscard]] Arguments nothing() const { return Arguments(columns_.size()); }
 
  private:
   struct Entry {
@@ -115,14 +140,18 @@ class Combinations {
   std::optional<Arguments> next() {
     if (!started_) {
       started_ = true;
+      bool any = false;
       for (std::size_t i = 1; i < groups_.size(); ++i) {
-        while (auto row = groups_[i].group.next()) groups_[i].rows.push_back(std::move(*row));
-        if (groups_[i].rows.empty()) return ended_ = true, std::nullopt;
+        auto& [group, rows] = groups_[i];
+        while (auto row = group.next()) rows.push_back(std::move(*row));
+        any |= !rows.empty();
+        if (rows.empty()) rows.push_back(group.nothing());
       }
       at_.assign(groups_.size(), 0);
       first_ = groups_.front().group.next();
+      if (!first_ && any) first_ = groups_.front().group.nothing();
     }
-    if (ended_ || !first_) return std::nullopt;
+    if (!first_) return std::nullopt;
     Arguments all = *first_;
     for (std::size_t i = 1; i < groups_.size(); ++i) {
       const auto& row = groups_[i].rows[at_[i]];
@@ -146,7 +175,6 @@ class Combinations {
   std::vector<std::size_t> at_;
   std::optional<Arguments> first_;
   bool started_ = false;
-  bool ended_ = false;
 };
 
 class ArgumentInput final : public Input {
@@ -178,7 +206,7 @@ class ArgumentInput final : public Input {
 
  private:
   std::optional<Item> read() {
-    const int wanted = std::max(options_.max_lines.value_or(options_.max_args.value_or(1)), 1);
+    const int wanted = std::max(options_.max_args.value_or(options_.max_lines.value_or(1)), 1);
     Item item;
     bool any = false;
     for (int i = 0; i < wanted; ++i) {

@@ -77,6 +77,7 @@ void ItemQueue::read(const std::shared_ptr<Shared>& shared, std::unique_ptr<Inpu
 ItemQueue::State ItemQueue::take(Item& item) {
   if (taken_.empty()) {
     const std::lock_guard lock(shared_->mutex);
+    if (shared_->read_all && !shared_->ended) return State::none_yet;
     constexpr std::size_t kAtOnce = 64;
     while (!shared_->items.empty() && taken_.size() < kAtOnce) {
       shared_->bytes -= size_of(shared_->items.front());

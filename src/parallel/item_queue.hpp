@@ -15,8 +15,8 @@ namespace rankpool::parallel {
 /// Reads the list of commands in a thread of its own, for standard input may keep it waiting.
 class ItemQueue {
  public:
-  /// `come`: called in that thread when something has come after there was nothing. `read_all`: as far ahead as there
-  /// is; else a little.
+  /// `come`: called in that thread when something has come after there was nothing. `read_all`: nothing is given before
+  /// all has been read; else a little is read ahead.
   ItemQueue(std::unique_ptr<Input> input, bool read_all, std::function<void()> come);
   /// The thread ends with the process if it is still reading.
   ~ItemQueue();

@@ -1,14 +1,17 @@
 #include "parallel/driver.hpp"
 #include "parallel/retry_input.hpp"
 #include "parallel/settings.hpp"
+#include "parallel/shell_words.hpp"
 #include "parallel/start.hpp"
 
 #include <rankpool/run.hpp>
 
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -40,9 +43,32 @@ int drive(const Options& options) {
   }
 }
 
+/// Options that the variable PARALLEL holds come first. `arguments` becomes what has all of them, wherever this program
+/// is started anew.
+std::variant<Options, Leave> read_options(std::vector<std::string>& arguments) {
+  const char* const variable = std::getenv("PARALLEL");
+  if (variable == nullptr) return parse_options(arguments);
+  const auto words = split_words(variable);
+  if (!words) return Leave{kOwnError, "rankpool-parallel: the variable PARALLEL ends within quotes\n"};
+  std::vector<std::string> all = *words;
+  all.insert(all.end(), arguments.begin(), arguments.end());
+  auto parsed = parse_options(all);
+  auto* const leave = std::get_if<Leave>(&parsed);
+  if (leave != nullptr || std::get<Options>(parsed).plain) {
+    auto own = parse_options(arguments);
+    if (const auto* const options = std::get_if<Options>(&own); options != nullptr && options->plain) return own;
+  }
+  if (leave != nullptr && leave->status != 0) {
+    leave->text += "(the variable PARALLEL holds options, too; --plain leaves them out)\n";
+  }
+  arguments = std::move(all);
+  arguments.insert(arguments.begin(), "--plain");
+  return parsed;
+}
+
 int start(int argc, char** argv) {
-  const std::vector<std::string> arguments(argv + 1, argv + argc);
-  const auto parsed = parse_options(arguments);
+  std::vector<std::string> arguments(argv + 1, argv + argc);
+  const auto parsed = read_options(arguments);
   if (const auto* const leave = std::get_if<Leave>(&parsed)) {
     std::fputs(leave->text.c_str(), leave->status == 0 ? stdout : stderr);
     return leave->status;

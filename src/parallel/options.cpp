@@ -95,7 +95,7 @@ std::vector<Option> input_options() {
          if (v != ":") return "only ':' is supported: the first line names the columns";
          return o.header = true, Complaint();
        }},
-      flag(0, {"link", "xapply"}, [](O& o) { o.link_all = true; }),
+      flag(0, {"link", "link-input-source", "xapply", "xapply-input-source"}, [](O& o) { o.link_all = true; }),
       parsed('N', {"max-replace-args"}, "a number", parse_count, [](O& o, int n) { o.max_args = n; }),
       parsed('n', {"max-args"}, "a number", parse_count, [](O& o, int n) { o.max_args = n; }),
       parsed('L', {"max-lines"}, "a number from 1 up", parse_positive, [](O& o, int n) { o.max_lines = n; }),
@@ -134,7 +134,7 @@ std::vector<Option> running_options() {
       parsed(0, {"delay"}, duration, parse_seconds, [](O& o, double s) { o.delay = s; }),
       text(0, {"wd", "workdir"}, &O::workdir),
       {0, {"env"}, Value::needed, [](O& o, const std::string& v) { return o.env.push_back(v), Complaint(); }},
-      text(0, {"tmpdir"}, &O::tmpdir),
+      text(0, {"tmpdir", "tempdir"}, &O::tmpdir),
       text(0, {"hostfile"}, &O::hostfile),
       parsed(0, {"stop-before"}, duration, parse_seconds, [](O& o, double s) { o.stop_before = s; }),
       flag(0, {"give-back-idle-nodes"}, [](O& o) { o.give_back_idle_nodes = true; }),
@@ -147,7 +147,7 @@ std::vector<Option> output_options() {
       flag('k', {"keep-order"}, [](O& o) { o.keep_order = true; }),
       flag(0, {"no-keep-order"}, [](O& o) { o.keep_order = false; }),
       flag(0, {"group"}, [](O& o) { o.output = OutputMode::group; }),
-      flag(0, {"line-buffer", "lb", "linebuffer"}, [](O& o) { o.output = OutputMode::line_buffer; }),
+      flag(0, {"line-buffer", "lb", "line-buffered"}, [](O& o) { o.output = OutputMode::line_buffer; }),
       flag('u', {"ungroup"}, [](O& o) { o.output = OutputMode::ungroup; }),
       flag(0, {"tag"}, [](O& o) { o.tag = true; }),
       {0,
@@ -159,7 +159,8 @@ std::vector<Option> output_options() {
          return Complaint();
        }},
       flag('v', {}, [](O& o) { o.verbose = true; }),
-      flag(0, {"dry-run", "dryrun"}, [](O& o) { o.dry_run = true; }),
+      flag(0, {"silent"}, [](O& o) { o.verbose = false; }),
+      flag(0, {"dry-run"}, [](O& o) { o.dry_run = true; }),
       text(0, {"results", "res"}, &O::results),
       text(0, {"joblog", "jl"}, &O::joblog),
       {0, {"resume"}, Value::attached, take_resume},
@@ -169,7 +170,8 @@ std::vector<Option> output_options() {
       flag(0, {"bar"}, [](O& o) { o.progress = O::Progress::bar; }),
       flag(0, {"eta"}, [](O& o) { o.progress = O::Progress::eta; }),
       // What every script for GNU parallel may say, and what is so anyway.
-      flag(0, {"will-cite", "gnu", "plain", "no-notice"}, [](O&) {}),
+      flag(0, {"will-cite", "gnu", "no-notice", "nn"}, [](O&) {}),
+      flag(0, {"plain"}, [](O& o) { o.plain = true; }),
   };
 }
 
@@ -190,11 +192,12 @@ Leave own_error(const std::string& what) {
 
 /// The option of that long name, or the only one whose name begins so.
 std::variant<const Option*, Leave> find_long(const std::string& name) {
+  const std::string letters = without_dashes(name);
   std::vector<std::pair<const Option*, std::string>> beginning;
   for (const auto& option : all_options()) {
     for (const auto& known : option.names) {
-      if (known == name) return &option;
-      if (known.starts_with(name)) beginning.emplace_back(&option, known);
+      if (without_dashes(known) == letters) return &option;
+      if (without_dashes(known).starts_with(letters)) beginning.emplace_back(&option, known);
     }
   }
   if (const auto advice = refusal_of(name)) return own_error(*advice);

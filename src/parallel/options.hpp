@@ -57,6 +57,7 @@ struct Options {
   std::vector<Source> sources;
 
   // What arguments are made of.
+  bool plain = false;  ///< what the variable PARALLEL holds is left out
   std::string delimiter = "\n";
   bool skip_blank = false;            ///< -r
   std::optional<std::string> colsep;  ///< an extended regular expression

@@ -90,8 +90,8 @@ void end_everything() {
 }
 
 extern "C" void on_term(int, siginfo_t* info, void*) {
-  // The keeper's request, or its death, which looks as if it came from it. A batch system that signals every process means
-  // the program, whose first process decides.
+  // The keeper's request, or its death, which looks as if it came from it. A batch system that signals every process
+  // means the program, whose first process decides.
   if (info->si_pid != g_keeper) return;
   end_everything();
   ::_exit(128 + SIGTERM);

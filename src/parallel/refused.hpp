@@ -9,4 +9,7 @@ namespace rankpool::parallel {
 /// for other names. `name` has no dashes.
 std::optional<std::string> refusal_of(const std::string& name);
 
+/// Two names that differ in dashes only are one option to GNU parallel: --keeporder.
+std::string without_dashes(std::string name);
+
 }  // namespace rankpool::parallel

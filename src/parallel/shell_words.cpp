@@ -70,6 +70,33 @@ std::string quoted(std::string_view text) {
   return result;
 }
 
+std::optional<std::vector<std::string>> split_words(std::string_view list) {
+  std::vector<std::string> words;
+  bool in_word = false;
+  char quote = 0;
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    const char c = list[i];
+    const bool escapes = c == '\\' && quote != '\'' && i + 1 < list.size();
+    if (quote == 0 && std::string_view(" \t\n").find(c) != std::string_view::npos) {
+      in_word = false;
+      continue;
+    }
+    if (!in_word) words.emplace_back();
+    in_word = true;
+    if (escapes) {
+      words.back() += list[++i];
+    } else if (c == quote) {
+      quote = 0;
+    } else if (quote == 0 && (c == '\'' || c == '"')) {
+      quote = c;
+    } else {
+      words.back() += c;
+    }
+  }
+  if (quote != 0) return std::nullopt;
+  return words;
+}
+
 bool environment_has_function(const std::string& name) {
   return std::getenv(("BASH_FUNC_" + name + "%%").c_str()) != nullptr ||
          std::getenv(("BASH_FUNC_" + name + "()").c_str()) != nullptr;

@@ -11,6 +11,10 @@ namespace rankpool::parallel {
 /// The text as one word of a shell of Bourne's family.
 std::string quoted(std::string_view text);
 
+/// The words of a list as a shell would read it that knows blanks, quotes and backslashes only. Nothing if it ends
+/// within quotes.
+std::optional<std::vector<std::string>> split_words(std::string_view list);
+
 /// The words of a command that starts the same program with the same arguments without a shell; nothing if a shell
 /// would do more than that: variables, globs, pipes, built-in commands, functions that are exported to it.
 ///

@@ -49,10 +49,31 @@ TEST(Input, with_link_the_shorter_source_begins_again) {
   EXPECT_THAT(all(options), ElementsAre(Arguments{"a", "1"}, Arguments{"b", "2"}, Arguments{"c", "1"}));
 }
 
-TEST(Input, a_source_without_words_gives_no_command) {
+TEST(Input, a_source_without_words_is_an_empty_argument_beside_others) {
   Options options;
-  options.sources = {words({"a"}), words({})};
+  options.sources = {words({"a"}), words({}), words({"x", "y"})};
+  EXPECT_THAT(all(options), ElementsAre(Arguments{"a", "", "x"}, Arguments{"a", "", "y"}));
+  options.sources = {words({}), words({"a"})};
+  EXPECT_THAT(all(options), ElementsAre(Arguments{"", "a"}));
+  options.sources = {words({"a", "b"}), words({}, true)};
+  EXPECT_THAT(all(options), ElementsAre(Arguments{"a", ""}));
+  options.link_all = true;
+  EXPECT_THAT(all(options), ElementsAre(Arguments{"a", ""}, Arguments{"b", ""}));
+}
+
+TEST(Input, sources_without_words_give_no_command) {
+  Options options;
+  options.sources = {words({}), words({}), words({}, true)};
   EXPECT_TRUE(all(options).empty());
+}
+
+TEST(Input, a_word_is_cut_where_the_delimiter_stands) {
+  Options options;
+  options.sources = {words({"a\nb", "", "c\n"})};
+  EXPECT_THAT(all(options), ElementsAre(Arguments{"a"}, Arguments{"b"}, Arguments{""}, Arguments{"c"}, Arguments{""}));
+  options.delimiter = "--";
+  options.sources = {words({"a--b\n---c"})};
+  EXPECT_THAT(all(options), ElementsAre(Arguments{"a"}, Arguments{"b\n"}, Arguments{"-c"}));
 }
 
 TEST(Input, several_arguments_go_together_and_the_rest_by_itself) {

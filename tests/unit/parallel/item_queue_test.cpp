@@ -75,7 +75,14 @@ TEST_F(Reading, a_long_list_is_read_only_a_little_ahead) {
   EXPECT_FALSE(items->total());
 }
 
-TEST_F(Reading, for_percentages_all_of_it_is_read) {
+TEST_F(Reading, for_percentages_all_of_it_is_read_before_any_is_given) {
+  const auto items = queue(5'000, true);
+  for (Item item; items->take(item) == ItemQueue::State::none_yet;)
+    EXPECT_FALSE(items->total() && *items->total() < 5'000);
+  EXPECT_EQ(items->total(), 5'000U);
+}
+
+TEST_F(Reading, and_whoever_waits_is_told_of_the_end) {
   const auto items = queue(5'000, true);
   items->wait_for(1'000'000);
   while (!items->total()) std::this_thread::yield();

@@ -46,6 +46,16 @@ TEST(Options, a_long_name_may_be_cut_short_while_it_is_the_only_one) {
   EXPECT_TRUE(options_of({"--keep", "echo"}).keep_order);
 }
 
+TEST(Options, dashes_within_a_name_do_not_matter) {
+  EXPECT_TRUE(options_of({"--keeporder", "echo"}).keep_order);
+  EXPECT_EQ(options_of({"--tag-string", "x", "echo"}).tag_text, "x");
+  EXPECT_THAT(refusal({"--round-robin"}), HasSubstr("--round-robin"));
+  EXPECT_THAT(refusal({"--roundrobin"}), HasSubstr("of --pipe"));
+  EXPECT_THAT(refusal({"--sshdelay", "1"}), HasSubstr("--hostfile"));
+}
+
+TEST(Options, silent_takes_v_back) { EXPECT_FALSE(options_of({"-v", "--silent", "echo"}).verbose); }
+
 TEST(Options, a_name_that_may_be_two_is_refused_with_both) {
   EXPECT_THAT(refusal({"--re", "1", "echo"}), AllOf(HasSubstr("--re may mean"), HasSubstr(" or --")));
 }

@@ -48,5 +48,15 @@ TEST(ShellWords, shells_with_other_rules_get_every_command) {
   EXPECT_TRUE(words("prog a", "bash"));
 }
 
+TEST(SplitWords, knows_blanks_quotes_and_backslashes) {
+  using Words = std::vector<std::string>;
+  EXPECT_EQ(split_words(""), Words{});
+  EXPECT_EQ(split_words("  -j4\t--tag\n"), (Words{"-j4", "--tag"}));
+  EXPECT_EQ(split_words("a'b c'd \"e 'f'\" '' \"\""), (Words{"ab cd", "e 'f'", "", ""}));
+  EXPECT_EQ(split_words("a\\ b '\\' \"\\\"\" $x"), (Words{"a b", "\\", "\"", "$x"}));
+  EXPECT_EQ(split_words("a 'b"), std::nullopt);
+  EXPECT_EQ(split_words("\""), std::nullopt);
+}
+
 }  // namespace
 }  // namespace rankpool::parallel
