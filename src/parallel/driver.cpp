@@ -367,6 +367,7 @@ std::string Driver::tag_of(const Job& job) const {
   Template::Rules rules;
   rules.append = false;
   rules.quote_arguments = false;
+  rules.repeat_words = options_.repeat_words;
   rules.names = argument_names_;
   const auto parsed = Template::parse({options_.tag_text}, rules);
   if (const auto* const problem = std::get_if<Template::Problem>(&parsed))

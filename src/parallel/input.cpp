@@ -4,6 +4,8 @@
 #include <unistd.h>
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
+#include <mutex>
 #include <random>
 #include <stdexcept>
 #include <system_error>
@@ -31,6 +33,17 @@ bool read_more(int file, std::string& buffer, const std::string& name) {
   }
   buffer.resize(before + static_cast<std::size_t>(got));
   return got > 0;
+}
+
+/// No argument of a program can hold a NUL: it becomes \0, as GNU parallel has it.
+void show_nuls(std::string& record) {
+  std::size_t at = record.find('\0');
+  if (at == std::string::npos) return;
+  static std::once_flag told;
+  std::call_once(told, [] {
+    std::fputs("rankpool-parallel: NUL characters in the input become \\0 (is it a list for -0?)\n", stderr);
+  });
+  for (; at != std::string::npos; at = record.find('\0', at)) record.replace(at, 1, "\\0");
 }
 
 /// Words of the command line are records of a file to GNU parallel: one with a newline is two arguments.
@@ -64,6 +77,7 @@ class Column {
         record = words_[at_++];
       }
       if (!record) return std::nullopt;
+      show_nuls(*record);
       if (options_.skip_blank && is_blank(*record)) continue;
       return columns(*record);
     }

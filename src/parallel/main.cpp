@@ -33,6 +33,7 @@ int drive(const Options& options) {
     rules.replacement = options.replacement;
     rules.quote_words = options.quote;
     rules.append = !options.pipe;
+    rules.repeat_words = options.repeat_words;
     rules.names = input->names();
     auto command = Template::parse(retry ? std::vector<std::string>() : options.command, rules);
     if (const auto* const problem = std::get_if<Template::Problem>(&command)) return fail(problem->text);

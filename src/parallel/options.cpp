@@ -96,9 +96,11 @@ std::vector<Option> input_options() {
          return o.header = true, Complaint();
        }},
       flag(0, {"link", "link-input-source", "xapply", "xapply-input-source"}, [](O& o) { o.link_all = true; }),
-      parsed('N', {"max-replace-args"}, "a number", parse_count, [](O& o, int n) { o.max_args = n; }),
+      parsed('N', {"max-replace-args"}, "a number", parse_count,
+             [](O& o, int n) { o.max_args = n, o.repeat_words = true; }),
       parsed('n', {"max-args"}, "a number", parse_count, [](O& o, int n) { o.max_args = n; }),
-      parsed('L', {"max-lines"}, "a number from 1 up", parse_positive, [](O& o, int n) { o.max_lines = n; }),
+      parsed('L', {"max-lines"}, "a number from 1 up", parse_positive,
+             [](O& o, int n) { o.max_lines = n, o.repeat_words = true; }),
       flag(0, {"shuf"}, [](O& o) { o.shuffle = true; }),
       text('I', {"replace"}, &O::replacement),
       flag('q', {"quote"}, [](O& o) { o.quote = true; }),

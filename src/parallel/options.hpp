@@ -57,7 +57,8 @@ struct Options {
   std::vector<Source> sources;
 
   // What arguments are made of.
-  bool plain = false;  ///< what the variable PARALLEL holds is left out
+  bool repeat_words = false;  ///< Template::Rules::repeat_words
+  bool plain = false;         ///< what the variable PARALLEL holds is left out
   std::string delimiter = "\n";
   bool skip_blank = false;            ///< -r
   std::optional<std::string> colsep;  ///< an extended regular expression

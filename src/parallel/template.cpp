@@ -44,9 +44,24 @@ struct Template::Parser {
     if (result.parts_.empty() || result.parts_.back().what != What::text) result.parts_.emplace_back();
     result.parts_.back().text += piece;
   }
+  void space(std::string piece) {
+    if (!rules.repeat_words) return text(piece);
+    result.parts_.push_back({What::space, std::move(piece), 0, Path::whole});
+  }
   void literal(std::string_view piece) {
-    if (piece.empty()) return;
-    text(rules.quote_words ? quoted(piece) : std::string(piece));
+    constexpr std::string_view kBlanks = " \t";
+    const auto as_typed = [&](std::string_view part) { return rules.quote_words ? quoted(part) : std::string(part); };
+    while (!piece.empty()) {
+      const auto blank = rules.repeat_words ? piece.find_first_of(kBlanks) : std::string_view::npos;
+      if (blank == 0) {
+        space(as_typed(piece.substr(0, 1)));
+        piece.remove_prefix(1);
+      } else {
+        const auto part = piece.substr(0, blank);
+        text(as_typed(part));
+        piece.remove_prefix(part.size());
+      }
+    }
   }
 
   static std::optional<Path> path_of(std::string_view suffix) {
@@ -131,15 +146,16 @@ struct Template::Parser {
 
 std::variant<Template, Template::Problem> Template::parse(const std::vector<std::string>& words, const Rules& rules) {
   Parser parser{rules, {}, false, {}};
+  parser.result.repeat_words_ = rules.repeat_words;
   parser.result.quote_arguments_ = rules.quote_arguments && !words.empty();
   for (const auto& word : words) {
-    if (&word != &words.front()) parser.text(" ");
+    if (&word != &words.front()) parser.space(" ");
     parser.word(word);
     if (rules.quote_words && word.empty()) parser.text("''");
     if (parser.problem) return *parser.problem;
   }
   if (!parser.any_argument && rules.append) {
-    if (!words.empty()) parser.text(" ");
+    if (!words.empty()) parser.space(" ");
     parser.result.parts_.push_back({What::all, {}, 0, Path::whole});
   }
   return std::move(parser.result);
@@ -154,32 +170,44 @@ void Template::put(std::string& to, const std::string& argument, Path path) cons
   }
 }
 
+void Template::put(std::string& to, const Part& part, const Values& values, std::size_t turn) const {
+  const auto count = static_cast<std::int64_t>(values.arguments.size());
+  std::int64_t at = static_cast<std::int64_t>(turn);
+  switch (part.what) {
+    case What::text:
+    case What::space:
+      to += part.text;
+      return;
+    case What::seq:
+      to += std::to_string(values.seq);
+      return;
+    case What::slot:
+      to += std::to_string(values.slot);
+      return;
+    case What::one:
+      at = part.index > 0 ? part.index - 1 : count + part.index;
+      break;
+    case What::all:
+      break;
+  }
+  if (at >= 0 && at < count) put(to, values.arguments[static_cast<std::size_t>(at)], part.path);
+}
+
 std::string Template::render(const Arguments& arguments, std::uint64_t seq, int slot) const {
+  const Values values{arguments, seq, slot};
   std::string result;
-  for (const Part& part : parts_) {
-    switch (part.what) {
-      case What::text:
-        result += part.text;
-        break;
-      case What::seq:
-        result += std::to_string(seq);
-        break;
-      case What::slot:
-        result += std::to_string(slot);
-        break;
-      case What::all:
-        for (const auto& argument : arguments) {
-          if (&argument != &arguments.front()) result += ' ';
-          put(result, argument, part.path);
-        }
-        break;
-      case What::one: {
-        const auto count = static_cast<std::int64_t>(arguments.size());
-        const std::int64_t at = part.index > 0 ? part.index - 1 : count + part.index;
-        if (at >= 0 && at < count) put(result, arguments[static_cast<std::size_t>(at)], part.path);
-        break;
-      }
+  for (auto begin = parts_.begin(); begin != parts_.end();) {
+    auto end = std::next(begin);
+    if (repeat_words_ && begin->what != What::space) {
+      end = std::find_if(end, parts_.end(), [](const Part& part) { return part.what == What::space; });
     }
+    const bool repeated = std::any_of(begin, end, [](const Part& part) { return part.what == What::all; });
+    const std::size_t turns = repeated ? std::max<std::size_t>(arguments.size(), 1) : 1;
+    for (std::size_t turn = 0; turn < turns; ++turn) {
+      if (turn > 0) result += ' ';
+      for (auto part = begin; part != end; ++part) put(result, *part, values, turn);
+    }
+    begin = end;
   }
   return result;
 }

@@ -20,6 +20,7 @@ class Template {
     bool quote_words = false;        ///< -q: what stands in the command is kept from the shell
     bool append = true;              ///< arguments are appended to a command that has no replacement string
     bool quote_arguments = true;
+    bool repeat_words = false;       ///< a word with `{}` stands there once for each argument, not the argument alone
     std::vector<std::string> names;  ///< of the arguments, from the header
   };
   struct Problem {
@@ -34,7 +35,7 @@ class Template {
   [[nodiscard]] bool has_slot() const { return has_slot_; }
 
  private:
-  enum class What { text, all, one, seq, slot };
+  enum class What { text, space, all, one, seq, slot };
   enum class Path { whole, no_extension, base, folder, base_no_extension };
   struct Part {
     What what = What::text;
@@ -43,11 +44,19 @@ class Template {
     Path path = Path::whole;
   };
   struct Parser;
+  struct Values {
+    const Arguments& arguments;
+    std::uint64_t seq;
+    int slot;
+  };
   static std::string_view path_part(const std::string& argument, Path path);
+  /// `turn`: which of the arguments a part stands for that stands for all of them.
+  void put(std::string& to, const Part& part, const Values& values, std::size_t turn) const;
   void put(std::string& to, const std::string& argument, Path path) const;
 
   std::vector<Part> parts_;
   bool quote_arguments_ = true;
+  bool repeat_words_ = false;
   bool has_slot_ = false;
 };
 

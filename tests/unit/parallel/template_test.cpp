@@ -85,5 +85,18 @@ TEST(CommandTemplate, perl_is_refused_by_name) {
   EXPECT_THAT(std::get<Template::Problem>(result).text, HasSubstr("{= s/a/b/ =}"));
 }
 
+TEST(CommandTemplate, with_N_a_word_is_repeated_for_each_argument) {
+  Template::Rules rules;
+  rules.repeat_words = true;
+  const Arguments two{"a.b", "c"};
+  EXPECT_EQ(rendered({"echo", "x{}y", "{}{}", "z"}, two, rules), "echo xa.by xcy a.ba.b cc z");
+  EXPECT_EQ(rendered({"echo {1}{.} {1} {#}{%}"}, two, rules), "echo a.ba a.bc a.b 73");
+  EXPECT_EQ(rendered({"echo"}, two, rules), "echo a.b c");
+  EXPECT_EQ(rendered({"echo  a{}\tb{} "}, two, rules), "echo  aa.b ac\tba.b bc ");
+  EXPECT_EQ(rendered({"echo", "x{}y"}, {}, rules), "echo xy");
+  rules.quote_words = true;
+  EXPECT_EQ(rendered({"echo", "x ;{}"}, {"a", "b"}, rules), "echo x' '';'a ';'b");
+}
+
 }  // namespace
 }  // namespace rankpool::parallel
