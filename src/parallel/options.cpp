@@ -3,6 +3,7 @@
 #include "parallel/help.hpp"
 #include "parallel/numbers.hpp"
 #include "parallel/refused.hpp"
+#include "parallel/results.hpp"
 
 #include <algorithm>
 #include <functional>
@@ -311,6 +312,9 @@ class Reader {
     const bool needs_log = o.resume != Resume::no;
     if (needs_log && o.joblog.empty())
       return own_error("--resume, --resume-failed and --retry-failed need --joblog FILE");
+    // Folders have what commands print; with -u nobody would collect it.
+    if (o.output == OutputMode::ungroup && !o.results.empty() && !row_format_of(o.results))
+      o.output = OutputMode::group;
     if (o.resume == Resume::retry_failed) return std::move(o);  // its commands stand in the joblog
     if (o.sources.empty() && !o.pipe) (void)take_source(o, "-");
     if (o.pipe && !o.sources.empty()) {

@@ -263,12 +263,16 @@ std::string json_text(std::string_view text) {
   return result;
 }
 
+std::optional<RowFormat> row_format_of(const std::string& name) {
+  if (name.ends_with(".csv")) return RowFormat::csv;
+  if (name.ends_with(".tsv")) return RowFormat::tsv;
+  if (name.ends_with(".json") || name.ends_with(".jsonl")) return RowFormat::json;
+  return std::nullopt;
+}
+
 std::unique_ptr<Results> make_results(const std::string& name, const std::vector<std::string>& argument_names,
                                       bool several_ranks, bool resumed) {
-  const auto rows = [&](RowFormat format) { return std::make_unique<Rows>(name, format, several_ranks, resumed); };
-  if (name.ends_with(".csv")) return rows(RowFormat::csv);
-  if (name.ends_with(".tsv")) return rows(RowFormat::tsv);
-  if (name.ends_with(".json") || name.ends_with(".jsonl")) return rows(RowFormat::json);
+  if (const auto format = row_format_of(name)) return std::make_unique<Rows>(name, *format, several_ranks, resumed);
   return std::make_unique<Tree>(name, argument_names);
 }
 

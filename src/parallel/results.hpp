@@ -43,6 +43,8 @@ std::string results_folder(const Arguments& arguments, const std::vector<std::st
 
 /// How rows of results are written.
 enum class RowFormat { csv, tsv, json };
+/// By the end of its name; nothing: a tree of folders.
+std::optional<RowFormat> row_format_of(const std::string& name);
 /// The text as a field; without its quotes, if it has none.
 std::string csv_field(const std::string& text, char separator);
 /// The text within a JSON string, without its quotes. Bytes that are no UTF-8 become U+FFFD.

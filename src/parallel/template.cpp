@@ -105,6 +105,8 @@ struct Template::Parser {
     const auto [stop, error] = std::from_chars(number.data(), number.data() + number.size(), part.index);
     if (error != std::errc() || stop != number.data() + number.size()) return std::nullopt;
     part.what = part.index == 0 ? What::all : What::one;
+    // With -I, {1} is text to GNU parallel, though {1.} is not.
+    if (rules.replacement != "{}" && part.path == Path::whole) return std::nullopt;
     return part;
   }
 
