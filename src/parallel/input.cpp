@@ -249,7 +249,9 @@ class ArgumentInput final : public Input {
 
 class PipeInput final : public Input {
  public:
-  explicit PipeInput(const Options& options) : cutter_(options.block, options.record_end, options.max_args) {}
+  explicit PipeInput(const Options& options)
+      : cutter_(options.block, options.record_end, options.max_args, options.max_lines.value_or(1)),
+        skip_blank_(options.skip_blank) {}
   std::optional<Item> next() override {
     while (true) {
       if (const auto size = cutter_.next(buffer_, !ended_)) {
@@ -257,17 +259,34 @@ class PipeInput final : public Input {
         item.seq = ++last_seq_;
         item.block = buffer_.substr(0, *size);
         buffer_.erase(0, *size);
+        looked_at_ -= std::min(looked_at_, *size);
         return item;
       }
       if (ended_) return std::nullopt;
       ended_ = !read_more(STDIN_FILENO, buffer_, "standard input");
+      if (skip_blank_) drop_blank_lines();
     }
   }
   [[nodiscard]] const std::vector<std::string>& names() const override { return names_; }
 
  private:
+  /// Of what has been read since.
+  void drop_blank_lines() {
+    const std::string fresh = buffer_.substr(looked_at_);
+    buffer_.resize(looked_at_);
+    std::size_t from = 0;
+    for (std::size_t end = 0; (end = fresh.find('\n', from)) != std::string::npos; from = end + 1) {
+      const std::string line = fresh.substr(from, end + 1 - from);
+      if (!is_blank(line)) buffer_ += line;
+    }
+    looked_at_ = buffer_.size();
+    buffer_ += fresh.substr(from);
+  }
+
   BlockCutter cutter_;
+  bool skip_blank_;
   std::string buffer_;
+  std::size_t looked_at_ = 0;  ///< by drop_blank_lines
   bool ended_ = false;
   std::uint64_t last_seq_ = 0;
   std::vector<std::string> names_;
@@ -337,34 +356,32 @@ std::string trimmed(const std::string& text, Options::Trim how) {
   return from < end ? text.substr(from, end - from) : std::string();
 }
 
+std::size_t BlockCutter::take(std::size_t size) {
+  searched_ = 0;
+  ends_ = 0;
+  records_ = 0;
+  whole_ = 0;
+  return size;
+}
+
 std::optional<std::size_t> BlockCutter::next(const std::string& buffer, bool more) {
-  const auto whole = [&](std::size_t size) {
-    searched_ = 0;
-    records_ = 0;
-    return size;
-  };
-  if (max_records_ && *max_records_ > 0) {
-    while (records_ < *max_records_) {
-      const auto end = buffer.find(record_end_, searched_);
-      if (end == std::string::npos) break;
-      searched_ = end + record_end_.size();
-      ++records_;
-    }
-    if (records_ == *max_records_) return whole(searched_);
-  } else if (buffer.size() >= size_) {
-    // The last record that ends within the block; if the first one is longer, its end.
-    const auto size = static_cast<std::size_t>(size_);
-    if (size >= record_end_.size()) {
-      const auto last = buffer.rfind(record_end_, size - record_end_.size());
-      if (last != std::string::npos) return whole(last + record_end_.size());
-    }
-    const auto first =
-        buffer.find(record_end_, std::max(size > record_end_.size() ? size - record_end_.size() : 0, searched_));
-    if (first != std::string::npos) return whole(first + record_end_.size());
-    searched_ = buffer.size() < record_end_.size() ? 0 : buffer.size() - record_end_.size() + 1;
+  const bool counted = max_records_ && *max_records_ > 0;
+  for (std::size_t end = 0; (end = buffer.find(record_end_, searched_)) != std::string::npos;) {
+    end += record_end_.size();
+    // Records that fit go together; one that is longer than a block stays whole.
+    if (!counted && whole_ > 0 && end > size_) return take(whole_);
+    searched_ = end;
+    if (++ends_ < lines_) continue;
+    ends_ = 0;
+    ++records_;
+    whole_ = end;
+    if (counted ? records_ == *max_records_ : whole_ >= size_) return take(whole_);
   }
-  if (!more && !buffer.empty()) return whole(buffer.size());
-  return std::nullopt;
+  searched_ = std::max(searched_, buffer.size() < record_end_.size() ? 0 : buffer.size() - record_end_.size() + 1);
+  if (!counted && whole_ > 0 && buffer.size() >= size_) return take(whole_);
+  if (more || buffer.empty()) return std::nullopt;
+  const bool leftover_apart = lines_ > 1 && !counted && whole_ > 0;
+  return take(leftover_apart ? whole_ : buffer.size());
 }
 
 std::unique_ptr<Input> make_input(const Options& options) {

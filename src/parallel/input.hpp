@@ -68,17 +68,23 @@ std::string trimmed(const std::string& text, Options::Trim how);
 /// Cuts a stream in blocks that end with a record: `max_records` each, or about `size` bytes.
 class BlockCutter {
  public:
-  BlockCutter(std::uint64_t size, std::string record_end, std::optional<int> max_records)
-      : size_(size), record_end_(std::move(record_end)), max_records_(max_records) {}
+  /// `lines`: so many ends make a record (-L). `max_records`: a block has so many records, however long (-N).
+  BlockCutter(std::uint64_t size, std::string record_end, std::optional<int> max_records, int lines = 1)
+      : size_(size), record_end_(std::move(record_end)), max_records_(max_records), lines_(lines) {}
   /// Takes the next block from the beginning of `buffer`, if a whole one stands there. `more`: the stream may go on.
   [[nodiscard]] std::optional<std::size_t> next(const std::string& buffer, bool more);
 
  private:
+  std::size_t take(std::size_t size);
+
   std::uint64_t size_;
   std::string record_end_;
   std::optional<int> max_records_;
-  std::size_t searched_ = 0;
+  int lines_;
+  std::size_t searched_ = 0;  ///< behind the last end that was found, or as far as there is none
+  int ends_ = 0;              ///< found after the last whole record
   int records_ = 0;
+  std::size_t whole_ = 0;  ///< size of the records that are whole
 };
 
 }  // namespace rankpool::parallel

@@ -181,6 +181,39 @@ TEST(BlockCutter, blocks_of_so_many_records) {
   EXPECT_EQ(cutter.next("c", false), 1U);
 }
 
+TEST(BlockCutter, records_of_several_lines) {
+  BlockCutter cutter(1 << 20, "\n", {}, 3);
+  EXPECT_FALSE(cutter.next("1\n2\n3\n4\n", true));
+  EXPECT_EQ(cutter.next("1\n2\n3\n4\n", false), 6U);
+  EXPECT_EQ(cutter.next("4\n", false), 2U);
+  BlockCutter small(5, "\n", {}, 2);
+  EXPECT_EQ(small.next("1\n2\n3\n4\n", true), 4U);
+  EXPECT_EQ(small.next("long\nlonger\n3\n", true), 12U);
+  BlockCutter counted(1, "\n", 2, 2);
+  EXPECT_FALSE(counted.next("1\n2\n3\n", true));
+  EXPECT_EQ(counted.next("1\n2\n3\n4\n5\n", true), 8U);
+  EXPECT_EQ(counted.next("5\n6\n", false), 4U);
+}
+
+TEST(BlockCutter, what_comes_in_pieces_is_cut_as_if_it_came_at_once) {
+  const std::string text = "a--b--cc---d--e-f--";
+  for (const std::size_t piece : {1U, 2U, 3U, 50U}) {
+    BlockCutter cutter(6, "--", {});
+    std::vector<std::string> blocks;
+    std::string buffer;
+    for (std::size_t at = 0; at < text.size() || !buffer.empty();) {
+      if (const auto size = cutter.next(buffer, at < text.size())) {
+        blocks.push_back(buffer.substr(0, *size));
+        buffer.erase(0, *size);
+      } else {
+        buffer += text.substr(at, piece);
+        at = std::min(at + piece, text.size());
+      }
+    }
+    EXPECT_THAT(blocks, ElementsAre("a--b--", "cc--", "-d--", "e-f--")) << piece;
+  }
+}
+
 TEST(Trim, blanks_go_where_it_says) {
   EXPECT_EQ(trimmed(" a ", Options::Trim::left), "a ");
   EXPECT_EQ(trimmed(" a ", Options::Trim::right), " a");
