@@ -114,7 +114,11 @@ class Tree final : public Results {
 class Rows final : public Results {
  public:
   Rows(std::string name, RowFormat format, bool several_ranks, bool resumed)
-      : name_(std::move(name)), format_(format), several_ranks_(several_ranks), resumed_(resumed) {}
+      : name_(std::move(name)), format_(format), several_ranks_(several_ranks), resumed_(resumed) {
+    // Not with the first command: what an earlier run left there is not this one's, and a name that cannot be written
+    // is to be told before anything runs.
+    if (!several_ranks_) file_of(0);
+  }
 
   void write(const Finished& finished) override {
     File& file = file_of(finished.end.rank);
