@@ -313,8 +313,8 @@ void Driver::ended(std::map<std::uint64_t, Job>::iterator job, CommandResult res
   printer_.printed(seq, 1, result.out);
   printer_.printed(seq, 2, result.err);
   if (results_) {
-    results_->write(
-        {seq, own.item.arguments, own.text, end, own.item.block.size(), printer_.held(seq, 1), printer_.held(seq, 2)});
+    results_->write({seq, own.item.arguments, own.item.sources, own.text, end, own.item.block.size(),
+                     printer_.held(seq, 1), printer_.held(seq, 2)});
   }
   printer_.finished(seq);
   if (time_limit_ && !failed) {

@@ -227,6 +227,7 @@ class ArgumentInput final : public Input {
       auto row = combinations_.next();
       if (!row) break;
       any = true;
+      if (i == 0) item.sources = row->size();
       for (auto& argument : *row) item.arguments.push_back(std::move(argument));
     }
     if (!any) return std::nullopt;

@@ -36,7 +36,8 @@ class RecordReader {
 struct Item {
   std::uint64_t seq = 0;
   Arguments arguments;
-  std::string block;  ///< its standard input, with --pipe
+  std::size_t sources = 1;  ///< of the arguments, which begin with the first one again if there are more
+  std::string block;        ///< its standard input, with --pipe
 };
 
 /// Gives the arguments of one command after the other. Used by one thread at a time.

@@ -88,7 +88,7 @@ class Tree final : public Results {
       err = path + ".err";
       seq = path + ".seq";
     } else {
-      if (!templated_) path += "/" + results_folder(finished.arguments, names_);
+      if (!templated_) path += "/" + results_folder(finished.arguments, finished.sources, names_);
       std::filesystem::create_directories(path);
       out = path + "/stdout";
       err = path + "/stderr";
@@ -215,10 +215,12 @@ std::size_t utf8_size(unsigned char first) {
 
 }  // namespace
 
-std::string results_folder(const Arguments& arguments, const std::vector<std::string>& argument_names) {
+std::string results_folder(const Arguments& arguments, std::size_t sources,
+                           const std::vector<std::string>& argument_names) {
   std::string folder;
   for (std::size_t i = 0; i < arguments.size(); ++i) {
-    const std::string name = i < argument_names.size() ? argument_names[i] : std::to_string(i + 1);
+    const std::size_t source = i % std::max<std::size_t>(sources, 1);
+    const std::string name = source < argument_names.size() ? argument_names[source] : std::to_string(source + 1);
     folder += (i == 0 ? "" : "/") + escaped_name(name) + "/" + escaped_name(arguments[i]);
   }
   return folder;

@@ -18,6 +18,7 @@ namespace rankpool::parallel {
 struct Finished {
   std::uint64_t seq = 0;
   const Arguments& arguments;
+  std::size_t sources = 1;  ///< Item::sources
   const std::string& command;
   const CommandEnd& end;
   std::uint64_t sent = 0;
@@ -38,8 +39,9 @@ class Results {
 std::unique_ptr<Results> make_results(const std::string& name, const std::vector<std::string>& argument_names,
                                       bool several_ranks, bool resumed);
 
-/// The folder of a command below the tree's: name and argument of each source in turn.
-std::string results_folder(const Arguments& arguments, const std::vector<std::string>& argument_names);
+/// The folder of a command below the tree's: for each argument the name of its source, or its number, and the argument.
+std::string results_folder(const Arguments& arguments, std::size_t sources,
+                           const std::vector<std::string>& argument_names);
 
 /// How rows of results are written.
 enum class RowFormat { csv, tsv, json };

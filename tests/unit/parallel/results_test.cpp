@@ -10,9 +10,11 @@ namespace {
 using ::testing::HasSubstr;
 
 TEST(Results, a_folder_has_name_and_argument_of_each_source) {
-  EXPECT_EQ(results_folder({"a", "b c"}, {}), "1/a/2/b c");
-  EXPECT_EQ(results_folder({"red", "S"}, {"color", "size"}), "color/red/size/S");
-  EXPECT_EQ(results_folder({"/c", "d\\e\tf"}, {}), "1/\\_c/2/d\\\\e\\tf");
+  EXPECT_EQ(results_folder({"a", "b c"}, 2, {}), "1/a/2/b c");
+  EXPECT_EQ(results_folder({"red", "S"}, 2, {"color", "size"}), "color/red/size/S");
+  EXPECT_EQ(results_folder({"a", "b", "c"}, 1, {}), "1/a/1/b/1/c");
+  EXPECT_EQ(results_folder({"a", "1", "b", "2"}, 2, {"x", "y"}), "x/a/y/1/x/b/y/2");
+  EXPECT_EQ(results_folder({"/c", "d\\e\tf"}, 2, {}), "1/\\_c/2/d\\\\e\\tf");
 }
 
 TEST(Results, fields_are_quoted_where_they_have_to_be) {
