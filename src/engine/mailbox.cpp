@@ -54,7 +54,7 @@ void Mailbox::lend_engine(StandIn& by) {
 
 void Mailbox::take_engine_back() {
   wanted_back_.store(true, std::memory_order_seq_cst);
-  if (StandIn* const at_work = at_work_.load(std::memory_order_seq_cst)) at_work->interrupt();
+  interrupt_stand_in();
   const std::lock_guard lock(lent_mutex_);
   stand_in_ = nullptr;
   wanted_back_.store(false, std::memory_order_relaxed);
@@ -76,8 +76,8 @@ void Mailbox::dispatch_inline(SubmitWork&& submission) noexcept {
   Command command(std::move(submission));
   std::vector<channel::FutexWake> wakeups = stand_in_->serve(command);
   lent_mutex_.unlock();
-  channel::ring(
-      wakeups);  // not before: a worker may take this very core, and its outcome would find this dispatch under way
+  // Not before: a worker may take this very core, and its outcome would find this dispatch under way.
+  channel::ring(wakeups);
 }
 
 /// While the engine is awake: waits for it to fall asleep, which it does at once when it has nothing to do. False if it
@@ -112,14 +112,14 @@ bool Mailbox::await_sleep(StandIn::Goal& goal) {
 bool Mailbox::replace_stand_in(StandIn::Goal& goal) {
   if (!gives_way_.load(std::memory_order_relaxed)) return false;
   wanted_away_.store(true, std::memory_order_seq_cst);
+  wakers_.fetch_add(1, std::memory_order_seq_cst);
   interrupt_stand_in();
+  wakers_.fetch_sub(1, std::memory_order_seq_cst);
   return await_sleep(goal);
 }
 
 void Mailbox::interrupt_stand_in() noexcept {
-  wakers_.fetch_add(1, std::memory_order_seq_cst);
   if (StandIn* const at_work = at_work_.load(std::memory_order_seq_cst)) at_work->interrupt();
-  wakers_.fetch_sub(1, std::memory_order_seq_cst);
 }
 
 void Mailbox::stand_in_until(StandIn::Goal& goal, const std::optional<StandIn::Clock::time_point>& deadline) {
@@ -158,7 +158,7 @@ void Mailbox::wake() noexcept {
     case Sleep::none:
       break;
     case Sleep::of_stand_in:
-      if (StandIn* const at_work = at_work_.load(std::memory_order_seq_cst)) at_work->interrupt();
+      interrupt_stand_in();
       break;
     case Sleep::in_poll:
       if (!intact()) break;  // it may be a file of the program by now

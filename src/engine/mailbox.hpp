@@ -228,6 +228,7 @@ class Mailbox {
   void dispatch_inline(SubmitWork&& submission) noexcept;
   bool await_sleep(StandIn::Goal& goal);
   bool replace_stand_in(StandIn::Goal& goal);
+  /// The engine's thread, or one that is counted in `wakers_`: the engine waits for those before it goes.
   void interrupt_stand_in() noexcept;
   /// Who stands in does so no longer.
   [[nodiscard]] bool has_to_leave() const noexcept {
