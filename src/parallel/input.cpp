@@ -46,16 +46,20 @@ void show_nuls(std::string& record) {
   for (; at != std::string::npos; at = record.find('\0', at)) record.replace(at, 1, "\\0");
 }
 
+/// Appends what stands between the separators, and before and behind them.
+void split_at(const std::string& separator, const std::string& text, std::vector<std::string>& to) {
+  std::size_t from = 0;
+  for (std::size_t end = 0; (end = text.find(separator, from)) != std::string::npos; from = end + separator.size()) {
+    to.push_back(text.substr(from, end - from));
+  }
+  to.push_back(text.substr(from));
+}
+
 /// Words of the command line are records of a file to GNU parallel: one with a newline is two arguments.
-std::vector<std::string> cut_at(const std::string& delimiter, const std::vector<std::string>& words) {
+std::vector<std::string> records_of(const std::vector<std::string>& words, const std::string& delimiter) {
   std::vector<std::string> records;
   records.reserve(words.size());
-  for (const auto& word : words) {
-    std::size_t from = 0;
-    for (std::size_t end = 0; (end = word.find(delimiter, from)) != std::string::npos; from = end + delimiter.size())
-      records.push_back(word.substr(from, end - from));
-    records.push_back(word.substr(from));
-  }
+  for (const auto& word : words) split_at(delimiter, word, records);
   return records;
 }
 
@@ -63,7 +67,7 @@ std::vector<std::string> cut_at(const std::string& delimiter, const std::vector<
 class Column {
  public:
   Column(const Source& source, const Options& options)
-      : options_(options), words_(cut_at(options.delimiter, source.words)) {
+      : options_(options), words_(records_of(source.words, options.delimiter)) {
     if (source.kind == Source::Kind::file) reader_ = std::make_unique<RecordReader>(source.file, options.delimiter);
     if (options.colsep) cutter_.emplace(*options.colsep);
     trim_ = options.trim.value_or(options.colsep ? Options::Trim::both : Options::Trim::none);
@@ -334,11 +338,7 @@ ColumnCutter::ColumnCutter(const std::string& separator) {
 std::vector<std::string> ColumnCutter::cut(const std::string& record) const {
   std::vector<std::string> columns;
   if (!plain_.empty()) {
-    std::size_t from = 0;
-    for (std::size_t end = 0; (end = record.find(plain_, from)) != std::string::npos; from = end + plain_.size()) {
-      columns.push_back(record.substr(from, end - from));
-    }
-    columns.push_back(record.substr(from));
+    split_at(plain_, record, columns);
     return columns;
   }
   for (std::sregex_token_iterator part(record.begin(), record.end(), pattern_, -1), end; part != end; ++part) {

@@ -199,8 +199,9 @@ std::variant<const Option*, Leave> find_long(const std::string& name) {
   std::vector<std::pair<const Option*, std::string>> beginning;
   for (const auto& option : all_options()) {
     for (const auto& known : option.names) {
-      if (without_dashes(known) == letters) return &option;
-      if (without_dashes(known).starts_with(letters)) beginning.emplace_back(&option, known);
+      const std::string known_letters = without_dashes(known);
+      if (known_letters == letters) return &option;
+      if (known_letters.starts_with(letters)) beginning.emplace_back(&option, known);
     }
   }
   if (const auto advice = refusal_of(name)) return own_error(*advice);

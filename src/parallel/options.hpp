@@ -55,10 +55,9 @@ enum class Resume { no, rest, failed_too, force, retry_failed };
 struct Options {
   std::vector<std::string> command;
   std::vector<Source> sources;
+  bool plain = false;  ///< what the variable PARALLEL holds is left out
 
   // What arguments are made of.
-  bool repeat_words = false;  ///< Template::Rules::repeat_words
-  bool plain = false;         ///< what the variable PARALLEL holds is left out
   std::string delimiter = "\n";
   bool skip_blank = false;            ///< -r
   std::optional<std::string> colsep;  ///< an extended regular expression
@@ -68,6 +67,7 @@ struct Options {
   bool link_all = false;         ///< --link: sources go in step, the shorter ones over again
   std::optional<int> max_args;   ///< -N, -n
   std::optional<int> max_lines;  ///< -L
+  bool repeat_words = false;     ///< -N, -L: see Template::Rules
   bool shuffle = false;
   std::string replacement = "{}";  ///< -I
   bool quote = false;              ///< -q
